@@ -1,0 +1,3 @@
+//! Text to statements and back. Knows no catalog.
+
+pub mod ast;
