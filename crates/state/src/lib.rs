@@ -1,0 +1,1 @@
+//! Keyed and windowed state of queries: in memory, logged, snapshotted, spilled.
