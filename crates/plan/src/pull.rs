@@ -1,0 +1,182 @@
+//! Pull queries: one look at a materialised table, or at a stream up to its present end.
+//!
+//! On a table the WHERE clause decides how rows are found: by key when it is `key = constant` or
+//! `key IN (…)` in every way the condition can be true, else by going through all rows. The whole
+//! condition is checked on every row found, so the choice never shows in the result.
+
+use std::sync::Arc;
+
+use sql::ast::{self, CompareOp, LogicalOp};
+use types::{DataType, Value};
+
+use crate::catalog::Source;
+use crate::error::{PlanError, Result};
+use crate::expr::{ColumnRef, Expr, ExprKind};
+use crate::query::from_scope;
+use crate::scope::Scope;
+use crate::statement::Planner;
+
+/// A pull query on a table.
+#[derive(Clone)]
+pub struct PullPlan {
+    /// The table.
+    pub source: Arc<Source>,
+    /// The rows to look up, as key columns; `None`: all rows.
+    pub keys: Option<Vec<Vec<Value>>>,
+    /// Bounds on the window's start, both included (windowed tables).
+    pub window_start: (i64, i64),
+    /// The whole condition.
+    pub filter: Option<Expr>,
+    /// Names and expressions of the result; key columns are marked.
+    pub columns: Vec<PullColumn>,
+    /// LIMIT.
+    pub limit: Option<u64>,
+}
+
+/// A column of a pull query's result.
+#[derive(Clone)]
+pub struct PullColumn {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it shows.
+    pub expr: Expr,
+    /// Whether it is a key column as it stands.
+    pub is_key: bool,
+}
+
+/// Whether a query without EMIT can be answered by looking at one table or stream (no join, no grouping).
+pub fn is_simple(query: &ast::Query) -> bool {
+    query.from.joins.is_empty()
+        && query.group_by.is_empty()
+        && query.partition_by.is_empty()
+        && query.window.is_none()
+        && query.having.is_none()
+}
+
+impl Planner<'_> {
+    /// Plans a pull query on a table.
+    pub fn pull(&self, query: &ast::Query) -> Result<PullPlan> {
+        let source = self.source(&query.from.source.name)?;
+        let alias = query.from.source.alias.as_ref().unwrap_or(&query.from.source.name).text.clone();
+        let scope = from_scope(&alias, &source);
+        let planner = crate::query::QueryPlanner {
+            catalog: self.catalog,
+            library: self.library,
+            settings: self.settings,
+            purpose: crate::query::Purpose::Transient,
+        };
+        let typing = planner.typing(&scope);
+        let filter = query.filter.as_ref().map(|f| typing.condition(f, "WHERE")).transpose()?;
+        let items = planner.select_columns(query, &scope, &source, &alias)?;
+        for (_, expr, span) in &items {
+            if uses(expr, &[ColumnRef::RowPartition, ColumnRef::RowOffset]) {
+                return Err(PlanError::new(
+                    "bad_query",
+                    "a pull query on a table cannot show ROWPARTITION or ROWOFFSET",
+                )
+                .at(*span));
+            }
+        }
+        let key_types: Vec<DataType> = source.schema.key().map(|c| c.data_type.clone()).collect();
+        let keys = filter.as_ref().and_then(|f| keys(f, key_types.len()));
+        let window_start = filter.as_ref().map_or((i64::MIN, i64::MAX), window_bounds);
+        let columns = items
+            .into_iter()
+            .map(|(name, expr, _)| PullColumn {
+                is_key: matches!(expr.kind, ExprKind::Column(ColumnRef::Key(_))),
+                name,
+                expr,
+            })
+            .collect();
+        let limit = query.limit.map(|n| u64::try_from(n).unwrap_or(0));
+        Ok(PullPlan { source, keys, window_start, filter, columns, limit })
+    }
+}
+
+fn uses(expr: &Expr, columns: &[ColumnRef]) -> bool {
+    matches!(&expr.kind, ExprKind::Column(c) if columns.contains(c))
+}
+
+/// The keys a condition pins down, if it does.
+fn keys(filter: &Expr, columns: usize) -> Option<Vec<Vec<Value>>> {
+    const KEYS_MAX: usize = 10_000;
+    let per_column: Option<Vec<Vec<Value>>> = (0..columns).map(|i| values_of(filter, i)).collect();
+    let mut keys: Vec<Vec<Value>> = vec![vec![]];
+    for values in per_column? {
+        if keys.len().saturating_mul(values.len()) > KEYS_MAX {
+            return None;
+        }
+        keys = keys
+            .iter()
+            .flat_map(|key| {
+                values.iter().map(move |v| key.iter().cloned().chain([v.clone()]).collect::<Vec<_>>())
+            })
+            .collect();
+    }
+    keys.sort();
+    keys.dedup();
+    Some(keys)
+}
+
+/// The values a key column can have if the condition is true; `None`: not known.
+fn values_of(filter: &Expr, column: usize) -> Option<Vec<Value>> {
+    let is_key = |e: &Expr| matches!(e.kind, ExprKind::Column(ColumnRef::Key(k)) if k == column);
+    let constant = |e: &Expr| match &e.kind {
+        ExprKind::Constant(value) => Some(value.clone()),
+        _ => None,
+    };
+    match &filter.kind {
+        ExprKind::Compare(CompareOp::Equal, l, r) if l.data_type == r.data_type => {
+            let value = if is_key(l) {
+                constant(r)
+            } else if is_key(r) {
+                constant(l)
+            } else {
+                None
+            };
+            value.map(|v| vec![v])
+        }
+        ExprKind::In(e, list, false) if is_key(e) => list.iter().map(constant).collect(),
+        ExprKind::Logical(LogicalOp::And, l, r) => match (values_of(l, column), values_of(r, column)) {
+            (Some(a), Some(b)) => Some(if a.len() <= b.len() { a } else { b }),
+            (a, b) => a.or(b),
+        },
+        ExprKind::Logical(LogicalOp::Or, l, r) => {
+            let mut all = values_of(l, column)?;
+            all.extend(values_of(r, column)?);
+            Some(all)
+        }
+        _ => None,
+    }
+}
+
+/// Bounds of WINDOWSTART that follow from the condition, both included.
+fn window_bounds(filter: &Expr) -> (i64, i64) {
+    let all = (i64::MIN, i64::MAX);
+    match &filter.kind {
+        ExprKind::Logical(LogicalOp::And, l, r) => {
+            let (a, b) = (window_bounds(l), window_bounds(r));
+            (a.0.max(b.0), a.1.min(b.1))
+        }
+        ExprKind::Compare(op, l, r) => {
+            let (ExprKind::Column(ColumnRef::WindowStart), ExprKind::Constant(value)) = (&l.kind, &r.kind) else {
+                return all;
+            };
+            let Some(bound) = value.as_i64() else { return all };
+            match op {
+                CompareOp::Equal => (bound, bound),
+                CompareOp::Less => (i64::MIN, bound.saturating_sub(1)),
+                CompareOp::LessEqual => (i64::MIN, bound),
+                CompareOp::Greater => (bound.saturating_add(1), i64::MAX),
+                CompareOp::GreaterEqual => (bound, i64::MAX),
+                _ => all,
+            }
+        }
+        _ => all,
+    }
+}
+
+/// The scope of a source, for INSERT and pull queries.
+pub fn scope(alias: &Arc<str>, source: &Source) -> Scope {
+    from_scope(alias, source)
+}

@@ -1,0 +1,181 @@
+//! Function calls: overloads, lambdas, and calls on constants computed once.
+
+use functions::{Arg, ArgType, FunctionError, FunctionKind, ParamType};
+use sql::ast::{self, ExprKind as Ast, Ident};
+use types::{DataType, Value};
+
+use super::Typing;
+use super::coerce::cast_to;
+use crate::error::{PlanError, Result};
+use crate::expr::{CallArg, Expr, ExprKind, TableFunction};
+use crate::step::AggregateFunction;
+
+impl Typing<'_> {
+    pub(super) fn call(&self, name: &Ident, args: &[ast::Expr], star: bool) -> Result<Expr> {
+        // KSQL 5 wrote the window's bounds as functions.
+        if args.is_empty() && !star && matches!(&*name.text, "WINDOWSTART" | "WINDOWEND") {
+            return self.column(None, name);
+        }
+        match self.library.kind(&name.text) {
+            Some(FunctionKind::Aggregate) => {
+                return Err(PlanError::new(
+                    "misplaced_aggregate",
+                    format!("aggregate function {} is not allowed here", name.text),
+                )
+                .at(name.span)
+                .hint("aggregates stand in SELECT and HAVING of a query with GROUP BY"));
+            }
+            Some(FunctionKind::Table) => {
+                return Err(PlanError::new(
+                    "misplaced_table_function",
+                    format!("table function {} is not allowed here", name.text),
+                )
+                .at(name.span)
+                .hint("table functions stand in the SELECT list"));
+            }
+            _ => {}
+        }
+        let first = self.scope.params.len();
+        let typed = args
+            .iter()
+            .map(|arg| match &arg.kind {
+                Ast::Lambda { .. } => Ok(None),
+                _ => self.expr(arg).map(Some),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let resolved = self.with_arg_types(args, &typed, |types| self.library.scalar(&name.text, types));
+        let call = resolved.map_err(|e| self.function_error(e, name))?;
+        let mut bound = Vec::with_capacity(args.len());
+        for ((arg, typed), param) in args.iter().zip(typed).zip(&call.params) {
+            bound.push(match (param, typed, &arg.kind) {
+                (ParamType::Lambda(types), None, Ast::Lambda { params, body }) => {
+                    let body = self.with_params(params, types).expr(body)?;
+                    CallArg::Lambda { first, params: params.len(), body: Box::new(body) }
+                }
+                (ParamType::Value(target), Some(typed), _) => {
+                    CallArg::Expr(cast_to(typed, target).map_err(|e| e.at(arg.span))?)
+                }
+                (ParamType::Interval, Some(typed), _) => CallArg::Expr(typed),
+                _ => {
+                    return Err(PlanError::new("bad_argument", "a lambda stands where a value is expected")
+                        .at(arg.span));
+                }
+            });
+        }
+        let data_type = Some(call.returns.clone());
+        if call.is_pure
+            && let Some(value) = fold(&call, &bound)
+        {
+            return Ok(Expr { kind: ExprKind::Constant(value), data_type });
+        }
+        Ok(Expr { kind: ExprKind::Call { name: name.text.to_string(), call, args: bound }, data_type })
+    }
+
+    /// An aggregate call, its arguments typed on this scope.
+    pub fn aggregate(&self, name: &Ident, args: &[ast::Expr], star: bool) -> Result<(AggregateFunction, DataType)> {
+        let typed = args.iter().map(|a| self.expr(a)).collect::<Result<Vec<_>>>()?;
+        let optional: Vec<Option<Expr>> = typed.iter().cloned().map(Some).collect();
+        let resolved = if star {
+            self.library.aggregate(&name.text, &[])
+        } else {
+            self.with_arg_types(args, &optional, |types| self.library.aggregate(&name.text, types))
+        };
+        let call = resolved.map_err(|e| self.function_error(e, name))?;
+        let mut bound = Vec::new();
+        for (typed, param) in typed.into_iter().zip(&call.params) {
+            bound.push(cast_to(typed, param)?);
+        }
+        let returns = call.returns.clone();
+        Ok((AggregateFunction { name: name.text.to_string(), call, args: bound }, returns))
+    }
+
+    /// A table function call, its arguments typed on this scope.
+    pub fn table_function(&self, name: &Ident, args: &[ast::Expr]) -> Result<(TableFunction, DataType)> {
+        let typed = args.iter().map(|a| self.expr(a)).collect::<Result<Vec<_>>>()?;
+        let optional: Vec<Option<Expr>> = typed.iter().cloned().map(Some).collect();
+        let call = self
+            .with_arg_types(args, &optional, |types| self.library.table(&name.text, types))
+            .map_err(|e| self.function_error(e, name))?;
+        let bound = typed
+            .into_iter()
+            .zip(&call.params)
+            .map(|(typed, param)| cast_to(typed, param))
+            .collect::<Result<Vec<_>>>()?;
+        let returns = call.returns.clone();
+        Ok((TableFunction { name: name.text.to_string(), call, args: bound }, returns))
+    }
+
+    fn with_arg_types<T>(
+        &self,
+        args: &[ast::Expr],
+        typed: &[Option<Expr>],
+        resolve: impl FnOnce(&[ArgType<'_>]) -> Result<T, FunctionError>,
+    ) -> Result<T, FunctionError> {
+        let bodies: Vec<_> = args
+            .iter()
+            .map(|arg| {
+                move |types: &[DataType]| -> Result<DataType, FunctionError> {
+                    let Ast::Lambda { params, body } = &arg.kind else {
+                        return Err(FunctionError::Invalid("not a lambda".into()));
+                    };
+                    if params.len() != types.len() {
+                        return Err(FunctionError::Invalid(format!(
+                            "a lambda with {} parameters is expected here, this one has {}",
+                            types.len(),
+                            params.len()
+                        )));
+                    }
+                    let body = self
+                        .with_params(params, types)
+                        .expr(body)
+                        .map_err(|e| FunctionError::Invalid(e.to_string()))?;
+                    Ok(body.data_type.unwrap_or(DataType::String))
+                }
+            })
+            .collect();
+        let types: Vec<ArgType<'_>> = args
+            .iter()
+            .zip(typed)
+            .zip(&bodies)
+            .map(|((arg, typed), body)| match (&arg.kind, typed) {
+                (Ast::Lambda { params, .. }, _) => ArgType::Lambda(params.len(), body),
+                (Ast::Interval(_), _) => ArgType::Interval,
+                (_, Some(Expr { data_type: Some(data_type), kind })) => {
+                    let literal = match kind {
+                        ExprKind::Constant(value) => Some(value),
+                        _ => None,
+                    };
+                    ArgType::Value(data_type.clone(), literal)
+                }
+                _ => ArgType::Null,
+            })
+            .collect();
+        resolve(&types)
+    }
+
+    fn with_params(&self, params: &[Ident], types: &[DataType]) -> Typing<'_> {
+        let mut inner = self.clone();
+        inner.scope.params.extend(params.iter().map(|p| p.text.clone()).zip(types.iter().cloned()));
+        inner
+    }
+
+    fn function_error(&self, error: FunctionError, name: &Ident) -> PlanError {
+        let code = match &error {
+            FunctionError::Unknown { .. } => "unknown_function",
+            FunctionError::NoOverload { .. } => "no_such_overload",
+            FunctionError::Invalid(_) => "bad_argument",
+        };
+        PlanError::new(code, error.to_string()).at(name.span)
+    }
+}
+
+fn fold(call: &functions::ScalarCall, args: &[CallArg]) -> Option<Value> {
+    let values = args
+        .iter()
+        .map(|arg| match arg {
+            CallArg::Expr(Expr { kind: ExprKind::Constant(value), .. }) => Some(Arg::Value(value.clone())),
+            _ => None,
+        })
+        .collect::<Option<Vec<_>>>()?;
+    (call.code)(&values).ok()
+}

@@ -1,0 +1,237 @@
+//! Operators: arithmetic, comparison, LIKE, IN, CASE and the constructors.
+
+use sql::ast;
+use types::{DataType, Value, decimal_type};
+
+use super::coerce::{cast_to, mismatch};
+use super::{Typing, boolean};
+use crate::error::{PlanError, Result};
+use crate::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, LogicalOp};
+
+impl Typing<'_> {
+    pub(super) fn arithmetic(&self, op: ArithmeticOp, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
+        let (left, right) = (self.expr(left)?, self.expr(right)?);
+        let (Some(l), Some(r)) = (left.data_type.clone(), right.data_type.clone()) else {
+            return Err(PlanError::new("null_operand", "arithmetic on NULL is not allowed")
+                .hint("CAST(NULL AS type) gives NULL a type"));
+        };
+        if op == ArithmeticOp::Add && l == DataType::String && r == DataType::String {
+            let kind = ExprKind::Concat(Box::new(left), Box::new(right));
+            return Ok(Expr { kind, data_type: Some(DataType::String) });
+        }
+        let data_type = match (&l, &r) {
+            _ if !l.is_numeric() || !r.is_numeric() => {
+                return Err(mismatch("unsupported operands of arithmetic", &left, &right));
+            }
+            (DataType::Double, _) | (_, DataType::Double) => DataType::Double,
+            (DataType::Decimal { .. }, _) | (_, DataType::Decimal { .. }) => {
+                let (lp, ls) = decimal_type::of(&l).expect("a number that is not DOUBLE has a decimal type");
+                let (rp, rs) = decimal_type::of(&r).expect("a number that is not DOUBLE has a decimal type");
+                let (precision, scale) = match op {
+                    ArithmeticOp::Add | ArithmeticOp::Subtract => decimal_type::add(lp, ls, rp, rs),
+                    ArithmeticOp::Multiply => decimal_type::multiply(lp, ls, rp, rs),
+                    ArithmeticOp::Divide => decimal_type::divide(lp, ls, rp, rs),
+                    ArithmeticOp::Modulo => decimal_type::modulo(lp, ls, rp, rs),
+                };
+                let data_type = DataType::Decimal { precision, scale };
+                let kind = ExprKind::Arithmetic(
+                    op,
+                    Box::new(as_decimal(left, lp, ls)),
+                    Box::new(as_decimal(right, rp, rs)),
+                );
+                return Ok(Expr { kind, data_type: Some(data_type) });
+            }
+            (DataType::BigInt, _) | (_, DataType::BigInt) => DataType::BigInt,
+            _ => DataType::Int,
+        };
+        let kind = ExprKind::Arithmetic(
+            op,
+            Box::new(cast_to(left, &data_type)?),
+            Box::new(cast_to(right, &data_type)?),
+        );
+        Ok(Expr { kind, data_type: Some(data_type) })
+    }
+
+    pub(super) fn concat(&self, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
+        let (left, right) = (self.expr(left)?, self.expr(right)?);
+        let data_type = match (&left.data_type, &right.data_type) {
+            (Some(DataType::Bytes), Some(DataType::Bytes)) => DataType::Bytes,
+            (Some(DataType::String) | None, Some(DataType::String) | None) => DataType::String,
+            _ => return Err(mismatch("|| joins two STRING or two BYTES values", &left, &right)),
+        };
+        Ok(Expr { kind: ExprKind::Concat(Box::new(left), Box::new(right)), data_type: Some(data_type) })
+    }
+
+    pub(super) fn negate(&self, inner: &ast::Expr) -> Result<Expr> {
+        let typed = self.expr(inner)?;
+        match &typed.data_type {
+            Some(data_type) if data_type.is_numeric() => {
+                let data_type = data_type.clone();
+                let folded = match &typed.kind {
+                    ExprKind::Constant(Value::Int(v)) => v.checked_neg().map(Value::Int),
+                    ExprKind::Constant(Value::BigInt(v)) => v.checked_neg().map(Value::BigInt),
+                    ExprKind::Constant(Value::Double(v)) => Some(Value::Double(-v)),
+                    _ => None,
+                };
+                let kind = folded.map_or_else(|| ExprKind::Negate(Box::new(typed)), ExprKind::Constant);
+                Ok(Expr { kind, data_type: Some(data_type) })
+            }
+            other => Err(PlanError::new(
+                "type_mismatch",
+                format!("only a number can be negated, not {}", super::type_text(other.as_ref())),
+            )),
+        }
+    }
+
+    pub(super) fn compare(&self, op: CompareOp, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
+        let typed = (self.expr(left)?, self.expr(right)?);
+        comparison(op, typed.0, typed.1).map_err(|e| {
+            e.hint(format!("in {} and {}", sql::format_expression(left), sql::format_expression(right)))
+        })
+    }
+
+    pub(super) fn between(
+        &self,
+        expr: &ast::Expr,
+        low: &ast::Expr,
+        high: &ast::Expr,
+        negated: bool,
+    ) -> Result<Expr> {
+        let value = self.expr(expr)?;
+        let low = comparison(CompareOp::GreaterEqual, value.clone(), self.expr(low)?)?;
+        let high = comparison(CompareOp::LessEqual, value, self.expr(high)?)?;
+        let both = boolean(ExprKind::Logical(LogicalOp::And, Box::new(low), Box::new(high)));
+        Ok(if negated { boolean(ExprKind::Not(Box::new(both))) } else { both })
+    }
+
+    pub(super) fn in_list(&self, expr: &ast::Expr, list: &[ast::Expr], negated: bool) -> Result<Expr> {
+        let all: Vec<&ast::Expr> = std::iter::once(expr).chain(list).collect();
+        let (mut typed, _) = self.coerce_list(&all)?;
+        let value = typed.remove(0);
+        Ok(boolean(ExprKind::In(Box::new(value), typed, negated)))
+    }
+
+    pub(super) fn like(
+        &self,
+        expr: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<char>,
+        negated: bool,
+    ) -> Result<Expr> {
+        let (value, like) = (self.expr(expr)?, self.expr(pattern)?);
+        for (typed, written) in [(&value, expr), (&like, pattern)] {
+            if !matches!(typed.data_type, Some(DataType::String) | None) {
+                return Err(PlanError::new(
+                    "type_mismatch",
+                    format!(
+                        "LIKE compares STRING values, {} is {}",
+                        sql::format_expression(written),
+                        super::type_text(typed.data_type.as_ref())
+                    ),
+                )
+                .at(written.span));
+            }
+        }
+        Ok(boolean(ExprKind::Like { expr: Box::new(value), pattern: Box::new(like), escape, negated }))
+    }
+
+    pub(super) fn case(
+        &self,
+        operand: Option<&ast::Expr>,
+        branches: &[(ast::Expr, ast::Expr)],
+        otherwise: Option<&ast::Expr>,
+    ) -> Result<Expr> {
+        let mut conditions = Vec::new();
+        for (when, _) in branches {
+            conditions.push(match operand {
+                Some(operand) => self.compare(CompareOp::Equal, operand, when)?,
+                None => self.condition(when, "the condition of WHEN")?,
+            });
+        }
+        let results: Vec<&ast::Expr> = branches.iter().map(|(_, then)| then).chain(otherwise).collect();
+        let (mut typed, data_type) = self.coerce_list(&results)?;
+        let Some(data_type) = data_type else {
+            return Err(PlanError::new("null_case", "all branches of CASE are NULL")
+                .hint("CAST(NULL AS type) gives NULL a type"));
+        };
+        let last = otherwise.and_then(|_| typed.pop()).map(Box::new);
+        let branches = conditions.into_iter().zip(typed).collect();
+        Ok(Expr { kind: ExprKind::Case(branches, last), data_type: Some(data_type) })
+    }
+
+    pub(super) fn array(&self, items: &[ast::Expr]) -> Result<Expr> {
+        let (typed, item) = self.coerce_list(&items.iter().collect::<Vec<_>>())?;
+        let Some(item) = item else {
+            return Err(PlanError::new("null_array", "an array of NULLs has no type")
+                .hint("ARRAY[CAST(NULL AS STRING)] gives it one"));
+        };
+        Ok(Expr { kind: ExprKind::Array(typed), data_type: Some(DataType::array(item)) })
+    }
+
+    pub(super) fn map(&self, entries: &[(ast::Expr, ast::Expr)]) -> Result<Expr> {
+        let (keys, key) = self.coerce_list(&entries.iter().map(|(k, _)| k).collect::<Vec<_>>())?;
+        let (values, value) = self.coerce_list(&entries.iter().map(|(_, v)| v).collect::<Vec<_>>())?;
+        let (Some(key), Some(value)) = (key, value) else {
+            return Err(PlanError::new("null_map", "a map of NULL keys or values has no type")
+                .hint("CAST(NULL AS type) gives NULL a type"));
+        };
+        let typed = keys.into_iter().zip(values).collect();
+        Ok(Expr { kind: ExprKind::Map(typed), data_type: Some(DataType::map(key, value)) })
+    }
+}
+
+fn as_decimal(expr: Expr, precision: u8, scale: u8) -> Expr {
+    if matches!(expr.data_type, Some(DataType::Decimal { .. })) {
+        return expr;
+    }
+    Expr { kind: ExprKind::Cast(Box::new(expr)), data_type: Some(DataType::Decimal { precision, scale }) }
+}
+
+/// A comparison of two typed operands; text literals are read as DATE, TIME, TIMESTAMP or BYTES where the
+/// other side is one.
+pub fn comparison(op: CompareOp, left: Expr, right: Expr) -> Result<Expr> {
+    let (left, right) = match (&left.data_type, &right.data_type) {
+        (Some(l), Some(r)) if l != r => {
+            let temporal =
+                |t: &DataType| matches!(t, DataType::Date | DataType::Time | DataType::Timestamp | DataType::Bytes);
+            match (l, r) {
+                (DataType::String, r) if temporal(r) => {
+                    let r = r.clone();
+                    (text_as(left, &r)?, right)
+                }
+                (l, DataType::String) if temporal(l) => {
+                    let l = l.clone();
+                    let right = text_as(right, &l)?;
+                    (left, right)
+                }
+                (DataType::Date, DataType::Timestamp) => (cast(left, DataType::Timestamp), right),
+                (DataType::Timestamp, DataType::Date) => (left, cast(right, DataType::Timestamp)),
+                (DataType::Time, DataType::Timestamp) => (left, cast(right, DataType::Time)),
+                (DataType::Timestamp, DataType::Time) => (cast(left, DataType::Time), right),
+                _ => (left, right),
+            }
+        }
+        _ => (left, right),
+    };
+    if let (Some(l), Some(r)) = (&left.data_type, &right.data_type) {
+        let equality = matches!(
+            op,
+            CompareOp::Equal | CompareOp::NotEqual | CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom
+        );
+        if !types::is_comparable(l, r, equality) {
+            return Err(PlanError::new("not_comparable", format!("{l} cannot be compared with {r}")));
+        }
+    }
+    Ok(boolean(ExprKind::Compare(op, Box::new(left), Box::new(right))))
+}
+
+fn text_as(expr: Expr, target: &DataType) -> Result<Expr> {
+    if matches!(expr.kind, ExprKind::Constant(_)) {
+        return cast_to(expr, target);
+    }
+    Ok(cast(expr, target.clone()))
+}
+
+fn cast(expr: Expr, target: DataType) -> Expr {
+    Expr { kind: ExprKind::Cast(Box::new(expr)), data_type: Some(target) }
+}
