@@ -299,9 +299,7 @@ impl Decimal {
     ) -> Result<Self, DecimalError> {
         let scaled = match from_scale.checked_sub(scale.into()) {
             Some(power) => magnitude.over_ten_to(power),
-            None => {
-                magnitude.times_ten_to(u32::from(scale) - from_scale).ok_or(DecimalError::Overflow)?
-            }
+            None => magnitude.times_ten_to(u32::from(scale) - from_scale).ok_or(DecimalError::Overflow)?,
         };
         let magnitude = scaled.narrow().and_then(|m| i128::try_from(m).ok()).ok_or(DecimalError::Overflow)?;
         let result = Self::new(if negative { -magnitude } else { magnitude }, scale);

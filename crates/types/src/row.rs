@@ -1,1 +1,1 @@
-
+//! The row codec.

@@ -102,8 +102,10 @@ pub(crate) fn compare_scaled(left: u128, left_power: u32, right: u128, right_pow
         return left.cmp(&right);
     }
     let common = left_power.min(right_power);
-    match (Wide::new(left).times_ten_to(left_power - common), Wide::new(right).times_ten_to(right_power - common))
-    {
+    match (
+        Wide::new(left).times_ten_to(left_power - common),
+        Wide::new(right).times_ten_to(right_power - common),
+    ) {
         (Some(left), Some(right)) => left.cmp(&right),
         // Only the side with a power can outgrow 256 bits, and then the other is smaller.
         (None, _) => Ordering::Greater,
