@@ -12,6 +12,7 @@ mod error;
 mod iso_time;
 pub mod java_time;
 mod number_text;
+mod ordered_row;
 pub mod row;
 mod schema;
 mod value;
