@@ -110,6 +110,7 @@ pub struct Property {
 
 /// A whole statement.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the fields are the parts of the form above them")]
 pub enum Statement {
     /// `SELECT …`
     Query(Box<Query>),
@@ -257,16 +258,27 @@ pub struct DropSource {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the statement of its name")]
 pub enum Show {
-    Streams { extended: bool },
-    Tables { extended: bool },
-    Topics { all: bool, extended: bool },
-    Queries { extended: bool },
+    Streams {
+        extended: bool,
+    },
+    Tables {
+        extended: bool,
+    },
+    Topics {
+        all: bool,
+        extended: bool,
+    },
+    Queries {
+        extended: bool,
+    },
     Functions,
     Types,
     Properties,
     Variables,
     /// `None` is both kinds; `Some(true)` is SOURCE.
-    Connectors { is_source: Option<bool> },
+    Connectors {
+        is_source: Option<bool>,
+    },
     ConnectorPlugins,
 }
 
