@@ -41,3 +41,8 @@ pub(crate) fn check_key_type(data_type: &DataType) -> Result<()> {
     }
     Ok(())
 }
+
+/// The candidate most like a misspelt word.
+pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    sql::nearest(word, candidates.iter().copied())
+}

@@ -93,7 +93,7 @@ impl Scope {
             PlanError::new("unknown_column", format!("column \"{}\" cannot be resolved", name.text)).at(name.span);
         let declared: Vec<&str> =
             near.iter().filter(|n| !is_reserved_column(n)).copied().take(12).collect();
-        match sql::nearest(&name.text, &near) {
+        match crate::nearest(&name.text, &near) {
             Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),
             None if declared.is_empty() => error,
             None => error.hint(format!("there are {}", declared.join(", "))),
@@ -106,7 +106,7 @@ pub fn unknown_source<'a>(name: &str, span: Span, known: impl Iterator<Item = &'
     let mut known: Vec<&str> = known.collect();
     known.dedup();
     let error = PlanError::new("unknown_source", format!("\"{name}\" is not a stream or table")).at(span);
-    match sql::nearest(name, &known) {
+    match crate::nearest(name, &known) {
         Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),
         None => error.hint("SHOW STREAMS and SHOW TABLES list what there is"),
     }

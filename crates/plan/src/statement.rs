@@ -272,7 +272,7 @@ impl Planner<'_> {
                 let error =
                     PlanError::new("unknown_column", format!("column \"{}\" does not exist in {}", column.text, source.name))
                         .at(column.span);
-                return Err(match sql::nearest(&column.text, &near) {
+                return Err(match crate::nearest(&column.text, &near) {
                     Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),
                     None => error,
                 });
@@ -475,7 +475,7 @@ fn timestamp(with: &With<'_>, schema: &Schema) -> Result<Option<TimestampColumn>
     let Some(column) = schema.find(&name).or_else(|| schema.find(&written)) else {
         let known: Vec<&str> = schema.columns.iter().map(|c| &*c.name).collect();
         let error = PlanError::new("unknown_column", format!("the TIMESTAMP column \"{name}\" does not exist")).at(span);
-        return Err(match sql::nearest(&name, &known) {
+        return Err(match crate::nearest(&name, &known) {
             Some(near) => error.hint(format!("did you mean {near}?")),
             None => error,
         });

@@ -190,7 +190,7 @@ impl<'a> Typing<'a> {
                 let names: Vec<&str> = fields.iter().map(|f| &*f.name).collect();
                 let error =
                     PlanError::new("unknown_field", format!("the struct has no field \"{}\"", name.text));
-                Err(match sql::nearest(&name.text, &names) {
+                Err(match crate::nearest(&name.text, &names) {
                     Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),
                     None => error.hint(format!("its fields are {}", names.join(", "))),
                 }
@@ -262,7 +262,7 @@ pub fn resolve_type(catalog: &Catalog, type_name: &TypeName) -> Result<DataType>
             let known: Vec<&str> = catalog.custom_types().map(|(n, _)| &**n).chain(BUILTIN_TYPES).collect();
             let error =
                 PlanError::new("unknown_type", format!("type \"{}\" does not exist", name.text)).at(name.span);
-            match sql::nearest(&name.text, &known) {
+            match crate::nearest(&name.text, &known) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error.hint("SHOW TYPES lists the types made by CREATE TYPE"),
             }

@@ -53,7 +53,7 @@ impl<'a> With<'a> {
                 let error =
                     PlanError::new("unknown_property", format!("unknown property \"{name}\" in the WITH clause"))
                         .at(property.name.span);
-                return Err(match sql::nearest(&upper, &known) {
+                return Err(match crate::nearest(&upper, &known) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
                     None => error,
                 });
@@ -177,7 +177,7 @@ impl<'a> With<'a> {
             .hint("use JSON, DELIMITED or KAFKA; formats with a schema registry come in a later version"));
         }
         let error = PlanError::new("unknown_format", format!("unknown format \"{name}\"")).at(span);
-        Err(match sql::nearest(&upper, &FORMATS) {
+        Err(match crate::nearest(&upper, &FORMATS) {
             Some(near) => error.hint(format!("did you mean {near}?")),
             None => error.hint(format!("there are {}", FORMATS.join(", "))),
         })

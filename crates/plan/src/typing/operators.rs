@@ -25,13 +25,13 @@ impl Typing<'_> {
             }
             (DataType::Double, _) | (_, DataType::Double) => DataType::Double,
             (DataType::Decimal { .. }, _) | (_, DataType::Decimal { .. }) => {
-                let (lp, ls) = decimal_type::of(&l).expect("a number that is not DOUBLE has a decimal type");
-                let (rp, rs) = decimal_type::of(&r).expect("a number that is not DOUBLE has a decimal type");
+                let (lp, ls) = decimal_type::decimal_of(&l).expect("a number that is not DOUBLE has a decimal type");
+                let (rp, rs) = decimal_type::decimal_of(&r).expect("a number that is not DOUBLE has a decimal type");
                 let (precision, scale) = match op {
-                    ArithmeticOp::Add | ArithmeticOp::Subtract => decimal_type::add(lp, ls, rp, rs),
-                    ArithmeticOp::Multiply => decimal_type::multiply(lp, ls, rp, rs),
-                    ArithmeticOp::Divide => decimal_type::divide(lp, ls, rp, rs),
-                    ArithmeticOp::Modulo => decimal_type::modulo(lp, ls, rp, rs),
+                    ArithmeticOp::Add | ArithmeticOp::Subtract => decimal_type::add_type(lp, ls, rp, rs),
+                    ArithmeticOp::Multiply => decimal_type::mul_type(lp, ls, rp, rs),
+                    ArithmeticOp::Divide => decimal_type::div_type(lp, ls, rp, rs),
+                    ArithmeticOp::Modulo => decimal_type::rem_type(lp, ls, rp, rs),
                 };
                 let data_type = DataType::Decimal { precision, scale };
                 let kind = ExprKind::Arithmetic(
