@@ -27,7 +27,6 @@ pub const KEYWORDS: &[&str] = &[
     "DATE",
     "DAY",
     "DAYS",
-    "DECIMAL",
     "DEFINE",
     "DELETE",
     "DESCRIBE",

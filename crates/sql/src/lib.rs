@@ -2,16 +2,24 @@
 
 pub mod ast;
 mod error;
+mod format;
 mod keywords;
 mod lexer;
+mod mask;
 mod parser;
 mod scan;
+mod split;
+mod substitute;
 
 pub use ast::*;
 pub use error::{SqlError, SqlErrorCode, nearest};
+pub use format::{format_columns, format_expression, format_query, format_statement, format_type};
 pub use keywords::{KEYWORDS, is_reserved, quote};
 pub use lexer::TEXT_BYTES_MAX;
+pub use mask::mask;
 pub use parser::{NESTING_MAX, TREE_HEIGHT_MAX, TYPE_NESTING_MAX};
+pub use split::{StatementText, split};
+pub use substitute::substitute;
 
 use parser::Parser;
 

@@ -331,12 +331,16 @@ impl Parser<'_> {
             }
             TokenKind::Word => self.word(start),
             TokenKind::QuotedName(_) => self.name_or_call(start),
-            TokenKind::Symbol => {
-                let span = self.token().span;
-                let message = format!("expression expected instead of \"{}\"", self.source(span));
-                Err(self.error(message, span))
+            TokenKind::DigitWord => Err(self.unexpected()),
+            _ => {
+                self.expected.clear();
+                let source = self.source(self.token().span);
+                if self.is_at_end() || self.hint_for(source).is_some() {
+                    return Err(self.unexpected());
+                }
+                let message = format!("expression expected instead of \"{source}\"");
+                Err(self.error(message, self.token().span))
             }
-            _ => Err(self.unexpected()),
         }
     }
 

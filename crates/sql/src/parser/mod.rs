@@ -330,6 +330,7 @@ impl<'a> Parser<'a> {
                 "typographic quotes are not quotes: write ' around texts and ` around names"
             }
             "@" => "names with @ at the start are written in backticks: `@timestamp`",
+            "…" => "a part of the text was left out here",
             "$" => "variables are written ${name} and defined with DEFINE",
             _ => "",
         };

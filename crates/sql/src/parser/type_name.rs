@@ -79,7 +79,6 @@ impl Parser<'_> {
     }
 
     fn named_type(&mut self) -> Result<TypeName> {
-        // DECIMAL alone is a reserved-looking word with a rule of its own.
         let name = self.name("type")?;
         if name.quoted {
             return Ok(TypeName::Custom(name));
