@@ -25,8 +25,8 @@ impl Typing<'_> {
             }
             (DataType::Double, _) | (_, DataType::Double) => DataType::Double,
             (DataType::Decimal { .. }, _) | (_, DataType::Decimal { .. }) => {
-                let (lp, ls) = decimal_type::decimal_of(&l).expect("a number that is not DOUBLE has a decimal type");
-                let (rp, rs) = decimal_type::decimal_of(&r).expect("a number that is not DOUBLE has a decimal type");
+                let (lp, ls) = decimal_of(&l).expect("a number that is not DOUBLE has a decimal type");
+                let (rp, rs) = decimal_of(&r).expect("a number that is not DOUBLE has a decimal type");
                 let (precision, scale) = match op {
                     ArithmeticOp::Add | ArithmeticOp::Subtract => decimal_type::add_type(lp, ls, rp, rs),
                     ArithmeticOp::Multiply => decimal_type::mul_type(lp, ls, rp, rs),
@@ -234,4 +234,14 @@ fn text_as(expr: Expr, target: &DataType) -> Result<Expr> {
 
 fn cast(expr: Expr, target: DataType) -> Expr {
     Expr { kind: ExprKind::Cast(Box::new(expr)), data_type: Some(target) }
+}
+
+/// Precision and scale of a number that is not DOUBLE.
+fn decimal_of(data_type: &DataType) -> Option<(u8, u8)> {
+    match data_type {
+        DataType::Decimal { precision, scale } => Some((*precision, *scale)),
+        DataType::Int => Some(decimal_type::INT_AS_DECIMAL),
+        DataType::BigInt => Some(decimal_type::BIGINT_AS_DECIMAL),
+        _ => None,
+    }
 }
