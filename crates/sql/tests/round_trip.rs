@@ -227,6 +227,8 @@ fn any_expr() -> impl Strategy<Value = Expr> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_expression_reads_back(expr in any_expr()) {
         let text = sql::format_expression(&expr);
