@@ -6,7 +6,7 @@
 // GEN
 pub mod pace;
 pub mod source;
-// STORY
+pub mod story;
 pub mod timestamp;
 
 mod json;
@@ -14,5 +14,5 @@ mod random;
 
 pub use pace::{Pace, Speed};
 pub use source::{Event, FileOptions, FileReader, Progress, ReadCounts, ReadError, ReadFault};
-// USTORY
+pub use story::{Expectations, Story, StoryEvent};
 pub use timestamp::{TimeError, TimeField, parse_time_ms};
