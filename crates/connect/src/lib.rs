@@ -3,7 +3,7 @@
 //! Everything here yields JSON texts and leaves their meaning to the reader. Nothing here looks at the clock:
 //! pacing takes the present moment as an argument, generated events take a seed.
 
-// GEN
+pub mod generate;
 pub mod pace;
 pub mod source;
 pub mod story;

@@ -85,7 +85,7 @@ fn number_ms(text: &str) -> Option<i64> {
     }
     let whole: i64 = whole.parse().ok()?;
     let time_ms = match whole {
-        ..100_000_000_000 => {
+        0..100_000_000_000 => {
             let mut fraction_ms = 0;
             for at in 0..3 {
                 let digit = fraction.as_bytes().get(at).map_or(0, |byte| byte - b'0');
@@ -93,8 +93,8 @@ fn number_ms(text: &str) -> Option<i64> {
             }
             whole * 1000 + fraction_ms
         }
-        ..100_000_000_000_000 => whole,
-        ..100_000_000_000_000_000 => whole / 1000,
+        100_000_000_000..100_000_000_000_000 => whole,
+        100_000_000_000_000..100_000_000_000_000_000 => whole / 1000,
         _ => whole / 1_000_000,
     };
     Some(if negative { -time_ms } else { time_ms })
@@ -236,6 +236,9 @@ struct Members<'a> {
     at: usize,
 }
 
+/// The inside of a key's quotes, and its value's text.
+type Member<'a> = (&'a [u8], &'a [u8]);
+
 /// The text ends or breaks before the value does.
 struct Cut;
 
@@ -245,8 +248,7 @@ impl<'a> Members<'a> {
         (text[start] == b'{').then_some(Self { text, at: start + 1 })
     }
 
-    /// Returns the inside of the next key's quotes and its value's text.
-    fn next_member(&mut self) -> Result<Option<(&'a [u8], &'a [u8])>, Cut> {
+    fn next_member(&mut self) -> Result<Option<Member<'a>>, Cut> {
         match self.skip_blanks(b",")? {
             b'}' => return Ok(None),
             b'"' => {}

@@ -21,10 +21,10 @@ fn recording(name: &str) -> Option<String> {
 /// Reads every event as JSON; any error fails the test.
 fn read(name: &str, mut each: impl FnMut(&Value, Option<&str>)) {
     let Some(path) = recording(name) else { return };
-    let mut reader = FileReader::open([path], FileOptions::default()).unwrap();
+    let mut reader = FileReader::open([path], FileOptions::default()).expect("recording opens");
     while let Some(event) = reader.next_event() {
-        let event = event.unwrap();
-        let value: Value = serde_json::from_slice(event.bytes).unwrap();
+        let event = event.expect("every event of the recording is read");
+        let value: Value = serde_json::from_slice(event.bytes).expect("every event is JSON");
         each(&value, event.path);
     }
     let progress = reader.progress();
