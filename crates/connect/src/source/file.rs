@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    input::{Bytes, Input},
+    input::{Bytes, Input, read_ahead},
     json_values::{JsonValues, ValueRead},
     lines::{LineRead, read_line},
     zeek_tsv::{RowError, ZeekTsv},
@@ -24,8 +24,8 @@ use super::{
 pub const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most that an input may grow when unpacked, beyond the first 256 MiB. Recorded logs shrink to a fortieth.
 pub const UNPACKED_RATIO_MAX: u64 = 500;
-/// Bytes looked at to tell what a file holds.
-const DETECT_BYTES_MAX: usize = 4096;
+/// What some programs put before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Bounds on what is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,7 +204,9 @@ impl FileReader {
     /// Returns how far reading has come.
     pub fn progress(&self) -> Progress {
         let current = self.current.as_ref().map_or(0, |current| current.read_bytes.load(Ordering::Relaxed));
-        Progress { read_bytes: self.done_bytes + current, total_bytes: self.total_bytes }
+        // A file that grows, or a pipe, has more bytes than it had when it was named.
+        let read_bytes = (self.done_bytes + current).min(self.total_bytes);
+        Progress { read_bytes, total_bytes: self.total_bytes }
     }
 
     /// Returns what was read so far.
@@ -262,8 +264,8 @@ impl FileReader {
 impl Current {
     fn open(input: Input, ratio_max: u64) -> Result<Self, ReadFault> {
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let mut bytes = input.open(read_bytes.clone(), ratio_max).map_err(ReadFault::Open)?;
-        let content = detect(&mut bytes)?;
+        let bytes = input.open(read_bytes.clone(), ratio_max).map_err(ReadFault::Open)?;
+        let (content, bytes) = detect(bytes)?;
         Ok(Self { input, bytes, content, line: 0, read_bytes })
     }
 
@@ -308,23 +310,26 @@ impl Current {
 }
 
 /// Tells from its first bytes what a file holds, and takes a byte order mark away.
-fn detect(bytes: &mut Bytes) -> Result<Content, ReadFault> {
-    let start = bytes.fill_buf().map_err(ReadFault::Io)?;
-    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+fn detect(bytes: Bytes) -> Result<(Content, Bytes), ReadFault> {
+    let text = |head: &[u8]| head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start().len();
+    // Three bytes of text tell everything: `{`, carriage return, line feed.
+    let (head, mut bytes) = read_ahead(bytes, |head| text(head) >= 3).map_err(ReadFault::Io)?;
+    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         return Err(ReadFault::Utf16);
     }
-    if start.starts_with(&[0xef, 0xbb, 0xbf]) {
-        bytes.consume(3);
+    let mut start = &head[..];
+    if let Some(after) = head.strip_prefix(BYTE_ORDER_MARK) {
+        bytes.consume(BYTE_ORDER_MARK.len());
+        start = after;
     }
-    let start = bytes.fill_buf().map_err(ReadFault::Io)?;
-    let start = start[..start.len().min(DETECT_BYTES_MAX)].trim_ascii_start();
-    Ok(match start {
+    let content = match start.trim_ascii_start() {
         [b'#', ..] => Content::Zeek(ZeekTsv::new()),
         [b'[', ..] => Content::JsonValues(JsonValues::default()),
         // A brace alone on its line begins an object printed over several lines.
         [b'{', b'\n', ..] | [b'{', b'\r', b'\n', ..] => Content::JsonValues(JsonValues::default()),
         _ => Content::JsonLines,
-    })
+    };
+    Ok((content, bytes))
 }
 
 #[cfg(test)]
@@ -332,6 +337,7 @@ mod tests {
     use std::{fs, io::Write, path::Path};
 
     use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
     use zip::{ZipWriter, write::SimpleFileOptions};
 
     use super::*;
@@ -506,5 +512,49 @@ mod tests {
         let mut reader = FileReader::open([path.to_str().unwrap()], FileOptions::default()).unwrap();
         while reader.next_event().is_some() {}
         assert_eq!(reader.counts(), ReadCounts { events: 3, errors: 0, not_objects: 1, invalid_utf8: 1 });
+    }
+
+    #[test]
+    fn members_that_overlap_are_refused() {
+        let mut archive = zip(&[("a", &[b'x'; 4000]), ("b", &[b'y'; 4000])]);
+        // The directory says of each member that it is as long as the whole archive.
+        let length = (archive.len() as u32).to_le_bytes();
+        let heads: Vec<_> = memchr::memmem::find_iter(&archive, b"PK\x01\x02").collect();
+        for head in heads {
+            archive[head + 20..head + 24].copy_from_slice(&length);
+        }
+        check("a.zip", &archive, &["file \"a.zip\": members of the archive overlap"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn damaged_bytes_never_panic_or_hang(
+            packed in 0..3,
+            places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            length in any::<prop::sample::Index>(),
+        ) {
+            let mut content = match packed {
+                0 => zip(&[("one", ZEEK), ("two.gz", &gzip(LINES))]),
+                1 => gzip(ZEEK),
+                _ => ZEEK.to_vec(),
+            };
+            for (place, byte) in places {
+                let place = place.index(content.len());
+                content[place] = byte;
+            }
+            content.truncate(length.index(content.len()) + 1);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a");
+            fs::write(&path, content).unwrap();
+            if let Ok(mut reader) = FileReader::open([path.to_str().unwrap()], FileOptions::default()) {
+                let mut reads = 0;
+                while reader.next_event().is_some() {
+                    reads += 1;
+                    prop_assert!(reads < 1000);
+                }
+            }
+        }
     }
 }

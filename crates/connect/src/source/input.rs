@@ -23,6 +23,8 @@ use super::file::ReadFault;
 const BUFFER_BYTES: usize = 128 * 1024;
 /// Bytes that any input may unpack to, whatever its size.
 const UNPACKED_BYTES_FREE: u64 = 256 * 1024 * 1024;
+/// Bytes looked at to tell what an input holds.
+const AHEAD_BYTES_MAX: usize = 4096;
 /// Most members of an archive.
 const MEMBERS_MAX: usize = 100_000;
 
@@ -88,10 +90,12 @@ impl Input {
 
     fn members_of(path: &Path, name: &str) -> Result<Vec<Self>, ReadFault> {
         let file = File::open(path).map_err(ReadFault::Open)?;
+        let archive_bytes = file.metadata().map_err(ReadFault::Open)?.len();
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(archive_fault)?;
         if archive.len() > MEMBERS_MAX {
             return Err(ReadFault::Archive(format!("archive has more than {MEMBERS_MAX} members")));
         }
+        let mut packed_bytes = 0_u64;
         let mut inputs = Vec::new();
         for index in 0..archive.len() {
             let member = archive.by_index_raw(index).map_err(archive_fault)?;
@@ -115,6 +119,11 @@ impl Input {
             let start = member.data_start().ok_or_else(|| {
                 ReadFault::Archive(format!("member {member_name:?} has no place in the archive"))
             })?;
+            // Members that share their bytes are how a small archive unpacks to petabytes.
+            packed_bytes = packed_bytes.saturating_add(member.compressed_size());
+            if packed_bytes > archive_bytes {
+                return Err(ReadFault::Archive("members of the archive overlap".to_owned()));
+            }
             inputs.push(Self {
                 name: format!("{name}:{member_name}").into(),
                 packed_bytes: member.compressed_size(),
@@ -158,13 +167,35 @@ impl Input {
 }
 
 /// Unpacks gzip, also several streams one after the other; anything else is handed on.
-fn unpacked(mut bytes: Bytes, read_bytes: Arc<AtomicU64>, ratio_max: u64) -> io::Result<Bytes> {
-    if !bytes.fill_buf()?.starts_with(GZIP_MAGIC) {
+fn unpacked(bytes: Bytes, read_bytes: Arc<AtomicU64>, ratio_max: u64) -> io::Result<Bytes> {
+    let (head, bytes) = read_ahead(bytes, |head| head.len() >= GZIP_MAGIC.len())?;
+    if !head.starts_with(GZIP_MAGIC) {
         return Ok(bytes);
     }
     let inner = MultiGzDecoder::new(bytes);
     let bounded = Bounded { inner, unpacked_bytes: 0, read_bytes, ratio_max };
     Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, bounded)))
+}
+
+/// Returns the first bytes, as many as are enough to decide on, and the input with them still in it.
+///
+/// A pipe or decoder may hand out a single byte at first, so one look into the buffer would not do.
+pub(super) fn read_ahead(mut bytes: Bytes, enough: impl Fn(&[u8]) -> bool) -> io::Result<(Vec<u8>, Bytes)> {
+    let mut head = Vec::new();
+    let mut chunk = [0; 64];
+    while !enough(&head) && head.len() < AHEAD_BYTES_MAX {
+        let read = match bytes.read(&mut chunk) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if read == 0 {
+            break;
+        }
+        head.extend_from_slice(&chunk[..read]);
+    }
+    let again = io::Cursor::new(head.clone()).chain(bytes);
+    Ok((head, Box::new(again)))
 }
 
 /// Splits `archive.zip:member`.
