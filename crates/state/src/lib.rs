@@ -12,11 +12,18 @@
 //! Expiry is not logged. After a restore (snapshot, then changelog) the caller expires the store once more with the
 //! committed stream time, without a callback.
 
+mod entry;
 mod error;
+mod frontier;
 mod join;
 mod logged;
+#[cfg(test)]
+mod model_test;
+mod segments;
 mod session;
+mod slab;
 mod snapshot;
+mod spill;
 mod store;
 mod window;
 

@@ -9,16 +9,19 @@ use crate::Result;
 /// A place in a store, for [`Logged::scan`]. Starts before the first entry.
 #[derive(Debug, Clone, Default)]
 pub struct Cursor {
-    pub(crate) started: bool,
-    pub(crate) done: bool,
     /// The segment under the cursor and the last one to visit, for stores made of time segments.
-    pub(crate) segment: i64,
-    pub(crate) segment_last: i64,
-    /// The chunk (by sequence) under the cursor and the offset within.
+    pub(crate) segments: Option<(i64, i64)>,
+    pub(crate) place: ChunkPlace,
+}
+
+/// A place in the chunks of one [`crate::Store`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ChunkPlace {
+    /// The chunk (by sequence) and the offset within.
     pub(crate) chunk: u64,
     pub(crate) offset: usize,
-    /// What the store had appended in total at the last step.
-    pub(crate) appended: u64,
+    /// What the store had appended in total at the last step; `None` before the first one.
+    pub(crate) appended: Option<u64>,
 }
 
 /// A store whose changes can be logged, applied and snapshotted.
