@@ -19,6 +19,11 @@ pub(crate) struct Due {
     pub(crate) key: Box<[u8]>,
 }
 
+/// Takes what becomes due: time, order and key.
+pub(crate) type Push<'a> = dyn FnMut(i64, u64, Box<[u8]>) + 'a;
+/// Gets a segment's first time and an entry's key and value, and pushes what of it becomes due.
+pub(crate) type List<'a> = dyn FnMut(i64, &[u8], &[u8], &mut Push<'_>) + 'a;
+
 /// The sorted entries of the segments that the bound has entered.
 #[derive(Debug, Default)]
 pub(crate) struct Frontier {
@@ -45,13 +50,12 @@ impl Frontier {
         self.queue.pop_first()
     }
 
-    /// Lists the next segment that has times before `bound`, and returns whether there was one. `list`
-    /// gets the segment's first time and an entry, and pushes what of it becomes due: time, order, key.
+    /// Lists the next segment that has times before `bound`, and returns whether there was one.
     pub(crate) fn list_next(
         &mut self,
         segments: &mut Segments,
         bound: i64,
-        list: &mut dyn FnMut(i64, &[u8], &[u8], &mut dyn FnMut(i64, u64, Box<[u8]>)),
+        list: &mut List<'_>,
     ) -> Result<bool> {
         let Some(last_time) = bound.checked_sub(1) else { return Ok(false) };
         let last = segments.id_of(last_time);

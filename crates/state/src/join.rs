@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use crate::entry::{read_varint, write_varint};
-use crate::frontier::{Due, Frontier};
+use crate::frontier::{Due, Frontier, Push};
+use crate::logged::VisitChange;
 use crate::segments::Segments;
 use crate::{Cursor, Logged, Options, Result, StateError, Store, Update};
 
@@ -22,6 +23,15 @@ const SEGMENTS: i64 = 4;
 /// A key with more rows in a segment gets an index by sequence while a changelog is applied.
 const SEARCH_ROWS_MAX: u32 = 32;
 const NUMBER_BYTES: usize = 4;
+
+/// Is called with time, sequence, row and flag of a row; may change the flag.
+pub type VisitMatch<'a> = dyn FnMut(i64, u64, &[u8], &mut u8) + 'a;
+/// Is called with key, time, sequence and row of a row without a match.
+pub type VisitPending<'a> = dyn FnMut(&[u8], i64, u64, &[u8]) + 'a;
+/// Is called with key, time, sequence, row and flag of a row.
+pub type VisitRow<'a> = dyn FnMut(&[u8], i64, u64, &[u8], u8) + 'a;
+
+type NumbersBySeq = HashMap<u64, u32>;
 
 /// How a join store is set up.
 #[derive(Debug, Clone)]
@@ -49,7 +59,7 @@ pub struct JoinStore {
     expiring: Frontier,
     pending: Frontier,
     /// Row numbers by sequence, of keys with many rows, while a changelog is applied; empty otherwise.
-    applying: HashMap<(i64, Box<[u8]>), HashMap<u64, u32>>,
+    applying: HashMap<(i64, Box<[u8]>), NumbersBySeq>,
     key_buffer: Vec<u8>,
 }
 
@@ -93,7 +103,7 @@ impl JoinStore {
         &mut self,
         key: &[u8],
         times: RangeInclusive<i64>,
-        visit: &mut dyn FnMut(i64, u64, &[u8], &mut u8),
+        visit: &mut VisitMatch<'_>,
     ) -> Result<()> {
         let (from, to) = (*times.start().max(&self.expired), *times.end());
         if from > to {
@@ -104,18 +114,12 @@ impl JoinStore {
         let key_buffer = &mut self.key_buffer;
         for (id, store) in self.segments.between(first, last) {
             let base = id.wrapping_mul(segment_ms);
-            let Some(head) = store.get(number_key(key_buffer, key, 0))? else { continue };
-            let count = row_count(head);
-            if count == 1 {
-                let row = decode(head, true);
-                let ts = base.wrapping_add(row.offset as i64);
-                let mut flag = row.flag;
-                if from <= ts && ts <= to {
-                    visit(ts, row.seq, row.bytes, &mut flag);
-                }
-                if flag != row.flag {
-                    set_flag(store, key_buffer, flag)?;
-                }
+            let mut count = 0;
+            store.edit(number_key(key_buffer, key, 0), |head| {
+                count = row_count(head);
+                count == 1 && visit_row(head, true, base, from..=to, visit)
+            })?;
+            if count <= 1 {
                 continue;
             }
             let mut rows = Vec::with_capacity(count as usize);
@@ -128,14 +132,10 @@ impl JoinStore {
                 }
             }
             rows.sort_unstable();
-            for (ts, seq, number) in rows {
-                let value = store.get(number_key(key_buffer, key, number))?;
-                let row = decode(value.expect("rows are numbered without gaps"), number == 0);
-                let mut flag = row.flag;
-                visit(ts, seq, row.bytes, &mut flag);
-                if flag != row.flag {
-                    set_flag(store, key_buffer, flag)?;
-                }
+            for (_, _, number) in rows {
+                store.edit(number_key(key_buffer, key, number), |value| {
+                    visit_row(value, number == 0, base, from..=to, visit)
+                })?;
             }
         }
         Ok(())
@@ -143,7 +143,7 @@ impl JoinStore {
 
     /// Calls `visit(key, ts, seq, row)` once, in order, for each row before `ts` whose flag is 0, and sets that flag
     /// to 1, which is a change: after a restore the row is not visited again.
-    pub fn pending_before(&mut self, ts: i64, visit: &mut dyn FnMut(&[u8], i64, u64, &[u8])) -> Result<()> {
+    pub fn pending_before(&mut self, ts: i64, visit: &mut VisitPending<'_>) -> Result<()> {
         loop {
             while let Some(due) = self.pending.pop_before(ts) {
                 let Some(store) = self.segments.get(due.segment) else { continue };
@@ -154,15 +154,17 @@ impl JoinStore {
                     continue;
                 }
                 visit(key, due.time, row.seq, row.bytes);
-                set_flag(store, &due.key, 1)?;
+                store.edit(&due.key, |value| {
+                    value[0] = 1;
+                    true
+                })?;
             }
-            let mut list =
-                |base: i64, key: &[u8], value: &[u8], push: &mut dyn FnMut(i64, u64, Box<[u8]>)| {
-                    let row = decode(value, split_number(key).1 == 0);
-                    if row.flag == 0 {
-                        push(base.wrapping_add(row.offset as i64), row.seq, key.into());
-                    }
-                };
+            let mut list = |base: i64, key: &[u8], value: &[u8], push: &mut Push<'_>| {
+                let row = decode(value, split_number(key).1 == 0);
+                if row.flag == 0 {
+                    push(base.wrapping_add(row.offset as i64), row.seq, key.into());
+                }
+            };
             if !self.pending.list_next(&mut self.segments, ts, &mut list)? {
                 return Ok(());
             }
@@ -181,11 +183,7 @@ impl JoinStore {
     }
 
     /// Drops the rows before `ts`, each given to `visit(key, ts, seq, row, flag)`, in order.
-    pub fn expire_before(
-        &mut self,
-        ts: i64,
-        visit: &mut dyn FnMut(&[u8], i64, u64, &[u8], u8),
-    ) -> Result<()> {
+    pub fn expire_before(&mut self, ts: i64, visit: &mut VisitRow<'_>) -> Result<()> {
         loop {
             while let Some(due) = self.expiring.pop_before(ts) {
                 let Some(store) = self.segments.get(due.segment) else { continue };
@@ -196,11 +194,10 @@ impl JoinStore {
                     visit(key, due.time, row.seq, row.bytes, row.flag);
                 }
             }
-            let mut list =
-                |base: i64, key: &[u8], value: &[u8], push: &mut dyn FnMut(i64, u64, Box<[u8]>)| {
-                    let row = decode(value, split_number(key).1 == 0);
-                    push(base.wrapping_add(row.offset as i64), row.seq, key.into());
-                };
+            let mut list = |base: i64, key: &[u8], value: &[u8], push: &mut Push<'_>| {
+                let row = decode(value, split_number(key).1 == 0);
+                push(base.wrapping_add(row.offset as i64), row.seq, key.into());
+            };
             if !self.expiring.list_next(&mut self.segments, ts, &mut list)? {
                 return self.expire(ts);
             }
@@ -208,7 +205,7 @@ impl JoinStore {
     }
 
     /// Calls `visit(key, ts, seq, row, flag)` for all rows, in no order.
-    pub fn for_each(&mut self, visit: &mut dyn FnMut(&[u8], i64, u64, &[u8], u8)) -> Result<()> {
+    pub fn for_each(&mut self, visit: &mut VisitRow<'_>) -> Result<()> {
         self.visit_rows(&mut Cursor::default(), usize::MAX, visit).map(|_| ())
     }
 
@@ -216,7 +213,7 @@ impl JoinStore {
         &mut self,
         cursor: &mut Cursor,
         budget_bytes: usize,
-        visit: &mut dyn FnMut(&[u8], i64, u64, &[u8], u8),
+        visit: &mut VisitRow<'_>,
     ) -> Result<bool> {
         let (segment_ms, expired) = (self.segments.time_at(1, 0), self.expired);
         self.segments.scan(cursor, budget_bytes, &mut |id, segment_key, value| {
@@ -305,6 +302,24 @@ impl JoinStore {
     }
 }
 
+/// Gives the row to `visit` if it is within `times`, and returns whether its flag was changed.
+fn visit_row(
+    value: &mut [u8],
+    first: bool,
+    base: i64,
+    times: RangeInclusive<i64>,
+    visit: &mut VisitMatch<'_>,
+) -> bool {
+    let row = decode(value, first);
+    let ts = base.wrapping_add(row.offset as i64);
+    let (mut flag, before) = (row.flag, row.flag);
+    if times.contains(&ts) {
+        visit(ts, row.seq, row.bytes, &mut flag);
+    }
+    value[0] = flag;
+    flag != before
+}
+
 fn number_key<'a>(buffer: &'a mut Vec<u8>, key: &[u8], number: u32) -> &'a [u8] {
     buffer.clear();
     buffer.extend_from_slice(key);
@@ -345,15 +360,6 @@ fn set_count(store: &mut Store, first_key: &[u8], count: u32) -> Result<()> {
         let Some(old) = old else { return Update::Keep };
         value.extend_from_slice(old);
         value[1..5].copy_from_slice(&count.to_le_bytes());
-        Update::Put
-    })
-}
-
-fn set_flag(store: &mut Store, segment_key: &[u8], flag: u8) -> Result<()> {
-    store.update(segment_key, |old, value| {
-        let Some(old) = old else { return Update::Keep };
-        value.extend_from_slice(old);
-        value[0] = flag;
         Update::Put
     })
 }
@@ -414,7 +420,7 @@ impl Logged for JoinStore {
         store.apply(number_key(&mut self.key_buffer, key, number), Some(&value))
     }
 
-    fn drain_changes(&mut self, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<()> {
+    fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()> {
         let segment_ms = self.segments.time_at(1, 0);
         let (mut key_out, mut value_out) = (Vec::new(), Vec::new());
         self.segments.drain_changes(&mut |id, segment_key, value| {

@@ -28,9 +28,9 @@ mod store;
 mod window;
 
 pub use error::{Result, SnapshotError, StateError};
-pub use join::{JoinOptions, JoinStore};
-pub use logged::{Cursor, Logged};
-pub use session::{SessionOptions, SessionStore};
+pub use join::{JoinOptions, JoinStore, VisitMatch, VisitPending, VisitRow};
+pub use logged::{Cursor, Logged, VisitChange};
+pub use session::{SessionOptions, SessionStore, VisitSession};
 pub use snapshot::{SnapshotWriter, restore};
 pub use store::{Options, Store, Update};
-pub use window::{WindowOptions, WindowStore};
+pub use window::{VisitWindow, WindowOptions, WindowStore};

@@ -24,6 +24,9 @@ pub(crate) struct ChunkPlace {
     pub(crate) appended: Option<u64>,
 }
 
+/// Is called with the key of a changed entry and its value, `None` when it was removed.
+pub type VisitChange<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
+
 /// A store whose changes can be logged, applied and snapshotted.
 pub trait Logged {
     /// Applies one entry of the changelog or a snapshot: sets the value, or removes the entry. Not a change itself.
@@ -31,7 +34,7 @@ pub trait Logged {
 
     /// Calls `visit` for each entry changed since the last drain, once, with its latest value or `None` when it was
     /// removed; afterwards there are no changes.
-    fn drain_changes(&mut self, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<()>;
+    fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()>;
 
     /// Returns whether something changed since the last drain.
     fn has_changes(&self) -> bool;
@@ -59,6 +62,11 @@ pub trait Logged {
 
     /// Sets the memory above which cold entries are spilled. Without a spill directory it has no effect.
     fn set_budget(&mut self, budget_bytes: usize);
+
+    /// Prepares for about this many more entries.
+    fn reserve(&mut self, entries: usize) {
+        let _ = entries;
+    }
 
     /// Forgets the changes since the last drain; the entries keep their values.
     fn clear_changes(&mut self) -> Result<()> {

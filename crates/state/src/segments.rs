@@ -8,6 +8,12 @@ use crate::{Logged, Options, Result, Store};
 /// With a budget, memory is summed up after so many writes, or one per segment if that is more.
 const BUDGET_CHECK_WRITES: usize = 64;
 
+/// Is called with the segment of a changed entry, its key there and its value.
+pub(crate) type VisitSegmentChange<'a> = dyn FnMut(i64, &[u8], Option<&[u8]>) + 'a;
+
+/// Is called with the segment of an entry, its key there and its value.
+pub(crate) type VisitSegmentEntry<'a> = dyn FnMut(i64, &[u8], &[u8]) + 'a;
+
 /// Stores by segment number.
 #[derive(Debug)]
 pub(crate) struct Segments {
@@ -90,7 +96,7 @@ impl Segments {
         &mut self,
         cursor: &mut Cursor,
         budget_bytes: usize,
-        visit: &mut dyn FnMut(i64, &[u8], &[u8]),
+        visit: &mut VisitSegmentEntry<'_>,
     ) -> Result<bool> {
         let Some((&newest, _)) = self.by_id.last_key_value() else { return Ok(true) };
         // Segments that begin later hold nothing that was there when the scan began.
@@ -118,7 +124,7 @@ impl Segments {
     }
 
     /// Drains the changes of all segments; `visit` gets the segment as well.
-    pub(crate) fn drain_changes(&mut self, visit: &mut dyn FnMut(i64, &[u8], Option<&[u8]>)) -> Result<()> {
+    pub(crate) fn drain_changes(&mut self, visit: &mut VisitSegmentChange<'_>) -> Result<()> {
         for (id, store) in self.all().filter(|(_, store)| store.has_changes()) {
             store.drain_changes(&mut |key, value| visit(id, key, value))?;
         }

@@ -12,7 +12,8 @@
 use std::collections::BTreeMap;
 
 use crate::entry::{read_varint, write_varint};
-use crate::frontier::{Due, Frontier};
+use crate::frontier::{Due, Frontier, Push};
+use crate::logged::VisitChange;
 use crate::segments::Segments;
 use crate::{Cursor, Logged, Options, Result, StateError, Store, Update};
 
@@ -20,6 +21,9 @@ use crate::{Cursor, Logged, Options, Result, StateError, Store, Update};
 const GAPS_PER_SEGMENT: i64 = 8;
 /// Segments a store is divided into at most.
 const SEGMENTS_MAX: i64 = 1024;
+
+/// Is called with key, start, end and value of a session.
+pub type VisitSession<'a> = dyn FnMut(&[u8], i64, i64, &[u8]) + 'a;
 
 /// How a session store is set up.
 #[derive(Debug, Clone)]
@@ -139,7 +143,7 @@ impl SessionStore {
         &mut self,
         earliest_end: i64,
         latest_start: i64,
-        visit: &mut dyn FnMut(&[u8], i64, i64, &[u8]),
+        visit: &mut VisitSession<'_>,
     ) -> Result<()> {
         let earliest_end = earliest_end.max(self.expired);
         let latest_end = latest_start.saturating_add_unsigned(self.span_max);
@@ -170,7 +174,7 @@ impl SessionStore {
     }
 
     /// Drops the sessions that end before `end`, each given to `visit(key, start, end, value)`, by (end, start, key).
-    pub fn expire_before(&mut self, end: i64, visit: &mut dyn FnMut(&[u8], i64, i64, &[u8])) -> Result<()> {
+    pub fn expire_before(&mut self, end: i64, visit: &mut VisitSession<'_>) -> Result<()> {
         loop {
             while let Some(due) = self.frontier.pop_before(end) {
                 let start = start_of(due.order);
@@ -179,7 +183,7 @@ impl SessionStore {
                 // Expiry is not a change.
                 self.set(&due.key, start, due.time, None)?;
             }
-            let mut list = |base: i64, key: &[u8], list: &[u8], push: &mut dyn FnMut(i64, u64, Box<[u8]>)| {
+            let mut list = |base: i64, key: &[u8], list: &[u8], push: &mut Push<'_>| {
                 for session in sessions(base, list) {
                     push(session.end, order_of(session.start), key.into());
                 }
@@ -309,7 +313,7 @@ impl Logged for SessionStore {
         self.set(key, start, end, value).map(|_| ())
     }
 
-    fn drain_changes(&mut self, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<()> {
+    fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()> {
         let fresh = Store::new(Options { track_changes: false, ..Options::default() });
         let mut touched = std::mem::replace(&mut self.touched, fresh);
         let mut failed = Ok(());

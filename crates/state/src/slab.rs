@@ -74,6 +74,8 @@ pub(crate) struct Slab {
     /// Chunks (by sequence) that were sealed or got sparse and may be worth compacting.
     pub(crate) sparse: Vec<u64>,
     spill: Option<Spill>,
+    /// A chunk was freed, spilled or read back since the last drain, so addresses noted before may be stale.
+    pub(crate) chunks_moved: bool,
     /// Something may have become spillable since the last vain search.
     pub(crate) may_spill: bool,
 }
@@ -93,6 +95,7 @@ impl Slab {
             appended: 0,
             sparse: Vec::new(),
             spill: spill_dir.map(|dir| Spill::new(dir, chunk_bytes)),
+            chunks_moved: false,
             may_spill: true,
         }
     }
@@ -236,6 +239,7 @@ impl Slab {
         spill.free(extent);
         self.resident_bytes += bytes.capacity();
         chunk.body = Body::Resident(bytes);
+        self.chunks_moved = true;
         self.may_spill = true;
         Ok(())
     }
@@ -255,6 +259,7 @@ impl Slab {
         let extent = spill.write(bytes)?;
         self.resident_bytes -= bytes.capacity();
         chunk.body = Body::Spilled(extent);
+        self.chunks_moved = true;
         Ok(true)
     }
 
@@ -379,6 +384,7 @@ impl Slab {
         let chunk = self.chunks[id as usize].take().expect("caller has the chunk");
         self.by_seq.remove(&chunk.seq);
         self.free_ids.push(id);
+        self.chunks_moved = true;
         match chunk.body {
             Body::Resident(bytes) => {
                 self.resident_bytes -= bytes.capacity();

@@ -6,7 +6,7 @@
 //! caller drains the changes right before `begin`, notes the changelog offset, and replays from there.
 //!
 //! ```text
-//! file  = "TRPSTATE" | version u32 | block* | end
+//! file  = "TRPSTATE" | version u32 | about how many entries u64 | block* | end
 //! block = bytes u32 (not 0) | CRC-32C of the entries u32 | entries
 //! entry = key length varint | value length varint | key | value
 //! end   = 0 u32 | CRC-32C of the count u32 | number of entries u64
@@ -24,6 +24,8 @@ const MAGIC: &[u8; 8] = b"TRPSTATE";
 const VERSION: u32 = 1;
 /// A block is written when it would become larger than this.
 const BLOCK_BYTES: usize = 1 << 20;
+/// The most entries memory is reserved for before any was read: 150 MB.
+const RESERVE_ENTRIES_MAX: u64 = 14 << 20;
 /// The largest block read: one largest entry (with the key additions of window stores) and its head.
 const BLOCK_BYTES_MAX: usize = ENTRY_BYTES_MAX + 64;
 
@@ -51,7 +53,8 @@ impl SnapshotWriter {
     ) -> Result<bool, SnapshotError> {
         let write_error = |source| SnapshotError::Io { action: "write", source };
         if !self.begun {
-            out.write_all(MAGIC).and_then(|()| out.write_all(&VERSION.to_le_bytes())).map_err(write_error)?;
+            let start = [&MAGIC[..], &VERSION.to_le_bytes(), &(store.len() as u64).to_le_bytes()].concat();
+            out.write_all(&start).map_err(write_error)?;
             self.begun = true;
         }
         let (block, entries) = (&mut self.block, &mut self.entries);
@@ -93,11 +96,14 @@ fn write_block(block: &mut Vec<u8>, out: &mut dyn Write) -> io::Result<()> {
 /// Reads a snapshot into `store`, an empty store of the kind it was written from, and returns the number of entries.
 /// After an error the store holds a part of the snapshot and is to be thrown away.
 pub fn restore(store: &mut dyn Logged, reader: &mut dyn Read) -> Result<u64, SnapshotError> {
-    let mut start = [0; 12];
+    let mut start = [0; 20];
     read_exact(reader, &mut start)?;
-    if &start[..8] != MAGIC || start[8..] != VERSION.to_le_bytes() {
+    if &start[..8] != MAGIC || start[8..12] != VERSION.to_le_bytes() {
         return Err(SnapshotError::UnknownFormat);
     }
+    // Only a hint, so a wrong one does no harm.
+    let expected = u64::from_le_bytes(start[12..].try_into().expect("eight bytes"));
+    store.reserve(expected.min(RESERVE_ENTRIES_MAX) as usize);
     let mut entries = 0u64;
     let mut block = Vec::new();
     for number in 0.. {

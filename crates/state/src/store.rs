@@ -14,7 +14,7 @@ use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
 
 use crate::entry::{Head, Mark};
-use crate::logged::ChunkPlace;
+use crate::logged::{ChunkPlace, VisitChange};
 use crate::slab::{self, ADDR_BITS, CHUNK_BYTES, Slab};
 use crate::{Cursor, Logged, Result};
 
@@ -155,6 +155,28 @@ impl Store {
         self.settle()
     }
 
+    /// Gives the value of `key` to `change` for overwriting; it returns whether it did.
+    pub(crate) fn edit(&mut self, key: &[u8], change: impl FnOnce(&mut [u8]) -> bool) -> Result<()> {
+        let place = self.place(key)?;
+        let Some(bucket) = place.bucket else { return Ok(()) };
+        let slot = slot_at(&self.index, bucket);
+        if let Some((head, bytes)) = self.slab.entry_mut(slot_addr(slot)) {
+            let value = &mut bytes[head.head_len + head.key_len..head.entry_len()];
+            if head.mark != Mark::Removed && change(value) {
+                self.mark_dirty(slot, head);
+            }
+            return Ok(());
+        }
+        let mut value = std::mem::take(&mut self.value_buffer);
+        value.clear();
+        let (head, bytes) = self.slab.entry(slot_addr(slot))?;
+        value.extend_from_slice(head.value(bytes));
+        let done = if change(&mut value) { self.put_at(place, key, &value) } else { Ok(()) };
+        self.value_buffer = value;
+        done?;
+        self.settle()
+    }
+
     /// As [`Store::update`], without counting as a change.
     pub(crate) fn update_untracked(
         &mut self,
@@ -245,19 +267,12 @@ impl Store {
             return Ok(());
         };
         let slot = slot_at(&self.index, bucket);
-        let tracked = self.options.track_changes;
         if let Some((head, bytes)) = self.slab.entry_mut(slot_addr(slot))
             && head.value_len == value.len()
         {
             bytes[head.head_len + head.key_len..head.entry_len()].copy_from_slice(value);
             self.live += usize::from(head.mark == Mark::Removed);
-            if head.mark == Mark::Removed || head.mark == Mark::Clean && tracked {
-                self.slab.set_mark(slot_addr(slot), head.mark, Mark::Dirty);
-            }
-            if head.mark == Mark::Clean && tracked {
-                self.note_changed(slot);
-                self.changed_count += 1;
-            }
+            self.mark_dirty(slot, head);
             return Ok(());
         }
         let (head, _) = self.slab.entry(slot_addr(slot))?;
@@ -266,6 +281,18 @@ impl Store {
         self.live += usize::from(head.mark == Mark::Removed);
         self.discard(slot, head);
         Ok(())
+    }
+
+    /// Marks an entry in memory as changed after its value was overwritten.
+    fn mark_dirty(&mut self, slot: u64, head: Head) {
+        let tracked = self.options.track_changes;
+        if head.mark == Mark::Removed || head.mark == Mark::Clean && tracked {
+            self.slab.set_mark(slot_addr(slot), head.mark, Mark::Dirty);
+        }
+        if head.mark == Mark::Clean && tracked {
+            self.note_changed(slot);
+            self.changed_count += 1;
+        }
     }
 
     fn remove_at(&mut self, place: Place, key: &[u8]) -> Result<bool> {
@@ -314,8 +341,10 @@ impl Store {
     }
 
     fn forget(&mut self, bucket: usize) {
-        let entry = self.index.get_bucket_entry(bucket).ok().expect("bucket was just found");
-        entry.remove();
+        match self.index.get_bucket_entry(bucket) {
+            Ok(entry) => entry.remove(),
+            Err(_) => unreachable!("bucket was just found"),
+        };
     }
 
     fn note_changed(&mut self, slot: u64) {
@@ -403,10 +432,13 @@ impl Logged for Store {
         done
     }
 
-    fn drain_changes(&mut self, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<()> {
+    fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()> {
         let mut changed = std::mem::take(&mut self.changed);
         for slot in changed.drain(..) {
-            let Some(bucket) = bucket_of(&self.index, slot) else { continue };
+            // As long as no chunk moved, the slot leads to an entry, whose mark tells whether it still counts.
+            if self.slab.chunks_moved && bucket_of(&self.index, slot).is_none() {
+                continue;
+            }
             let (head, bytes) = self.slab.entry(slot_addr(slot))?;
             match head.mark {
                 Mark::Dirty => {
@@ -416,6 +448,7 @@ impl Logged for Store {
                 }
                 Mark::Removed => {
                     visit(head.key(bytes), None);
+                    let bucket = bucket_of(&self.index, slot).expect("a removed entry stays in the index");
                     self.forget(bucket);
                     self.discard(slot, head);
                 }
@@ -423,6 +456,7 @@ impl Logged for Store {
             }
         }
         self.changed = changed;
+        self.slab.chunks_moved = false;
         self.slab.may_spill = true;
         self.settle()
     }
@@ -448,6 +482,10 @@ impl Logged for Store {
         let buffers =
             self.value_buffer.capacity() + self.move_buffer.capacity() + self.chunk_buffer.capacity();
         self.slab.bytes_used() + self.index.allocation_size() + self.changed.capacity() * 8 + buffers
+    }
+
+    fn reserve(&mut self, entries: usize) {
+        self.index.reserve(entries, |&slot| spread(slot));
     }
 
     fn set_budget(&mut self, budget_bytes: usize) {

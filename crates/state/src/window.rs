@@ -7,7 +7,8 @@
 
 use std::ops::RangeInclusive;
 
-use crate::frontier::{Due, Frontier};
+use crate::frontier::{Due, Frontier, Push};
+use crate::logged::VisitChange;
 use crate::segments::Segments;
 use crate::{Cursor, Logged, Options, Result, StateError, Store, Update};
 
@@ -15,6 +16,9 @@ use crate::{Cursor, Logged, Options, Result, StateError, Store, Update};
 const SEGMENTS_MAX: i64 = 1024;
 /// The bytes of the window start in a logged key.
 const START_BYTES: usize = 8;
+
+/// Is called with key, start and value of a window.
+pub type VisitWindow<'a> = dyn FnMut(&[u8], i64, &[u8]) + 'a;
 
 /// How a window store is set up.
 #[derive(Debug, Clone)]
@@ -144,11 +148,7 @@ impl WindowStore {
     }
 
     /// Calls `visit(key, start, value)` for all windows that start within `starts`, segment by segment.
-    pub fn range(
-        &mut self,
-        starts: RangeInclusive<i64>,
-        visit: &mut dyn FnMut(&[u8], i64, &[u8]),
-    ) -> Result<()> {
+    pub fn range(&mut self, starts: RangeInclusive<i64>, visit: &mut VisitWindow<'_>) -> Result<()> {
         let (from, to) = (*starts.start().max(&self.expired), *starts.end());
         let (first, last) = (self.segments.id_of(from), self.segments.id_of(to));
         let layout = self.layout();
@@ -175,7 +175,7 @@ impl WindowStore {
 
     /// Drops the windows that start before `start`, each given to `visit(key, start, value)`: by start, and within
     /// one start in the order in which the store keeps them, which is that of writing for values that keep their length.
-    pub fn expire_before(&mut self, start: i64, visit: &mut dyn FnMut(&[u8], i64, &[u8])) -> Result<()> {
+    pub fn expire_before(&mut self, start: i64, visit: &mut VisitWindow<'_>) -> Result<()> {
         if start <= self.expired {
             return Ok(());
         }
@@ -195,7 +195,7 @@ impl WindowStore {
         self.expire(start)
     }
 
-    fn visit_due(&mut self, bound: i64, visit: &mut dyn FnMut(&[u8], i64, &[u8])) -> Result<()> {
+    fn visit_due(&mut self, bound: i64, visit: &mut VisitWindow<'_>) -> Result<()> {
         let layout = self.layout();
         loop {
             while let Some(due) = self.frontier.pop_before(bound) {
@@ -209,7 +209,7 @@ impl WindowStore {
                 store.apply(&due.key, None)?;
             }
             let next_order = &mut self.next_order;
-            let list = &mut |base: i64, key: &[u8], _: &[u8], push: &mut dyn FnMut(i64, u64, Box<[u8]>)| {
+            let list = &mut |base: i64, key: &[u8], _: &[u8], push: &mut Push<'_>| {
                 push(base.wrapping_add(layout.window(key) as i64 * layout.grid_ms), *next_order, key.into());
                 *next_order += 1;
             };
@@ -361,7 +361,7 @@ impl Logged for WindowStore {
         self.write(key, start, |store, segment_key| store.apply(segment_key, value))
     }
 
-    fn drain_changes(&mut self, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<()> {
+    fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()> {
         let (layout, mut buffer) = (self.layout(), Vec::new());
         self.segments.drain_changes(&mut |id, segment_key, value| {
             visit(join_logged(&mut buffer, layout.split(id, segment_key)), value);
