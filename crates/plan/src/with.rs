@@ -234,7 +234,7 @@ impl<'a> With<'a> {
         match (kind.to_uppercase().as_str(), size) {
             ("SESSION", None) => Ok(Some(WindowInfo::Session)),
             ("SESSION", Some(_)) => refuse("SESSION windows have no WINDOW_SIZE", "WINDOW_SIZE"),
-            ("TUMBLING" | "HOPPING", Some(size)) => match sql::parse_duration(&size) {
+            ("TUMBLING" | "HOPPING", Some(size)) => match duration_ms(&size) {
                 Some(size_ms) if size_ms > 0 => Ok(Some(WindowInfo::Time { size_ms })),
                 _ => refuse("WINDOW_SIZE is a number and a unit, for example '30 SECONDS'", "WINDOW_SIZE"),
             },
@@ -247,4 +247,18 @@ impl<'a> With<'a> {
 fn wrong(property: &Property, expected: &str) -> PlanError {
     let Property { name: Ident { text, .. }, .. } = property;
     PlanError::new("bad_property", format!("\"{text}\" must be {expected}")).at(property.span)
+}
+
+/// A duration as WINDOW_SIZE gives it: a number and a unit.
+fn duration_ms(text: &str) -> Option<i64> {
+    let (number, unit) = text.trim().split_once(char::is_whitespace)?;
+    let unit_ms: i64 = match unit.trim().to_uppercase().trim_end_matches('S') {
+        "DAY" => 86_400_000,
+        "HOUR" => 3_600_000,
+        "MINUTE" => 60_000,
+        "SECOND" => 1000,
+        "MILLISECOND" => 1,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(unit_ms)
 }
