@@ -17,23 +17,50 @@ pub(super) struct StringMask {
     pub high: u32,
 }
 
-/// The block at `at`, filled up with zeros behind the end. A zero is a control character and no digit,
-/// so every loop over blocks stops there.
+/// The 16 bytes at `at`, if there are so many.
 #[inline(always)]
-pub(super) fn load(bytes: &[u8], at: usize) -> Block {
-    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        Some(block) => *block,
-        None => load_tail(bytes, at),
+pub(super) fn whole_block(bytes: &[u8], at: usize) -> Option<&Block> {
+    bytes.get(at..)?.first_chunk()
+}
+
+/// The bytes at `at`, filled up with zeros behind the end. A zero is a control character and no digit,
+/// so every loop over blocks stops there.
+#[cold]
+#[inline(never)]
+pub(super) fn last_block(bytes: &[u8], at: usize) -> Block {
+    let mut block = [0; BLOCK_BYTES];
+    let rest = bytes.get(at..).unwrap_or_default();
+    let len = rest.len().min(BLOCK_BYTES);
+    block[..len].copy_from_slice(&rest[..len]);
+    block
+}
+
+/// The string mask of the 16 bytes at `at`.
+#[inline(always)]
+pub(super) fn string_mask_at(bytes: &[u8], at: usize) -> StringMask {
+    // Masks, not blocks, leave the branches: a block would take the way over memory.
+    match whole_block(bytes, at) {
+        Some(block) => string_mask(block),
+        None => string_mask(&last_block(bytes, at)),
     }
 }
 
-#[cold]
-#[inline(never)]
-fn load_tail(bytes: &[u8], at: usize) -> Block {
-    let mut block = [0; BLOCK_BYTES];
-    let rest = bytes.get(at..).unwrap_or_default();
-    block[..rest.len()].copy_from_slice(rest);
-    block
+/// Ones for the digits among the 16 bytes at `at`.
+#[inline(always)]
+pub(super) fn digit_mask_at(bytes: &[u8], at: usize) -> u32 {
+    match whole_block(bytes, at) {
+        Some(block) => digit_mask(block),
+        None => digit_mask(&last_block(bytes, at)),
+    }
+}
+
+/// The 16 bytes at `at` as one number, the first byte lowest.
+#[inline(always)]
+pub(super) fn word_at(bytes: &[u8], at: usize) -> u128 {
+    match whole_block(bytes, at) {
+        Some(block) => u128::from_le_bytes(*block),
+        None => u128::from_le_bytes(last_block(bytes, at)),
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -79,7 +106,7 @@ mod imp {
 #[cfg(not(target_arch = "x86_64"))]
 use scalar as imp;
 
-pub(super) use imp::{digit_mask, string_mask};
+use imp::{digit_mask, string_mask};
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod scalar {
@@ -130,7 +157,7 @@ mod tests {
         fn a_block_behind_the_end_is_filled_with_zeros(bytes in proptest::collection::vec(1u8.., 0..40), at in 0usize..50) {
             let mut padded = bytes.clone();
             padded.resize(100, 0);
-            prop_assert_eq!(&load(&bytes, at)[..], &padded[at..at + BLOCK_BYTES]);
+            prop_assert_eq!(&last_block(&bytes, at)[..], &padded[at..at + BLOCK_BYTES]);
         }
     }
 }

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
-use super::block::load;
+use super::block::{BLOCK_BYTES, word_at};
 use super::projection::{NONE, Targets};
 
 /// Keys remembered for one object of a projection. Further ones are resolved each time they come.
@@ -32,11 +32,13 @@ const MISSES_PER_OBJECT_MAX: u32 = 3;
 
 /// A key as it comes in records.
 #[derive(Debug)]
-struct Known {
+pub(super) struct Known {
     /// The first 16 bytes, zeros behind the end.
     word: u128,
     /// Ones where `word` has bytes.
     mask: u128,
+    /// The last 16 bytes of a token that has more.
+    last: u128,
     /// All bytes, from the quote to the colon.
     token: Box<[u8]>,
     /// How many of them are the key with its quotes.
@@ -45,13 +47,41 @@ struct Known {
     targets: Targets,
 }
 
+impl Known {
+    /// Whether what `word` does not cover is there too.
+    #[inline(always)]
+    fn rest_is_at(&self, bytes: &[u8], at: usize) -> bool {
+        let len = self.token.len();
+        len <= BLOCK_BYTES
+            || word_at(bytes, at + len - BLOCK_BYTES) == self.last
+                && (len <= 2 * BLOCK_BYTES || bytes.get(at..at + len) == Some(&*self.token))
+    }
+}
+
 /// A predicted or found key.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
     pub id: u16,
+    /// The key to expect after it.
+    pub next: u16,
     /// Bytes up to and with the colon.
     pub len: usize,
     pub targets: Targets,
+}
+
+/// The key at `at` if it is `expected` or one soon after.
+#[inline(always)]
+pub(super) fn predict(known: &[Known], bytes: &[u8], at: usize, expected: u16) -> Option<Found> {
+    let word = word_at(bytes, at);
+    let mut id = expected;
+    for _ in 0..LOOK_AHEAD_MAX {
+        let known = known.get(usize::from(id))?;
+        if (word ^ known.word) & known.mask == 0 && known.rest_is_at(bytes, at) {
+            return Some(Found { id, next: known.next, len: known.token.len(), targets: known.targets });
+        }
+        id = known.next;
+    }
+    None
 }
 
 /// The keys of one object of a projection, in the order they come.
@@ -86,51 +116,29 @@ impl KeyOrder {
         self.misses = 0;
     }
 
-    /// The key at `at` if it is `expected` or one soon after.
+    /// The keys to predict with.
     #[inline(always)]
-    pub(super) fn predict(&self, bytes: &[u8], at: usize, expected: u16) -> Option<Found> {
-        let word = u128::from_le_bytes(load(bytes, at));
-        let mut id = expected;
-        for _ in 0..LOOK_AHEAD_MAX {
-            let known = self.known.get(usize::from(id))?;
-            let len = known.token.len();
-            if (word ^ known.word) & known.mask == 0
-                && (len <= 16 || bytes.get(at + 16..at + len) == Some(&known.token[16..]))
-            {
-                return Some(Found { id, len, targets: known.targets });
-            }
-            id = known.next;
-        }
-        None
-    }
-
-    /// The key to expect after `id`.
-    #[inline(always)]
-    pub(super) fn after(&self, id: u16) -> u16 {
-        self.known.get(usize::from(id)).map_or(NONE, |known| known.next)
+    pub(super) fn known(&self) -> &[Known] {
+        &self.known
     }
 
     /// The key with these quotes and text, wherever it is in the order.
-    pub(super) fn find(&mut self, quoted: &[u8]) -> Option<(u16, Targets)> {
+    pub(super) fn find(&mut self, quoted: &[u8], len: usize) -> Option<Found> {
         self.misses = self.misses.saturating_add(1);
         let hash = self.hasher.hash_one(quoted);
         let id = *self.by_text.find(hash, |&id| {
             let known = &self.known[usize::from(id)];
             &known.token[..known.quoted] == quoted
         })?;
-        Some((id, self.known[usize::from(id)].targets))
+        let Known { next, targets, .. } = self.known[usize::from(id)];
+        Some(Found { id, next, len, targets })
     }
 
-    /// Remembers a key that came after `previous`; gives its id, or none if there is no room.
-    pub(super) fn learn(
-        &mut self,
-        token: &[u8],
-        quoted: usize,
-        previous: u16,
-        targets: Targets,
-    ) -> Option<u16> {
+    /// Remembers a key that came after `previous`, if there is room.
+    pub(super) fn learn(&mut self, token: &[u8], quoted: usize, previous: u16, targets: Targets) -> Found {
         if self.known.len() >= KEYS_MAX || token.len() > KEY_BYTES_MAX {
-            return None;
+            let next = self.known.get(usize::from(previous)).map_or(NONE, |known| known.next);
+            return Found { id: NONE, next, len: token.len(), targets };
         }
         let id = self.known.len() as u16;
         let next = match self.known.get_mut(usize::from(previous)) {
@@ -141,16 +149,23 @@ impl KeyOrder {
                 head
             }
         };
-        let mut mask = [0; 16];
-        mask[..token.len().min(16)].fill(u8::MAX);
+        let mut mask = [0; BLOCK_BYTES];
+        mask[..token.len().min(BLOCK_BYTES)].fill(u8::MAX);
         let mask = u128::from_le_bytes(mask);
-        let word = u128::from_le_bytes(load(token, 0)) & mask;
-        self.known.push(Known { word, mask, token: token.into(), quoted, next, targets });
+        self.known.push(Known {
+            word: word_at(token, 0) & mask,
+            mask,
+            last: word_at(token, token.len().saturating_sub(BLOCK_BYTES)),
+            token: token.into(),
+            quoted,
+            next,
+            targets,
+        });
         let Self { known, by_text, hasher, .. } = self;
         by_text.insert_unique(hasher.hash_one(&token[..quoted]), id, |&id| {
             let known = &known[usize::from(id)];
             hasher.hash_one(&known.token[..known.quoted])
         });
-        Some(id)
+        Found { id, next, len: token.len(), targets }
     }
 }

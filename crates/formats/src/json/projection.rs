@@ -31,15 +31,16 @@ pub enum ProjectionError {
     TooManyPaths,
 }
 
-/// The nodes a JSON key stands for: one by its exact name, another by its name in upper case.
+/// What a JSON key stands for: mostly nothing or one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Targets {
-    pub exact: u16,
-    pub upper: u16,
-}
-
-impl Targets {
-    pub(super) const NONE: Self = Self { exact: NONE, upper: NONE };
+    pub node: u16,
+    /// A second node: with a column "id" and a column ID, the key `id` is for both.
+    pub also: u16,
+    /// Whether `node` has exactly the key as its name; `also` never has.
+    pub exact: bool,
+    /// Whether one of them has children.
+    pub deep: bool,
 }
 
 /// A wanted field, or an object on the way to one.
@@ -53,14 +54,6 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn has_children(&self) -> bool {
         !self.children.is_empty()
-    }
-
-    /// The children that `key` stands for. As in ksqlDB a column is filled from the key of exactly its
-    /// name, else from one that in upper case is its name.
-    pub(super) fn targets(&self, key: &str) -> Targets {
-        let exact = self.children.get(key).copied().unwrap_or(NONE);
-        let upper = self.children.get(key.to_uppercase().as_str()).copied().unwrap_or(NONE);
-        Targets { exact, upper: if upper == exact { NONE } else { upper } }
     }
 }
 
@@ -152,7 +145,23 @@ impl Projection {
         (self.nodes.len() - 1) as u16
     }
 
-    #[inline(always)]
+    /// The children of `parent` that `key` stands for. As in ksqlDB a column is filled from the key of
+    /// exactly its name, else from one that in upper case is its name.
+    pub(super) fn targets(&self, parent: u16, key: &str) -> Targets {
+        let children = &self.node(parent).children;
+        let exact = children.get(key).copied().unwrap_or(NONE);
+        let mut also = children.get(key.to_uppercase().as_str()).copied().unwrap_or(NONE);
+        let mut node = exact;
+        if also == exact {
+            also = NONE;
+        }
+        if node == NONE {
+            (node, also) = (also, NONE);
+        }
+        let deep = [node, also].iter().any(|&id| id != NONE && self.node(id).has_children());
+        Targets { node, also, exact: exact != NONE, deep }
+    }
+
     pub(super) fn node(&self, id: u16) -> &Node {
         &self.nodes[usize::from(id)]
     }

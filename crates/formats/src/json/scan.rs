@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::error::{Reason, ScanError};
-use super::key_order::{Found, KeyOrder};
+use super::key_order::{Found, KeyOrder, predict};
 use super::lexer::{skip_space, string_end, value_end};
 use super::projection::{NONE, Projection, Targets};
 use super::text::unescape;
@@ -56,6 +56,12 @@ pub struct Slot {
 impl Slot {
     /// The slot of a field that is not there.
     pub const MISSING: Self = Self { offset: 0, len: 0, kind: Kind::Missing, exact: false };
+
+    #[inline(always)]
+    fn new(start: usize, end: usize, kind: Kind, exact: bool) -> Self {
+        // Records are not longer than a u32 can say; see `first_byte`.
+        Self { offset: start as u32, len: (end - start) as u32, kind, exact }
+    }
 
     /// Returns the field's bytes as they are in the record; none if it is missing or the slot is of
     /// another record.
@@ -153,22 +159,39 @@ impl Scanner {
         let order = usize::from(node);
         let mut expected = self.orders[order].begin();
         let mut previous = NONE;
+        let mut known = self.orders[order].known();
+        // Values are scanned at one place in this loop and the rest is called: it has to stay small.
         loop {
-            let found = match self.orders[order].predict(bytes, at, expected) {
+            let found = match predict(known, bytes, at, expected) {
                 Some(found) => found,
-                None => self.look_up(input, node, at, previous)?,
+                None => {
+                    let found = self.look_up(input, node, at, previous)?;
+                    known = self.orders[order].known();
+                    found
+                }
             };
+            expected = found.next;
             if found.id != NONE {
                 previous = found.id;
-                expected = self.orders[order].after(found.id);
             }
             let start = skip_space(bytes, at + found.len);
-            let end = if found.targets == Targets::NONE {
-                value_end(bytes, start, &mut input.high, depth + 1)?.0
+            let targets = found.targets;
+            if targets.deep && bytes.get(start) == Some(&b'{') {
+                at = self.descend(input, targets, start, slots, depth + 1)?;
+                known = self.orders[order].known();
             } else {
-                self.wanted(input, found.targets, start, slots, depth + 1)?
-            };
-            at = skip_space(bytes, end);
+                let (end, kind) = value_end(bytes, start, &mut input.high, depth + 1)?;
+                if targets.node != NONE {
+                    let slot = Slot::new(start, end, kind, targets.exact);
+                    if slots[usize::from(targets.node)].kind == Kind::Missing && targets.also == NONE {
+                        slots[usize::from(targets.node)] = slot;
+                    } else {
+                        self.put_again(targets, slot, slots);
+                    }
+                }
+                at = end;
+            }
+            at = skip_space(bytes, at);
             match bytes.get(at) {
                 Some(b',') => at = skip_space(bytes, at + 1),
                 Some(b'}') => return Ok(at + 1),
@@ -196,22 +219,20 @@ impl Scanner {
             return Err(ScanError::expected(bytes, colon, Reason::ExpectedColon));
         }
         let quoted = &bytes[at..quote + 1];
-        let len = colon + 1 - at;
         let order = &mut self.orders[usize::from(node)];
-        if let Some((id, targets)) = order.find(quoted) {
-            return Ok(Found { id, len, targets });
+        if let Some(found) = order.find(quoted, colon + 1 - at) {
+            return Ok(found);
         }
         let content = &quoted[1..quoted.len() - 1];
         let text = simdutf8::basic::from_utf8(content).map_err(|_| ScanError::at(at, Reason::InvalidUtf8))?;
-        let node = self.projection.node(node);
-        let targets = if escaped { node.targets(&unescape(text)) } else { node.targets(text) };
-        let id = order.learn(&bytes[at..colon + 1], quoted.len(), previous, targets).unwrap_or(NONE);
-        Ok(Found { id, len, targets })
+        let text = if escaped { unescape(text) } else { text.into() };
+        let targets = self.projection.targets(node, &text);
+        Ok(order.learn(&bytes[at..colon + 1], quoted.len(), previous, targets))
     }
 
-    /// Scans the value at `start`, which is wanted; gives the place after it.
-    #[inline(always)]
-    fn wanted(
+    /// Scans the object at `start`, of which fields are wanted; gives the place after it.
+    #[inline(never)]
+    fn descend(
         &mut self,
         input: &mut Input<'_>,
         targets: Targets,
@@ -219,45 +240,48 @@ impl Scanner {
         slots: &mut [Slot],
         depth: usize,
     ) -> Result<usize, ScanError> {
-        match targets {
-            Targets { exact: NONE, upper } => self.target(input, upper, false, start, slots, depth),
-            Targets { exact, upper: NONE } => self.target(input, exact, true, start, slots, depth),
-            // A column "id" and a column ID: the one key is for both.
-            Targets { exact, upper } => {
-                self.target(input, exact, true, start, slots, depth)?;
-                self.target(input, upper, false, start, slots, depth)
+        let mut end = start;
+        for (node, exact) in [(targets.node, targets.exact), (targets.also, false)] {
+            if node == NONE {
+                continue;
             }
+            // The slot is needed first: where it is refused, those below are not touched either.
+            let wins = self.put(node, Slot::new(start, start, Kind::Object, exact), slots);
+            end = if wins && self.projection.node(node).has_children() {
+                self.object(input, node, start, slots, depth)?
+            } else {
+                value_end(input.bytes, start, &mut input.high, depth)?.0
+            };
+            if wins {
+                slots[usize::from(node)] = Slot::new(start, end, Kind::Object, exact);
+            }
+        }
+        Ok(end)
+    }
+
+    /// Puts a slot where there is one already, or two.
+    #[cold]
+    fn put_again(&self, targets: Targets, slot: Slot, slots: &mut [Slot]) {
+        self.put(targets.node, slot, slots);
+        if targets.also != NONE {
+            self.put(targets.also, Slot { exact: false, ..slot }, slots);
         }
     }
 
-    #[inline(always)]
-    fn target(
-        &mut self,
-        input: &mut Input<'_>,
-        node: u16,
-        exact: bool,
-        start: usize,
-        slots: &mut [Slot],
-        depth: usize,
-    ) -> Result<usize, ScanError> {
+    /// Puts a slot unless a better one is there; tells whether it did. The last key wins, but one of
+    /// exactly the name over others.
+    fn put(&self, node: u16, slot: Slot, slots: &mut [Slot]) -> bool {
         let before = slots[usize::from(node)];
-        // The last key wins, but one of exactly the name over others.
+        if before.exact && !slot.exact {
+            return false;
+        }
         if before.kind != Kind::Missing {
-            if before.exact && !exact {
-                return Ok(value_end(input.bytes, start, &mut input.high, depth)?.0);
-            }
             for &below in &self.projection.node(node).below {
                 slots[usize::from(below)] = Slot::MISSING;
             }
         }
-        let (end, kind) =
-            if input.bytes.get(start) == Some(&b'{') && self.projection.node(node).has_children() {
-                (self.object(input, node, start, slots, depth)?, Kind::Object)
-            } else {
-                value_end(input.bytes, start, &mut input.high, depth)?
-            };
-        slots[usize::from(node)] = Slot { offset: start as u32, len: (end - start) as u32, kind, exact };
-        Ok(end)
+        slots[usize::from(node)] = slot;
+        true
     }
 }
 
@@ -267,7 +291,7 @@ pub fn scan_value(record: &[u8]) -> Result<Slot, ScanError> {
     let mut high = 0;
     let (end, kind) = value_end(record, start, &mut high, 0)?;
     finish(record, end, high)?;
-    Ok(Slot { offset: start as u32, len: (end - start) as u32, kind, exact: true })
+    Ok(Slot::new(start, end, kind, true))
 }
 
 /// The place of the first byte that counts: behind a byte order mark and white space.
