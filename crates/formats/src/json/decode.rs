@@ -151,6 +151,7 @@ fn string(token: &[u8], kind: Kind) -> Option<Cow<'_, str>> {
 /// The whole number of a number or of a string, `None` for other kinds.
 fn whole(token: &[u8], kind: Kind) -> Option<Result<i64, NumberError>> {
     match kind {
+        Kind::Integer if token.len() <= DIGITS_FAST_MAX => Some(Ok(short_integer(token))),
         Kind::Integer | Kind::Number => Some(number::whole(utf8(token))),
         Kind::String | Kind::EscapedString => {
             let text = string(token, kind)?;
@@ -158,6 +159,17 @@ fn whole(token: &[u8], kind: Kind) -> Option<Result<i64, NumberError>> {
         }
         _ => None,
     }
+}
+
+/// Digits, or a sign and digits, that fit an `i64` whatever they are.
+const DIGITS_FAST_MAX: usize = 18;
+
+/// The number of a short integer token, which was scanned before.
+#[inline]
+fn short_integer(token: &[u8]) -> i64 {
+    let digits = token.strip_prefix(b"-").unwrap_or(token);
+    let number = digits.iter().fold(0i64, |number, digit| number * 10 + i64::from(digit & 15));
+    if digits.len() < token.len() { -number } else { number }
 }
 
 /// The DOUBLE of a number or of a string, `None` for other kinds.
