@@ -182,7 +182,9 @@ fn from_text(text: &str, data_type: &DataType) -> Option<Value> {
         DataType::Int => Value::Int(text.parse().ok()?),
         DataType::BigInt => Value::BigInt(text.parse().ok()?),
         DataType::Double => Value::Double(types::parse_double(text)?),
-        &DataType::Decimal { precision, scale } => Value::Decimal(decimal_from_text(text, precision, scale).ok()?),
+        &DataType::Decimal { precision, scale } => {
+            Value::Decimal(decimal_from_text(text, precision, scale).ok()?)
+        }
         DataType::String => Value::text(text),
         DataType::Bytes => Value::bytes(types::bytes_from_base64(text)?),
         DataType::Date => Value::Date(text.parse().ok()?),

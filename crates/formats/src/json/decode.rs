@@ -10,7 +10,7 @@
 //! | ARRAY, MAP, STRUCT | array, object, object |
 //!
 //! Missing and `null` are NULL of any type. Unlike ksqlDB, a number out of the type's range is an error
-//! instead of its low bits.
+//! instead of its low bits or infinity.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -113,7 +113,7 @@ pub fn slot_i64(record: &[u8], slot: &Slot) -> Option<i64> {
 /// Returns what a DOUBLE column has for the slot; `None` for NULL and for what cannot be converted.
 #[inline]
 pub fn slot_f64(record: &[u8], slot: &Slot) -> Option<f64> {
-    double(slot.raw(record), slot.kind)?
+    double(slot.raw(record), slot.kind)?.ok()
 }
 
 /// Returns what a BOOLEAN column has for the slot; `None` for NULL and for what cannot be converted.
@@ -173,10 +173,16 @@ fn short_integer(token: &[u8]) -> i64 {
 }
 
 /// The DOUBLE of a number or of a string, `None` for other kinds.
-fn double(token: &[u8], kind: Kind) -> Option<Option<f64>> {
+fn double(token: &[u8], kind: Kind) -> Option<Result<f64, NumberError>> {
     match kind {
-        Kind::Integer | Kind::Number => Some(fast_float2::parse(token).ok()),
-        Kind::String | Kind::EscapedString => Some(types::parse_double(&string(token, kind)?)),
+        Kind::Integer | Kind::Number => Some(match fast_float2::parse::<f64, _>(token) {
+            Ok(number) if number.is_finite() => Ok(number),
+            Ok(_) => Err(NumberError::OutOfRange),
+            Err(_) => Err(NumberError::Invalid),
+        }),
+        Kind::String | Kind::EscapedString => {
+            Some(types::parse_double(&string(token, kind)?).ok_or(NumberError::Invalid))
+        }
         _ => None,
     }
 }
@@ -219,7 +225,7 @@ pub(crate) fn token(token: &[u8], kind: Kind, data_type: &DataType) -> Result<Va
         }
         DataType::Double => {
             let number = double(token, kind).ok_or_else(conversion)?;
-            Value::Double(number.ok_or_else(|| DecodeReason::Text(data_type.clone()))?)
+            Value::Double(number.map_err(|error| number_error(error, data_type))?)
         }
         &DataType::Decimal { precision, scale } => {
             if !matches!(kind, Kind::Integer | Kind::Number | Kind::String | Kind::EscapedString) {
