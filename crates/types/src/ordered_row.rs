@@ -308,7 +308,33 @@ mod tests {
         assert!(bytes(&[Value::Null]) < bytes(&[Value::text("")]));
     }
 
+    /// Two values of one type, close enough that every byte of the key gets to decide.
+    fn pair() -> impl Strategy<Value = (Value, Value)> {
+        let decimal = |(unscaled, scale)| Value::Decimal(Decimal::new(unscaled, scale));
+        let leaf = move |case: u8| match case {
+            0 => any::<i32>().prop_map(Value::Int).boxed(),
+            1 => any::<i64>().prop_map(Value::BigInt).boxed(),
+            2 => any::<f64>().prop_map(Value::Double).boxed(),
+            3 => (-1200i128..1200, 0u8..4).prop_map(decimal).boxed(),
+            4 => (any::<i128>(), any::<u8>()).prop_map(decimal).boxed(),
+            5 => "[ab\\x00]{0,4}".prop_map(Value::text).boxed(),
+            6 => vec(prop_oneof![Just(0u8), Just(1), Just(0xFF)], 0..4).prop_map(Value::bytes).boxed(),
+            7 => any::<i32>().prop_map(Value::Date).boxed(),
+            8 => any::<i64>().prop_map(Value::Timestamp).boxed(),
+            9 => vec((-2i32..2).prop_map(Value::Int), 0..4).prop_map(Value::array).boxed(),
+            _ => vec((0i32..3, -2i32..2), 0..4)
+                .prop_map(|m| Value::map(m.into_iter().map(|(k, v)| (Value::Int(k), Value::Int(v)))))
+                .boxed(),
+        };
+        (0u8..11).prop_flat_map(move |case| (leaf(case), leaf(case)))
+    }
+
     proptest! {
+        #[test]
+        fn byte_order_within_a_type_is_value_order((a, b) in pair()) {
+            prop_assert_eq!(bytes(std::slice::from_ref(&a)).cmp(&bytes(std::slice::from_ref(&b))), a.cmp(&b));
+        }
+
         #[test]
         fn keys_round_trip(values in vec(any_value(), 0..4)) {
             prop_assert_eq!(decode_ordered(&bytes(&values), values.len()).unwrap(), values);
