@@ -181,7 +181,7 @@ impl Hash for Value {
             Self::Int(v) | Self::Date(v) | Self::Time(v) => v.hash(state),
             Self::BigInt(v) | Self::Timestamp(v) => v.hash(state),
             Self::Double(v) => v.to_bits().hash(state),
-            Self::Decimal(v) => v.to_f64().to_bits().hash(state),
+            Self::Decimal(v) => (v.unscaled(), v.scale()).hash(state),
             Self::String(v) => v.hash(state),
             Self::Bytes(v) => v.hash(state),
             Self::Array(v) | Self::Struct(v) => v.hash(state),
