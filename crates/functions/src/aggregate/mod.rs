@@ -1,0 +1,2 @@
+use crate::function::AggregateFunction;
+pub(crate) fn all() -> Vec<AggregateFunction> { vec![] }
