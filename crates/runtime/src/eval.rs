@@ -1,0 +1,98 @@
+//! Expressions, compiled once and computed for each row.
+//!
+//! [`compile`] turns a planned expression into a tree of specialised nodes: constants are folded, LIKE patterns and
+//! IN lists prepared. Values are borrowed from the row or the tree wherever possible, so that comparing a column
+//! with a constant copies nothing.
+
+mod arithmetic;
+mod build;
+mod like;
+mod node;
+
+use std::borrow::Cow;
+
+use plan::expr::Expr;
+use types::{EvalError, Value};
+
+use node::{Node, Scope};
+
+/// The value columns of a row.
+#[derive(Clone, Copy)]
+pub enum Columns<'a> {
+    /// Decoded.
+    Values(&'a [Value]),
+}
+
+impl<'a> Columns<'a> {
+    /// Returns the nth column; NULL when there is none.
+    pub fn value(&self, column: usize) -> Result<Cow<'a, Value>, EvalError> {
+        match *self {
+            Self::Values(values) => Ok(values.get(column).map_or(Cow::Owned(Value::Null), Cow::Borrowed)),
+        }
+    }
+
+    /// Returns the number of columns.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Values(values) => values.len(),
+        }
+    }
+
+    /// Returns whether there is no column.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends all columns to `values`; a column that cannot be decoded is NULL.
+    pub fn append_to(&self, values: &mut Vec<Value>) {
+        match *self {
+            Self::Values(all) => values.extend_from_slice(all),
+        }
+    }
+}
+
+/// What an expression is computed on.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    /// Key columns.
+    pub key: &'a [Value],
+    /// Value columns.
+    pub columns: Columns<'a>,
+    /// The record's time in ms.
+    pub rowtime: i64,
+    /// The partition it was read from.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The window in the key.
+    pub window: Option<(i64, i64)>,
+}
+
+/// A compiled expression.
+pub struct Compiled {
+    node: Node,
+    reads_value: bool,
+}
+
+/// Compiles an expression. One nested deeper than is safe to evaluate fails for each row.
+pub fn compile(expr: &Expr) -> Compiled {
+    let (node, reads_value) = build::build(expr);
+    Compiled { node, reads_value }
+}
+
+impl Compiled {
+    /// Computes the value for a row.
+    pub fn eval(&self, row: &Row<'_>) -> Result<Value, EvalError> {
+        Ok(self.node.get(&Scope { row, params: &[] })?.into_owned())
+    }
+
+    /// Computes a predicate for a row; NULL is false.
+    pub fn test(&self, row: &Row<'_>) -> Result<bool, EvalError> {
+        Ok(self.node.truth(&Scope { row, params: &[] })?.unwrap_or(false))
+    }
+
+    /// Returns whether anything but the key is read: value columns or the record's time and place.
+    pub fn reads_value(&self) -> bool {
+        self.reads_value
+    }
+}
