@@ -10,6 +10,7 @@ mod function;
 mod java_regex;
 mod library;
 mod nearest;
+mod prepared;
 mod registry;
 mod scalar;
 mod signature;

@@ -34,7 +34,8 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new("PI", CATEGORY, "Returns π.").overload("() → DOUBLE", lift!(|| std::f64::consts::PI)),
         Scalar::new("POWER", CATEGORY, "Returns a number to a power.")
             .overload("(DOUBLE, DOUBLE) → DOUBLE", lift!(|base: f64, exponent: f64| power(base, exponent))),
-        Scalar::new("SIGN", CATEGORY, "Returns -1, 0 or 1.").overload("(DOUBLE) → INT", lift!(|x: f64| sign(x))),
+        Scalar::new("SIGN", CATEGORY, "Returns -1, 0 or 1.")
+            .overload("(DOUBLE) → INT", lift!(|x: f64| sign(x))),
     ]
 }
 

@@ -94,12 +94,9 @@ fn half_up_negative(x: Decimal, digits: i32) -> Result<Decimal, types::DecimalEr
 fn whole_decimal(call: &mut Resolved, mode: Mode) -> Result<ScalarCode, FunctionError> {
     if let Some(DataType::Decimal { precision, scale }) = call.param(0) {
         let carry = u8::from(*scale > 0 && matches!(mode, Mode::HalfUp));
-        call.returns =
-            DataType::Decimal { precision: (precision - scale + carry).clamp(1, 38), scale: 0 };
+        call.returns = DataType::Decimal { precision: (precision - scale + carry).clamp(1, 38), scale: 0 };
     }
-    Ok(lift!(|x: Decimal| {
-        rounded_decimal(x, 0, mode)?.rescale(0, Rounding::Down).map_err(out_of_range)
-    }))
+    Ok(lift!(|x: Decimal| { rounded_decimal(x, 0, mode)?.rescale(0, Rounding::Down).map_err(out_of_range) }))
 }
 
 #[cfg(test)]
@@ -126,7 +123,7 @@ mod tests {
             (1e300, 5) => 1e300;
             (1.1, i32::MAX) => 1.1;
             (1.1, i32::MIN) => 0.0;
-            (NULL, 1) => NULL;
+            (1.5, NULL) => NULL;
         );
     }
 
