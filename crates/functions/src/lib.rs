@@ -6,6 +6,8 @@
 
 mod adapter;
 mod aggregate;
+#[cfg(test)]
+mod any_call;
 mod function;
 mod java_regex;
 mod library;

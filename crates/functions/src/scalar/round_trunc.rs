@@ -96,7 +96,7 @@ fn whole_decimal(call: &mut Resolved, mode: Mode) -> Result<ScalarCode, Function
         let carry = u8::from(*scale > 0 && matches!(mode, Mode::HalfUp));
         call.returns = DataType::Decimal { precision: (precision - scale + carry).clamp(1, 38), scale: 0 };
     }
-    Ok(lift!(|x: Decimal| { rounded_decimal(x, 0, mode)?.rescale(0, Rounding::Down).map_err(out_of_range) }))
+    Ok(lift!(|x: Decimal| rounded_decimal(x, 0, mode)?.rescale(0, Rounding::Down).map_err(out_of_range)))
 }
 
 #[cfg(test)]
