@@ -13,6 +13,6 @@ mod view;
 
 pub use change::{Emitted, ErrorReason, Output, RowError, SourceRecord};
 pub use error::TaskError;
-pub use eval::{Columns, Compiled, Row, compile};
+pub use eval::{Columns, Compiled, JsonRow, Row, compile};
 pub use task::{Counters, Task, TaskOptions};
 pub use view::{MaterializedView, ViewRow};
