@@ -12,18 +12,25 @@
 //! Expiry is not logged. After a restore (snapshot, then changelog) the caller expires the store once more with the
 //! committed stream time, without a callback.
 
+mod entry;
 mod error;
+mod frontier;
 mod join;
 mod logged;
+#[cfg(test)]
+mod model_test;
+mod segments;
 mod session;
+mod slab;
 mod snapshot;
+mod spill;
 mod store;
 mod window;
 
 pub use error::{Result, SnapshotError, StateError};
-pub use join::{JoinOptions, JoinStore};
-pub use logged::{Cursor, Logged};
-pub use session::{SessionOptions, SessionStore};
+pub use join::{JoinOptions, JoinStore, VisitMatch, VisitPending, VisitRow};
+pub use logged::{Cursor, Logged, VisitChange};
+pub use session::{SessionOptions, SessionStore, VisitSession};
 pub use snapshot::{SnapshotWriter, restore};
 pub use store::{Options, Store, Update};
-pub use window::{WindowOptions, WindowStore};
+pub use window::{VisitWindow, WindowOptions, WindowStore};

@@ -9,17 +9,23 @@ use crate::Result;
 /// A place in a store, for [`Logged::scan`]. Starts before the first entry.
 #[derive(Debug, Clone, Default)]
 pub struct Cursor {
-    pub(crate) started: bool,
-    pub(crate) done: bool,
     /// The segment under the cursor and the last one to visit, for stores made of time segments.
-    pub(crate) segment: i64,
-    pub(crate) segment_last: i64,
-    /// The chunk (by sequence) under the cursor and the offset within.
+    pub(crate) segments: Option<(i64, i64)>,
+    pub(crate) place: ChunkPlace,
+}
+
+/// A place in the chunks of one [`crate::Store`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ChunkPlace {
+    /// The chunk (by sequence) and the offset within.
     pub(crate) chunk: u64,
     pub(crate) offset: usize,
-    /// What the store had appended in total at the last step.
-    pub(crate) appended: u64,
+    /// What the store had appended in total at the last step; `None` before the first one.
+    pub(crate) appended: Option<u64>,
 }
+
+/// Is called with the key of a changed entry and its value, `None` when it was removed.
+pub type VisitChange<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
 
 /// A store whose changes can be logged, applied and snapshotted.
 pub trait Logged {
@@ -28,7 +34,7 @@ pub trait Logged {
 
     /// Calls `visit` for each entry changed since the last drain, once, with its latest value or `None` when it was
     /// removed; afterwards there are no changes.
-    fn drain_changes(&mut self, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<()>;
+    fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()>;
 
     /// Returns whether something changed since the last drain.
     fn has_changes(&self) -> bool;
@@ -56,6 +62,11 @@ pub trait Logged {
 
     /// Sets the memory above which cold entries are spilled. Without a spill directory it has no effect.
     fn set_budget(&mut self, budget_bytes: usize);
+
+    /// Prepares for about this many more entries.
+    fn reserve(&mut self, entries: usize) {
+        let _ = entries;
+    }
 
     /// Forgets the changes since the last drain; the entries keep their values.
     fn clear_changes(&mut self) -> Result<()> {
