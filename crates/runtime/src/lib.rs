@@ -9,6 +9,8 @@ mod error;
 pub mod eval;
 mod operator;
 mod task;
+#[cfg(test)]
+mod testing;
 mod view;
 
 pub use change::{Emitted, ErrorReason, Output, RowError, SourceRecord};

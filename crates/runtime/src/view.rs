@@ -105,3 +105,49 @@ impl MaterializedView<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+    use sql::ast::WindowKind::Tumbling;
+
+    fn doubled(input: plan::step::Step) -> plan::step::Step {
+        map(input, None, vec![divide(column(0, BigInt), number(2))])
+    }
+
+    #[test]
+    fn rows_are_read_with_the_columns_of_the_result() {
+        let mut running = Running::new(doubled(aggregate(stream(&[BigInt]), None, false)));
+        running.feed("0 1: 10 @1\n0 1: 10 @2\n0 2: 4 @3");
+        let mut view = running.task.materialized().unwrap();
+        let row = view.get(&[Value::BigInt(1)]).unwrap().unwrap();
+        assert_eq!((row.value, row.timestamp), (vec![Value::BigInt(10)], 2));
+        let mut count = 0;
+        view.for_each(&mut |_| {
+            count += 1;
+            true
+        })
+        .unwrap();
+        assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn windows_are_read_within_bounds() {
+        let root = doubled(aggregate(stream(&[BigInt]), Some((Tumbling { size_ms: 10 }, 1000)), false));
+        let mut running = Running::new(root);
+        running.feed("0 1: 2 @1\n0 1: 4 @11\n0 1: 6 @21\n0 2: 8 @21");
+        let mut view = running.task.materialized().unwrap();
+        let rows = view.windows(&[Value::BigInt(1)], 5..=i64::MAX, i64::MIN..=20).unwrap();
+        assert_eq!(rows.iter().map(|row| row.window).collect::<Vec<_>>(), [Some((10, 20))]);
+    }
+
+    #[test]
+    fn table_of_a_bare_source_is_kept() {
+        let mut running = Running::new(doubled(table(&[BigInt])));
+        running.feed("0 1: 2 @1\n0 2: 4 @2\n0 1: null @3");
+        let mut view = running.task.materialized().unwrap();
+        assert_eq!(view.get(&[Value::BigInt(1)]).unwrap(), None);
+        assert!(view.get(&[Value::BigInt(2)]).unwrap().is_some());
+    }
+}

@@ -105,7 +105,8 @@ impl Builder {
             ExprKind::Compare(op, left, right) => {
                 let ((left, a), (right, b)) = (self.boxed(left, depth), self.boxed(right, depth));
                 // A constant stands on the right, where comparing looks for it.
-                let (op, left, right) = if a && !b { (flipped(*op), right, left) } else { (*op, left, right) };
+                let (op, left, right) =
+                    if a && !b { (flipped(*op), right, left) } else { (*op, left, right) };
                 (Node::Compare { op, left, right }, a && b)
             }
             ExprKind::Logical(op, left, right) => {
@@ -165,11 +166,7 @@ impl Builder {
                         }
                         CallArg::Lambda { first, params, body } => {
                             constant = false;
-                            ArgNode::Lambda {
-                                first: *first,
-                                params: *params,
-                                body: self.node(body, depth).0,
-                            }
+                            ArgNode::Lambda { first: *first, params: *params, body: self.node(body, depth).0 }
                         }
                     })
                     .collect();

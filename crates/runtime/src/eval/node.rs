@@ -7,9 +7,9 @@ use hashbrown::HashSet;
 use plan::expr::{ArithmeticOp, ColumnRef, CompareOp};
 use types::{DataType, EvalError, Text, Value};
 
-use super::{Columns, JsonRow, Row};
 use super::arithmetic;
 use super::like::Like;
+use super::{Columns, JsonRow, Row};
 
 /// What a node sees: the row, and the lambda parameters in scope, outermost first.
 #[derive(Clone, Copy)]
@@ -23,25 +23,69 @@ type Computed<'a> = Result<Cow<'a, Value>, EvalError>;
 pub(crate) enum Node {
     Constant(Value),
     Column(ColumnRef),
-    Arithmetic { op: ArithmeticOp, left: Box<Node>, right: Box<Node>, result: Option<DataType> },
+    Arithmetic {
+        op: ArithmeticOp,
+        left: Box<Node>,
+        right: Box<Node>,
+        result: Option<DataType>,
+    },
     Negate(Box<Node>),
     Concat(Box<Node>, Box<Node>),
-    Compare { op: CompareOp, left: Box<Node>, right: Box<Node> },
+    Compare {
+        op: CompareOp,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
     And(Box<Node>, Box<Node>),
     Or(Box<Node>, Box<Node>),
     Not(Box<Node>),
-    IsNull { operand: Box<Node>, negated: bool },
-    In { operand: Box<Node>, list: Vec<Node>, negated: bool },
-    InSet { operand: Box<Node>, set: Set, has_null: bool, negated: bool },
-    Like { operand: Box<Node>, pattern: Like, negated: bool },
-    LikeComputed { operand: Box<Node>, pattern: Box<Node>, escape: Option<char>, negated: bool },
-    Case { branches: Vec<(Node, Node)>, default: Option<Box<Node>> },
-    Cast { operand: Box<Node>, from: DataType, to: DataType },
-    Call { code: ScalarCode, args: Vec<ArgNode> },
+    IsNull {
+        operand: Box<Node>,
+        negated: bool,
+    },
+    In {
+        operand: Box<Node>,
+        list: Vec<Node>,
+        negated: bool,
+    },
+    InSet {
+        operand: Box<Node>,
+        set: Set,
+        has_null: bool,
+        negated: bool,
+    },
+    Like {
+        operand: Box<Node>,
+        pattern: Like,
+        negated: bool,
+    },
+    LikeComputed {
+        operand: Box<Node>,
+        pattern: Box<Node>,
+        escape: Option<char>,
+        negated: bool,
+    },
+    Case {
+        branches: Vec<(Node, Node)>,
+        default: Option<Box<Node>>,
+    },
+    Cast {
+        operand: Box<Node>,
+        from: DataType,
+        to: DataType,
+    },
+    Call {
+        code: ScalarCode,
+        args: Vec<ArgNode>,
+    },
     Array(Vec<Node>),
     Map(Vec<(Node, Node)>),
     Struct(Vec<Node>),
-    ArrayItem { array: Box<Node>, index: Box<Node>, zero_based: bool },
+    ArrayItem {
+        array: Box<Node>,
+        index: Box<Node>,
+        zero_based: bool,
+    },
     MapItem(Box<Node>, Box<Node>),
     Field(Box<Node>, usize),
     /// Nothing that can be computed: fails for each row.
@@ -216,7 +260,9 @@ impl Node {
             }
             Self::LikeComputed { operand, pattern, escape, negated } => {
                 match (operand.get(scope)?.as_str(), pattern.get(scope)?.as_str()) {
-                    (Some(text), Some(pattern)) => Some(Like::new(pattern, *escape).matches(text) != *negated),
+                    (Some(text), Some(pattern)) => {
+                        Some(Like::new(pattern, *escape).matches(text) != *negated)
+                    }
                     _ => None,
                 }
             }

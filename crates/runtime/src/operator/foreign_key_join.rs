@@ -120,11 +120,7 @@ impl ForeignKeyJoin {
         }
     }
 
-    fn left_changed(
-        &mut self,
-        change: &Change<'_>,
-        down: &mut Downstream<'_, '_>,
-    ) -> Result<(), TaskError> {
+    fn left_changed(&mut self, change: &Change<'_>, down: &mut Downstream<'_, '_>) -> Result<(), TaskError> {
         let mut key = Vec::new();
         codec::put_key(change.key, change.window, &mut key);
         let old = match self.left.get(&key)? {
@@ -162,11 +158,7 @@ impl ForeignKeyJoin {
         self.send(Some(&row.values), right, &Change { timestamp, ..*change }, down)
     }
 
-    fn right_changed(
-        &mut self,
-        change: &Change<'_>,
-        down: &mut Downstream<'_, '_>,
-    ) -> Result<(), TaskError> {
+    fn right_changed(&mut self, change: &Change<'_>, down: &mut Downstream<'_, '_>) -> Result<(), TaskError> {
         self.right.set(change)?;
         let mut foreign_key = Vec::new();
         codec::put_key(change.key, None, &mut foreign_key);
@@ -235,5 +227,54 @@ impl Operator for ForeignKeyJoin {
             }
         })?;
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use plan::step::{JoinKind, Step, StepKind};
+
+    fn joined(kind: JoinKind) -> Step {
+        join(table(&[Str, BigInt]), table(&[Str]), |left, right| StepKind::ForeignKeyJoin {
+            kind,
+            left,
+            right,
+            foreign_key: column(1, BigInt),
+        })
+    }
+
+    const INPUT: &str =
+        "0 1: zero,0 @0\n1 0: blah @10\n0 1: zero,0 @11\n0 0: foo,100 @13\n1 0: a @15\n0 10: bar,0 @16
+        1 0: null @17\n0 1: null @18\n0 0: null @19";
+
+    #[test]
+    fn right_rows_reach_the_left_rows_that_point_to_them() {
+        check(
+            joined(JoinKind::Left),
+            INPUT,
+            "1: zero,0,_ @0\n1: zero,0,blah @10\n1: zero,0,blah @11\n0: foo,100,_ @13\n1: zero,0,a @15\n10: bar,0,a @16
+             1: zero,0,_ @17\n10: bar,0,_ @17\n1: null @18\n0: null @19",
+        );
+        check(
+            joined(JoinKind::Inner),
+            INPUT,
+            "1: zero,0,blah @10\n1: zero,0,blah @11\n1: zero,0,a @15\n10: bar,0,a @16
+             1: null @17\n10: null @17\n1: null @18\n0: null @19",
+        );
+    }
+
+    #[test]
+    fn pointers_are_made_anew_after_a_restore() {
+        let mut before = Running::new(joined(JoinKind::Inner));
+        before.feed("0 1: x,7 @1\n0 2: y,7 @2\n0 2: y,8 @3");
+        let meta = before.task.save_meta();
+        let mut after = Running::new(joined(JoinKind::Inner));
+        for ((name, from), (same, to)) in before.task.stores_mut().zip(after.task.stores_mut()) {
+            assert_eq!(name, same);
+            from.for_each_entry(&mut |key, value| to.apply(key, Some(value)).unwrap()).unwrap();
+        }
+        after.task.load_meta(&meta).unwrap();
+        assert_eq!(after.feed("1 7: r @9").take(), ["1: x,7,r @9"]);
     }
 }

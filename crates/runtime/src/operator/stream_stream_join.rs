@@ -258,3 +258,61 @@ impl Operator for StreamStreamJoin {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use plan::step::{JoinKind, Step, StepKind};
+
+    fn within(kind: JoinKind, before_ms: i64, after_ms: i64, grace_ms: Option<i64>) -> Step {
+        join(stream(&[Str]), stream(&[Str]), |left, right| StepKind::StreamStreamJoin {
+            kind,
+            left,
+            right,
+            before_ms,
+            after_ms,
+            grace_ms,
+        })
+    }
+
+    #[test]
+    fn outer_rows_come_at_once_without_grace() {
+        check(
+            within(JoinKind::Full, 11, 11, None),
+            "0 0: zero @0\n1 0: blah @10\n0 10: hundred @11\n0 0: foo @13\n1 0: a @15\n0 0: bar @30\n1 9: new @20",
+            "0: zero,_ @0\n0: zero,blah @10\n10: hundred,_ @11\n0: foo,blah @13\n0: foo,a @15\n0: bar,_ @30\n9: _,new @20",
+        );
+    }
+
+    #[test]
+    fn before_and_after_are_seen_from_the_left() {
+        check(
+            within(JoinKind::Inner, 11, 10, None),
+            "0 0: zero @0\n1 0: blah @11\n0 0: foo @13\n1 0: a @15\n0 0: bar @30",
+            "0: foo,blah @13\n0: foo,a @15",
+        );
+    }
+
+    #[test]
+    fn outer_rows_wait_for_grace() {
+        check(
+            within(JoinKind::Full, 10, 10, Some(5)),
+            "0 1: L1 @0\n1 2: R2 @1\n0 3: L3 @2\n1 3: R3 @3\n0 9: L9 @15\n0 9: M9 @16\n0 9: N9 @17",
+            "3: L3,R3 @3\n1: L1,_ @0\n2: _,R2 @1",
+        );
+    }
+
+    #[test]
+    fn out_of_order_rows_with_grace() {
+        check(
+            within(JoinKind::Right, 60, 60, Some(60)),
+            "0 0: A @0\n1 0: a @60\n0 1: B @330\n0 2: C @90\n1 2: c @90\n1 3: d @60\n0 3: D @90",
+            "0: A,a @60\n2: _,c @90\n3: _,d @60\n3: D,d @90",
+        );
+        check(
+            within(JoinKind::Full, 60, 60, Some(60)),
+            "0 0: A @0\n1 0: a @60\n1 1: b @330\n1 2: c @90\n0 2: C @90\n1 3: d @60\n0 3: D @60",
+            "0: A,a @60\n2: _,c @90\n2: C,_ @90\n3: _,d @60\n3: D,_ @60",
+        );
+    }
+}

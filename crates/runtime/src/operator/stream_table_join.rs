@@ -59,3 +59,20 @@ impl Operator for StreamTableJoin {
         vec![("table", self.table.store())]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use plan::step::{JoinKind, Step, StepKind};
+
+    fn lookup(kind: JoinKind) -> Step {
+        join(stream(&[Str]), table(&[Str]), |left, right| StepKind::StreamTableJoin { kind, left, right })
+    }
+
+    #[test]
+    fn only_the_stream_gives_rows() {
+        let input = "1 0: a @9\n0 0: x @5\n1 0: null @6\n0 0: y @7\n0 null: z @8";
+        check(lookup(JoinKind::Left), input, "0: x,a @5\n0: y,_ @7\n: z,_ @8");
+        check(lookup(JoinKind::Inner), input, "0: x,a @5");
+    }
+}

@@ -105,7 +105,7 @@ impl Operator for TableTableJoin {
                 &decoded
             }
         });
-        let mut combine = |own: Option<&[Value]>, row: &mut Vec<Value>| {
+        let combine = |own: Option<&[Value]>, row: &mut Vec<Value>| {
             // A row comes out if this side's is there, or if the other's comes out alone.
             let is_there = own.is_some() || (partner.is_some() && other_outer);
             match side {
@@ -128,5 +128,35 @@ impl Operator for TableTableJoin {
 
     fn stores(&mut self) -> Vec<(&'static str, &mut dyn Logged)> {
         vec![("left", self.left.rows.store()), ("right", self.right.rows.store())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use plan::expr::CompareOp;
+    use plan::step::{JoinKind, Step, StepKind};
+
+    fn joined(kind: JoinKind) -> Step {
+        join(table(&[BigInt]), table(&[BigInt]), |left, right| StepKind::TableTableJoin { kind, left, right })
+    }
+
+    const INPUT: &str = "0 1: 5 @10\n1 1: 6 @5\n0 1: null @20\n1 1: null @30\n1 2: 7 @40\n0 3: null @50";
+
+    #[test]
+    fn each_kind_of_join_deletes_when_its_row_is_gone() {
+        check(joined(JoinKind::Inner), INPUT, "1: 5,6 @10\n1: null @20");
+        check(joined(JoinKind::Left), INPUT, "1: 5,_ @10\n1: 5,6 @10\n1: null @20");
+        check(joined(JoinKind::Right), INPUT, "1: 5,6 @10\n1: _,6 @20\n1: null @30\n2: _,7 @40");
+        check(joined(JoinKind::Full), INPUT, "1: 5,_ @10\n1: 5,6 @10\n1: _,6 @20\n1: null @30\n2: _,7 @40");
+    }
+
+    #[test]
+    fn where_gives_a_deletion_only_for_what_passed() {
+        check(
+            filter(joined(JoinKind::Inner), compare(CompareOp::Greater, column(0, BigInt), number(10))),
+            "0 0: 0 @0\n1 0: 4 @10\n0 0: 100 @13\n1 0: null @19",
+            "0: 100,4 @13\n0: null @19",
+        );
     }
 }

@@ -15,9 +15,9 @@ use super::TaskOptions;
 use crate::error::TaskError;
 use crate::eval::{Compiled, compile};
 use crate::operator::{
-    Aggregate, Filter, FlatMap, Fold, ForeignKeyJoin, JoinTimes, Map, Node, Operator, Repartition, ResultTable,
-    SessionAggregate, SessionSettings, Side, StreamSource, StreamStreamJoin, StreamTableJoin, TableAggregate,
-    TableSide, TableSource, TableTableJoin, WindowAggregate, WindowSettings,
+    Aggregate, Filter, FlatMap, Fold, ForeignKeyJoin, JoinTimes, Map, Node, Operator, Repartition,
+    ResultTable, SessionAggregate, SessionSettings, Side, StreamSource, StreamStreamJoin, StreamTableJoin,
+    TableAggregate, TableSide, TableSource, TableTableJoin, WindowAggregate, WindowSettings,
 };
 
 /// Steps a task runs; also bounds how deep operators call each other.
@@ -54,8 +54,7 @@ pub(super) fn build(root: &Step, options: &TaskOptions) -> Result<Built, TaskErr
     let is_read = options.materialize && root.output == SourceKind::Table;
     let above_holder = if is_read { steps_above_holder(root) } else { None };
     let keep_source = above_holder.is_some();
-    let mut builder =
-        Builder { options, keep_source, nodes: Vec::with_capacity(steps + 1), sources: vec![] };
+    let mut builder = Builder { options, keep_source, nodes: Vec::with_capacity(steps + 1), sources: vec![] };
     let (last, _) = builder.step(root, Old::Unneeded)?;
     let mut view = above_holder.map(|above| last - above);
     if is_read && view.is_none() {
