@@ -69,12 +69,8 @@ impl SinkEncoder {
                     .map_err(|e| refuse(e.to_string()))?,
             ),
         };
-        let timestamp = sink
-            .timestamp
-            .as_ref()
-            .map(|t| Timestamp::in_layout(t, layout))
-            .transpose()
-            .map_err(refuse)?;
+        let timestamp =
+            sink.timestamp.as_ref().map(|t| Timestamp::in_layout(t, layout)).transpose().map_err(refuse)?;
         Ok(Self {
             topic: sink.topic.clone(),
             key,
@@ -165,8 +161,12 @@ mod tests {
     #[test]
     fn murmur2_is_kafkas() {
         // Values from Kafka's own documentation of the algorithm (UtilsTest).
-        let cases: [(&str, i32); 4] =
-            [("21", -973932308), ("foobar", -790332482), ("a-little-bit-long-string", -985981536), ("abc", 479470107)];
+        let cases: [(&str, i32); 4] = [
+            ("21", -973932308),
+            ("foobar", -790332482),
+            ("a-little-bit-long-string", -985981536),
+            ("abc", 479470107),
+        ];
         for (text, hash) in cases {
             assert_eq!(murmur2(text.as_bytes()) as i32, hash, "{text}");
         }

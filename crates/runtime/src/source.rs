@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use formats::json::{Kind, Projection, Scanner, Slot, Top, decode};
 use formats::{Deserializer, Properties};
-use plan::step::{FormatSpec, Layout, SourceStep, StepKind, Step, TimestampColumn, WindowInfo};
+use plan::step::{FormatSpec, Layout, SourceStep, Step, StepKind, TimestampColumn, WindowInfo};
 use types::{DataType, Value, java_time};
 
 use crate::change::SourceRecord;
@@ -127,7 +127,12 @@ impl SourceDecoder {
             window: *window,
             value: value_decoder(source, value, declared).map_err(refuse)?,
             headers: source.headers.clone(),
-            timestamp: source.timestamp.as_ref().map(|t| Timestamp::new(t, step)).transpose().map_err(refuse)?,
+            timestamp: source
+                .timestamp
+                .as_ref()
+                .map(|t| Timestamp::new(t, step))
+                .transpose()
+                .map_err(refuse)?,
             key_from_value: source.key_from_value,
             key_columns: key.len(),
             current: Current::default(),
@@ -246,7 +251,8 @@ impl SourceDecoder {
         let Some(column) = self.key_from_value else { return Ok(()) };
         if self.current.has_value && self.current.key.as_ref().is_none_or(|k| k.iter().all(Value::is_null)) {
             let value = self.columns(record.value).value(column).map(|v| v.into_owned());
-            let value = value.map_err(|e| DecodeError::Value { topic: self.topic.clone(), reason: e.to_string() })?;
+            let value =
+                value.map_err(|e| DecodeError::Value { topic: self.topic.clone(), reason: e.to_string() })?;
             let mut key = vec![Value::Null; self.key_columns];
             key[0] = value;
             self.current.key = Some(key);
@@ -270,7 +276,8 @@ fn value_decoder(
     value: &[(Arc<str>, DataType)],
     declared: usize,
 ) -> Result<ValueDecoder, String> {
-    let is_object = source.value_format.name == "JSON" && (declared != 1 || source.value_format.wrap_single != Some(false));
+    let is_object = source.value_format.name == "JSON"
+        && (declared != 1 || source.value_format.wrap_single != Some(false));
     if is_object && source.headers.is_empty() {
         let names: Vec<&str> = value.iter().map(|(name, _)| &**name).collect();
         let projection = Projection::columns(&names).map_err(|e| e.to_string())?;
@@ -279,10 +286,9 @@ fn value_decoder(
         return Ok(ValueDecoder::Json { scanner: Scanner::new(projection), slots, types });
     }
     let columns = &value[..declared];
-    let deserializer =
-        formats::by_name(&source.value_format.name)
-            .and_then(|f| f.deserializer(columns, &properties(&source.value_format, false)))
-            .map_err(|e| e.to_string())?;
+    let deserializer = formats::by_name(&source.value_format.name)
+        .and_then(|f| f.deserializer(columns, &properties(&source.value_format, false)))
+        .map_err(|e| e.to_string())?;
     Ok(ValueDecoder::General { deserializer, values: vec![], columns: value.len() })
 }
 
@@ -342,11 +348,14 @@ impl Timestamp {
     }
 
     pub fn in_layout(timestamp: &TimestampColumn, layout: &Layout) -> Result<Self, String> {
-        let find = |columns: &[(Arc<str>, DataType)]| columns.iter().position(|(n, _)| *n == timestamp.column);
+        let find =
+            |columns: &[(Arc<str>, DataType)]| columns.iter().position(|(n, _)| *n == timestamp.column);
         let place = match (find(&layout.key), find(&layout.value)) {
             (Some(i), _) => Place::Key(i),
             (None, Some(i)) => Place::Value(i),
-            (None, None) => return Err(format!("the TIMESTAMP column \"{}\" does not exist", timestamp.column)),
+            (None, None) => {
+                return Err(format!("the TIMESTAMP column \"{}\" does not exist", timestamp.column));
+            }
         };
         let pattern = match &timestamp.format {
             Some(text) => Some(java_time::Pattern::parse(text).map_err(|e| e.to_string())?),
@@ -356,7 +365,12 @@ impl Timestamp {
         Ok(Self { column: timestamp.column.clone(), place, pattern, zone })
     }
 
-    pub fn of(&self, key: &Option<Vec<Value>>, value: &Columns<'_>, topic: &Arc<str>) -> Result<i64, DecodeError> {
+    pub fn of(
+        &self,
+        key: &Option<Vec<Value>>,
+        value: &Columns<'_>,
+        topic: &Arc<str>,
+    ) -> Result<i64, DecodeError> {
         let refuse = |reason: String| DecodeError::Timestamp {
             topic: topic.clone(),
             column: self.column.clone(),
