@@ -131,7 +131,12 @@ impl Engine {
     }
 
     /// Creates a topic; settings by Kafka's names.
-    pub fn create_topic(&self, name: &str, partitions: Option<u32>, settings: &[(String, String)]) -> Result<()> {
+    pub fn create_topic(
+        &self,
+        name: &str,
+        partitions: Option<u32>,
+        settings: &[(String, String)],
+    ) -> Result<()> {
         let _ = (name, partitions, settings);
         Err(EngineError::user("not_built", "the engine is being built"))
     }

@@ -3,6 +3,9 @@
 //! Differences that are meant: more than 128 levels (`serde_json` stops there, the scanner at 1,000), escapes of
 //! half a surrogate pair (refused by `serde_json`, U+FFFD here) and a byte order mark.
 
+// The lint spares `#[test]` functions but not those they share.
+#![allow(clippy::unwrap_used)]
+
 use formats::json::{
     DEPTH_MAX, Kind, ObjectEncoder, Projection, Reason, Scanner, Slot, Top, decode, scan_value, slot_text,
     write_value,

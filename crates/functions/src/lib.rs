@@ -6,10 +6,13 @@
 
 mod adapter;
 mod aggregate;
+#[cfg(test)]
+mod any_call;
 mod function;
 mod java_regex;
 mod library;
 mod nearest;
+mod prepared;
 mod registry;
 mod scalar;
 mod signature;

@@ -117,11 +117,13 @@ impl<'a> QueryPlanner<'a> {
     }
 
     fn check_clauses(&self, query: &ast::Query, grouped: bool, aggregates: bool) -> Result<()> {
-        let refuse = |message: &str, hint: &str| {
-            Err(PlanError::new("bad_query", message).at(query.span).hint(hint))
-        };
+        let refuse =
+            |message: &str, hint: &str| Err(PlanError::new("bad_query", message).at(query.span).hint(hint));
         if aggregates && !grouped {
-            return refuse("an aggregate function needs GROUP BY", "add GROUP BY with the columns to group by");
+            return refuse(
+                "an aggregate function needs GROUP BY",
+                "add GROUP BY with the columns to group by",
+            );
         }
         if query.window.is_some() && !grouped {
             return refuse("a WINDOW clause needs GROUP BY", "add GROUP BY with the columns to group by");
@@ -149,8 +151,7 @@ impl<'a> QueryPlanner<'a> {
         let mut calls: Vec<ast::Expr> = Vec::new();
         for item in items.iter() {
             walk::visit(&item.expr, &mut |e| {
-                let is_call =
-                    matches!(&e.kind, Ast::Call { name, .. } if self.library.kind(&name.text) == Some(FunctionKind::Table));
+                let is_call = matches!(&e.kind, Ast::Call { name, .. } if self.library.kind(&name.text) == Some(FunctionKind::Table));
                 if is_call && !calls.contains(e) {
                     calls.push(e.clone());
                 }
@@ -165,7 +166,9 @@ impl<'a> QueryPlanner<'a> {
                 .at(calls[0].span));
         }
         if relation.step.output == SourceKind::Table {
-            return Err(PlanError::new("bad_query", "table functions need a stream, not a table").at(calls[0].span));
+            return Err(
+                PlanError::new("bad_query", "table functions need a stream, not a table").at(calls[0].span)
+            );
         }
         let mut functions = Vec::new();
         let mut layout = relation.step.layout.clone();
@@ -205,8 +208,6 @@ impl<'a> QueryPlanner<'a> {
 pub(crate) struct SelectColumn {
     pub name: Arc<str>,
     pub expr: ast::Expr,
-    /// Whether it comes from a `*`.
-    pub is_star: bool,
 }
 
 fn filtered(input: Step, predicate: Expr) -> Step {

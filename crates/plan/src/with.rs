@@ -50,9 +50,11 @@ impl<'a> With<'a> {
             let upper = name.to_uppercase();
             if !NAMES.contains(&upper.as_str()) || refused.contains(&upper.as_str()) {
                 let known: Vec<&str> = NAMES.iter().filter(|n| !refused.contains(n)).copied().collect();
-                let error =
-                    PlanError::new("unknown_property", format!("unknown property \"{name}\" in the WITH clause"))
-                        .at(property.name.span);
+                let error = PlanError::new(
+                    "unknown_property",
+                    format!("unknown property \"{name}\" in the WITH clause"),
+                )
+                .at(property.name.span);
                 return Err(match crate::nearest(&upper, &known) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
                     None => error,
@@ -130,7 +132,11 @@ impl<'a> With<'a> {
     }
 
     /// Key and value format.
-    pub fn formats(&self, inherited: Option<(&FormatSpec, &FormatSpec)>, settings: &Settings) -> Result<(FormatSpec, FormatSpec)> {
+    pub fn formats(
+        &self,
+        inherited: Option<(&FormatSpec, &FormatSpec)>,
+        settings: &Settings,
+    ) -> Result<(FormatSpec, FormatSpec)> {
         let both = self.format_name("FORMAT")?;
         let key = self.format_name("KEY_FORMAT")?;
         let value = self.format_name("VALUE_FORMAT")?;
@@ -191,7 +197,8 @@ impl<'a> With<'a> {
         default: Option<&str>,
     ) -> Result<FormatSpec> {
         let inherited = inherited.filter(|i| name.as_ref().is_none_or(|n| *n == i.name));
-        let Some(name) = name.or_else(|| inherited.map(|i| i.name.clone())).or_else(|| default.map(Into::into))
+        let Some(name) =
+            name.or_else(|| inherited.map(|i| i.name.clone())).or_else(|| default.map(Into::into))
         else {
             return Err(PlanError::new("missing_format", "the WITH clause needs VALUE_FORMAT")
                 .hint("for example VALUE_FORMAT='JSON'"));

@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod build;
+mod json;
 mod like;
 mod node;
 
@@ -14,6 +15,7 @@ use std::borrow::Cow;
 use plan::expr::Expr;
 use types::{EvalError, Value};
 
+pub use json::JsonRow;
 use node::{Node, Scope};
 
 /// The value columns of a row.
@@ -21,6 +23,8 @@ use node::{Node, Scope};
 pub enum Columns<'a> {
     /// Decoded.
     Values(&'a [Value]),
+    /// Still in the record.
+    Json(JsonRow<'a>),
 }
 
 impl<'a> Columns<'a> {
@@ -28,6 +32,7 @@ impl<'a> Columns<'a> {
     pub fn value(&self, column: usize) -> Result<Cow<'a, Value>, EvalError> {
         match *self {
             Self::Values(values) => Ok(values.get(column).map_or(Cow::Owned(Value::Null), Cow::Borrowed)),
+            Self::Json(json) => json.value(column).map(Cow::Owned),
         }
     }
 
@@ -35,6 +40,7 @@ impl<'a> Columns<'a> {
     pub fn len(&self) -> usize {
         match self {
             Self::Values(values) => values.len(),
+            Self::Json(json) => json.slots.len(),
         }
     }
 
@@ -47,6 +53,17 @@ impl<'a> Columns<'a> {
     pub fn append_to(&self, values: &mut Vec<Value>) {
         match *self {
             Self::Values(all) => values.extend_from_slice(all),
+            Self::Json(json) => {
+                values.extend((0..json.slots.len()).map(|column| json.value(column).unwrap_or_default()));
+            }
+        }
+    }
+
+    /// The columns where they are decoded already.
+    pub(crate) fn decoded(&self) -> Option<&'a [Value]> {
+        match *self {
+            Self::Values(values) => Some(values),
+            Self::Json(_) => None,
         }
     }
 }
@@ -72,12 +89,12 @@ pub struct Row<'a> {
 pub struct Compiled {
     node: Node,
     reads_value: bool,
+    is_stable: bool,
 }
 
 /// Compiles an expression. One nested deeper than is safe to evaluate fails for each row.
 pub fn compile(expr: &Expr) -> Compiled {
-    let (node, reads_value) = build::build(expr);
-    Compiled { node, reads_value }
+    build::build(expr)
 }
 
 impl Compiled {
@@ -94,5 +111,10 @@ impl Compiled {
     /// Returns whether anything but the key is read: value columns or the record's time and place.
     pub fn reads_value(&self) -> bool {
         self.reads_value
+    }
+
+    /// Returns whether computing it again later gives the same: no impure function, no place in a topic.
+    pub(crate) fn is_stable(&self) -> bool {
+        self.is_stable
     }
 }

@@ -8,11 +8,17 @@ mod codec;
 mod error;
 pub mod eval;
 mod operator;
+mod sink;
+mod source;
 mod task;
+#[cfg(test)]
+mod testing;
 mod view;
 
 pub use change::{Emitted, ErrorReason, Output, RowError, SourceRecord};
 pub use error::TaskError;
-pub use eval::{Columns, Compiled, Row, compile};
+pub use eval::{Columns, Compiled, JsonRow, Row, compile};
+pub use sink::{EncodeError, Encoded, SinkEncoder, partition_of};
+pub use source::{DecodeError, Header as SourceHeader, RawRecord, SourceDecoder, SourceError};
 pub use task::{Counters, Task, TaskOptions};
 pub use view::{MaterializedView, ViewRow};

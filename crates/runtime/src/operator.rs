@@ -40,7 +40,7 @@ pub(crate) use source::{ResultTable, StreamSource, TableSource};
 pub(crate) use stream_stream_join::{JoinTimes, StreamStreamJoin};
 pub(crate) use stream_table_join::StreamTableJoin;
 pub(crate) use table_aggregate::TableAggregate;
-pub(crate) use table_table_join::TableTableJoin;
+pub(crate) use table_table_join::{TableSide, TableTableJoin};
 pub(crate) use window_aggregate::{WindowAggregate, WindowSettings};
 
 /// Which input of a join a change comes from; other operators have only the left one.
@@ -94,6 +94,8 @@ pub(crate) trait Operator {
 
 /// An operator and what it feeds: another one, or the output.
 pub(crate) struct Node {
+    /// What the step does, for the names of stores.
+    pub name: &'static str,
     pub operator: Box<dyn Operator + Send>,
     pub target: Option<(usize, Side)>,
 }

@@ -173,6 +173,10 @@ fn spilled() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // A number of keys given as argument measures that store alone.
+    if let Some(keys) = std::env::args().nth(1) {
+        return store(keys.parse()?);
+    }
     for keys in [10_000, 1_000_000, 10_000_000] {
         store(keys)?;
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use crate::{
-    JoinOptions, JoinStore, Logged, Options, SessionOptions, SessionStore, SnapshotWriter, Store, Update,
-    WindowOptions, WindowStore, restore,
+    Cursor, JoinOptions, JoinStore, Logged, Options, SessionOptions, SessionStore, SnapshotWriter, Store,
+    Update, WindowOptions, WindowStore, restore,
 };
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -482,6 +482,23 @@ fn snapshot_ends_although_writes_go_on() {
         (0..20).for_each(|number| put(&mut store, number * 7, 20 + steps % 3));
     }
     assert!(steps > 10, "was written in pieces");
+}
+
+#[test]
+fn large_entry_rewritten_small_during_a_scan_is_visited() {
+    for steps_before in 0..4 {
+        let mut store = Store::new(Options { chunk_bytes: 4096, ..Options::default() });
+        store.put(b"small", b"1").unwrap();
+        store.put(b"large", &[1; 3000]).unwrap();
+        store.put(b"shrunk", &[2; 3000]).unwrap();
+        let (mut cursor, mut seen) = (Cursor::default(), BTreeSet::new());
+        for _ in 0..steps_before {
+            store.scan(&mut cursor, 1, &mut |key, _| seen.extend([key.to_vec()])).unwrap();
+        }
+        store.put(b"shrunk", b"2").unwrap();
+        while !store.scan(&mut cursor, 1, &mut |key, _| seen.extend([key.to_vec()])).unwrap() {}
+        assert_eq!(seen.len(), 3, "rewritten after {steps_before} steps");
+    }
 }
 
 #[test]

@@ -19,8 +19,8 @@ use crate::{Cursor, Logged, Options, Result, StateError, Store, Update};
 
 /// Gaps a segment spans, unless that makes too many segments.
 const GAPS_PER_SEGMENT: i64 = 8;
-/// Segments a store is divided into at most.
-const SEGMENTS_MAX: i64 = 1024;
+/// Segments a store is divided into at most; every one that spills has a file open.
+const SEGMENTS_MAX: i64 = 128;
 
 /// Is called with key, start, end and value of a session.
 pub type VisitSession<'a> = dyn FnMut(&[u8], i64, i64, &[u8]) + 'a;

@@ -28,6 +28,10 @@ const FIRST_ALLOCATION_BYTES: usize = 1024;
 /// The largest entry a store takes.
 pub(crate) const ENTRY_BYTES_MAX: usize = 256 << 20;
 
+/// What was read back is not what was spilled.
+pub(crate) const SCRATCH_CHANGED: StateError =
+    StateError::MalformedEntry { store: "spilled", what: "scratch file was changed by someone else" };
+
 /// A run of entries.
 #[derive(Debug)]
 pub(crate) struct Chunk {
@@ -82,7 +86,7 @@ pub(crate) struct Slab {
 
 impl Slab {
     pub(crate) fn new(spill_dir: Option<&Path>, chunk_bytes: usize) -> Slab {
-        let chunk_bytes = chunk_bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES);
+        let chunk_bytes = chunk_bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES).next_power_of_two();
         Slab {
             chunks: Vec::new(),
             free_ids: Vec::new(),
@@ -129,13 +133,19 @@ impl Slab {
     /// Returns whether the entry at `addr` has this key.
     #[inline]
     pub(crate) fn key_eq(&mut self, addr: u64, key: &[u8]) -> Result<bool> {
-        let (head, bytes) = self.entry(addr)?;
+        let (head, bytes) = self.entry_part(addr, false)?;
         Ok(head.key(bytes) == key)
     }
 
     /// Returns the entry at `addr`.
     #[inline]
     pub(crate) fn entry(&mut self, addr: u64) -> Result<(Head, &[u8])> {
+        self.entry_part(addr, true)
+    }
+
+    /// Returns the entry at `addr`; of a spilled one only head and key unless `with_value`.
+    #[inline]
+    fn entry_part(&mut self, addr: u64, with_value: bool) -> Result<(Head, &[u8])> {
         let (id, offset) = split(addr);
         let chunk = self.chunks[id].as_mut().expect("an address in the index has a chunk");
         chunk.read_lately = true;
@@ -150,11 +160,9 @@ impl Slab {
                 let spill = self.spill.as_mut().expect("a spilled chunk has a scratch file");
                 let head = spill.read(extent, offset, HEAD_BYTES_MAX.min(len - offset))?;
                 let head = Head::decode(head).filter(|head| head.entry_len() <= len - offset);
-                let head = head.ok_or(StateError::MalformedEntry {
-                    store: "spilled",
-                    what: "scratch file was changed by someone else",
-                })?;
-                Ok((head, spill.read(extent, offset, head.entry_len())?))
+                let head = head.ok_or(SCRATCH_CHANGED)?;
+                let value_len = if with_value { head.value_len } else { 0 };
+                Ok((head, spill.read(extent, offset, head.head_len + head.key_len + value_len)?))
             }
         }
     }
@@ -242,6 +250,13 @@ impl Slab {
         self.chunks_moved = true;
         self.may_spill = true;
         Ok(())
+    }
+
+    /// Gives the memory of the page cache back.
+    pub(crate) fn drop_pages(&mut self) {
+        if let Some(spill) = &mut self.spill {
+            spill.drop_pages();
+        }
     }
 
     /// Spills the coldest chunk except the one with sequence `keep`; returns `false` when none can be spilled.

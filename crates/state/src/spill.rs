@@ -132,6 +132,10 @@ impl Spill {
         read.map(|()| &self.crossing[..])
     }
 
+    pub(crate) fn drop_pages(&mut self) {
+        self.pages = Vec::new();
+    }
+
     fn page(&mut self, number: u64) -> Result<&[u8]> {
         let page_bytes = self.page_bytes();
         if self.pages.is_empty() {

@@ -221,7 +221,8 @@ impl Store {
                     return Ok(None);
                 }
                 let entry = &bytes[place.offset..];
-                let head = Head::decode(entry).expect("a chunk is a run of entries");
+                let head = Head::decode(entry).filter(|head| head.entry_len() <= entry.len());
+                let head = head.ok_or(slab::SCRATCH_CHANGED)?;
                 let (key, addr) = (head.key(entry), slab::addr(id, place.offset));
                 let has_index = || bucket_of(&self.index, hash_bits(&self.hasher, key) | addr).is_some();
                 if !matches!(head.mark, Mark::Dead | Mark::Removed) && (!dead_unmarked || has_index()) {
@@ -238,6 +239,7 @@ impl Store {
     /// Spills cold chunks, the one being written included, until `bytes` are freed or nothing is left to spill.
     pub(crate) fn spill_all(&mut self, bytes: usize) -> Result<()> {
         self.slab.seal_active();
+        self.slab.drop_pages();
         self.slab.may_spill = true;
         self.spill(bytes)
     }

@@ -12,8 +12,9 @@ use crate::logged::VisitChange;
 use crate::segments::Segments;
 use crate::{Cursor, Logged, Options, Result, StateError, Store, Update};
 
-/// Segments a store is divided into when nothing else is asked for. Expiry is cheapest with one window per segment.
-const SEGMENTS_MAX: i64 = 1024;
+/// Segments a store is divided into when nothing else is asked for. Expiry is cheapest with one window per segment, but
+/// every segment that spills has a file open.
+const SEGMENTS_MAX: i64 = 128;
 /// The bytes of the window start in a logged key.
 const START_BYTES: usize = 8;
 

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use types::{DataType, Value};
 
 use super::{
-    Columns, Deserializer, Format, Properties, Serializer, check_row, check_unwrapped_only, unsupported_type,
-    utf8,
+    Columns, Deserializer, Format, NoneFormat, Properties, Serializer, check_row, check_unwrapped_only,
+    unsupported_type, utf8,
 };
 use crate::FormatError;
 use crate::json::decimal_from_text;
@@ -73,6 +73,9 @@ impl Format for Delimited {
         columns: Columns<'_>,
         properties: &Properties,
     ) -> Result<Box<dyn Deserializer>, FormatError> {
+        if properties.is_key && columns.is_empty() {
+            return Ok(Box::new(NoneFormat));
+        }
         Ok(Box::new(DelimitedSerde::new(columns, properties)?))
     }
 
@@ -81,6 +84,9 @@ impl Format for Delimited {
         columns: Columns<'_>,
         properties: &Properties,
     ) -> Result<Box<dyn Serializer>, FormatError> {
+        if properties.is_key && columns.is_empty() {
+            return Ok(Box::new(NoneFormat));
+        }
         Ok(Box::new(DelimitedSerde::new(columns, properties)?))
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use types::{DataType, Field, Value};
 
-use super::{Columns, Deserializer, Format, Properties, Serializer, check_no_delimiter, check_row};
+use super::{
+    Columns, Deserializer, Format, NoneFormat, Properties, Serializer, check_no_delimiter, check_row,
+};
 use crate::FormatError;
 use crate::json::{Kind, ObjectEncoder, decode, scan_value, write_value};
 
@@ -76,6 +78,9 @@ impl Format for Json {
         columns: Columns<'_>,
         properties: &Properties,
     ) -> Result<Box<dyn Deserializer>, FormatError> {
+        if properties.is_key && columns.is_empty() {
+            return Ok(Box::new(NoneFormat));
+        }
         Ok(Box::new(JsonSerde::new(columns, properties)?))
     }
 
@@ -84,6 +89,9 @@ impl Format for Json {
         columns: Columns<'_>,
         properties: &Properties,
     ) -> Result<Box<dyn Serializer>, FormatError> {
+        if properties.is_key && columns.is_empty() {
+            return Ok(Box::new(NoneFormat));
+        }
         Ok(Box::new(JsonSerde::new(columns, properties)?))
     }
 }
@@ -180,6 +188,14 @@ mod tests {
         let row = vec![Value::Int(1), Value::text("x")];
         assert_eq!(write(&columns, &key, &row).unwrap(), r#"{"A":1,"B":"x"}"#);
         assert_eq!(read(&columns, &key, r#"{"b":"x","a":1,"c":2}"#), Ok(Some(row)));
+    }
+
+    #[test]
+    fn a_key_without_columns_is_no_key() {
+        let key = Properties { is_key: true, ..Properties::default() };
+        assert_eq!(read(&[], &key, "1"), Ok(None));
+        assert_eq!(write(&[], &key, &[]), None);
+        assert_eq!(write(&[], &Properties::default(), &[]).unwrap(), "{}");
     }
 
     #[test]

@@ -303,7 +303,7 @@ pub(crate) fn structure(container: &[u8], fields: &[Field]) -> Result<Vec<Value>
             let exact = *field.name == *key;
             let wins = exact || !matches!(place, Some((_, true)));
             if wins && (exact || is_upper_of(&field.name, &key, upper.as_deref())) {
-                *place = Some((Child { ..child }, exact));
+                *place = Some((child, exact));
             }
         }
     }

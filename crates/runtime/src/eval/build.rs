@@ -1,28 +1,24 @@
 //! From planned expressions to nodes; what is constant is computed here.
 
-use hashbrown::HashSet;
 use plan::expr::{CallArg, ColumnRef, Expr, ExprKind, LogicalOp};
-use types::{DataType, Value};
+use types::{DataType, Text, Value};
 
 use super::like::Like;
-use super::node::{ArgNode, Node, Scope};
-use super::{Columns, Row};
+use super::node::{ArgNode, Node, Scope, Set, flipped};
+use super::{Columns, Compiled, Row};
 
 /// Levels of nesting that are evaluated.
 const DEPTH_MAX: usize = 500;
 
-/// Lists longer than this are looked up in a set.
-const LIST_SCAN_MAX: usize = 4;
-
-/// Returns the node and whether it reads anything but the key.
-pub(crate) fn build(expr: &Expr) -> (Node, bool) {
-    let mut builder = Builder { reads_value: false };
+pub(crate) fn build(expr: &Expr) -> Compiled {
+    let mut builder = Builder { reads_value: false, is_stable: true };
     let node = builder.node(expr, 0).0;
-    (node, builder.reads_value)
+    Compiled { node, reads_value: builder.reads_value, is_stable: builder.is_stable }
 }
 
 struct Builder {
     reads_value: bool,
+    is_stable: bool,
 }
 
 /// A node and whether its value is the same for every row.
@@ -91,6 +87,7 @@ impl Builder {
                     column,
                     ColumnRef::Value(_) | ColumnRef::RowTime | ColumnRef::RowPartition | ColumnRef::RowOffset
                 );
+                self.is_stable &= !matches!(column, ColumnRef::RowPartition | ColumnRef::RowOffset);
                 (Node::Column(*column), false)
             }
             ExprKind::Arithmetic(op, left, right) => {
@@ -107,7 +104,10 @@ impl Builder {
             }
             ExprKind::Compare(op, left, right) => {
                 let ((left, a), (right, b)) = (self.boxed(left, depth), self.boxed(right, depth));
-                (Node::Compare { op: *op, left, right }, a && b)
+                // A constant stands on the right, where comparing looks for it.
+                let (op, left, right) =
+                    if a && !b { (flipped(*op), right, left) } else { (*op, left, right) };
+                (Node::Compare { op, left, right }, a && b)
             }
             ExprKind::Logical(op, left, right) => {
                 let ((left, a), (right, b)) = (self.boxed(left, depth), self.boxed(right, depth));
@@ -155,6 +155,7 @@ impl Builder {
             }
             ExprKind::Call { call, args, .. } => {
                 let mut constant = call.is_pure;
+                self.is_stable &= call.is_pure;
                 let args = args
                     .iter()
                     .map(|arg| match arg {
@@ -165,11 +166,7 @@ impl Builder {
                         }
                         CallArg::Lambda { first, params, body } => {
                             constant = false;
-                            ArgNode::Lambda {
-                                first: *first,
-                                params: *params,
-                                body: self.node(body, depth).0,
-                            }
+                            ArgNode::Lambda { first: *first, params: *params, body: self.node(body, depth).0 }
                         }
                     })
                     .collect();
@@ -209,14 +206,19 @@ impl Builder {
             operand.data_type,
             Some(DataType::String | DataType::Int | DataType::BigInt | DataType::Boolean | DataType::Bytes)
         );
-        let is_set = hashable && list.len() > LIST_SCAN_MAX && list.iter().all(same_type);
+        let is_set = hashable && list.iter().all(same_type);
+        let operand_is_text = operand.data_type == Some(DataType::String);
         let (operand, a) = self.boxed(operand, depth);
         let (list, b) = self.list(list, depth);
         let constants: Option<Vec<Value>> = list.iter().map(|node| node.constant().cloned()).collect();
         match constants {
             Some(values) if is_set => {
                 let has_null = values.iter().any(Value::is_null);
-                let set: HashSet<Value> = values.into_iter().filter(|value| !value.is_null()).collect();
+                let set = if operand_is_text {
+                    Set::Texts(values.iter().filter_map(Value::as_str).map(Text::new).collect())
+                } else {
+                    Set::Values(values.into_iter().filter(|value| !value.is_null()).collect())
+                };
                 (Node::InSet { operand, set, has_null, negated }, a)
             }
             _ => (Node::In { operand, list, negated }, a && b),

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use functions::{Arg, Lambda, ScalarCode};
 use hashbrown::HashSet;
 use plan::expr::{ArithmeticOp, ColumnRef, CompareOp};
-use types::{DataType, EvalError, Value};
+use types::{DataType, EvalError, Text, Value};
 
-use super::Row;
 use super::arithmetic;
 use super::like::Like;
+use super::{Columns, JsonRow, Row};
 
 /// What a node sees: the row, and the lambda parameters in scope, outermost first.
 #[derive(Clone, Copy)]
@@ -23,29 +23,88 @@ type Computed<'a> = Result<Cow<'a, Value>, EvalError>;
 pub(crate) enum Node {
     Constant(Value),
     Column(ColumnRef),
-    Arithmetic { op: ArithmeticOp, left: Box<Node>, right: Box<Node>, result: Option<DataType> },
+    Arithmetic {
+        op: ArithmeticOp,
+        left: Box<Node>,
+        right: Box<Node>,
+        result: Option<DataType>,
+    },
     Negate(Box<Node>),
     Concat(Box<Node>, Box<Node>),
-    Compare { op: CompareOp, left: Box<Node>, right: Box<Node> },
+    Compare {
+        op: CompareOp,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
     And(Box<Node>, Box<Node>),
     Or(Box<Node>, Box<Node>),
     Not(Box<Node>),
-    IsNull { operand: Box<Node>, negated: bool },
-    In { operand: Box<Node>, list: Vec<Node>, negated: bool },
-    InSet { operand: Box<Node>, set: HashSet<Value>, has_null: bool, negated: bool },
-    Like { operand: Box<Node>, pattern: Like, negated: bool },
-    LikeComputed { operand: Box<Node>, pattern: Box<Node>, escape: Option<char>, negated: bool },
-    Case { branches: Vec<(Node, Node)>, default: Option<Box<Node>> },
-    Cast { operand: Box<Node>, from: DataType, to: DataType },
-    Call { code: ScalarCode, args: Vec<ArgNode> },
+    IsNull {
+        operand: Box<Node>,
+        negated: bool,
+    },
+    In {
+        operand: Box<Node>,
+        list: Vec<Node>,
+        negated: bool,
+    },
+    InSet {
+        operand: Box<Node>,
+        set: Set,
+        has_null: bool,
+        negated: bool,
+    },
+    Like {
+        operand: Box<Node>,
+        pattern: Like,
+        negated: bool,
+    },
+    LikeComputed {
+        operand: Box<Node>,
+        pattern: Box<Node>,
+        escape: Option<char>,
+        negated: bool,
+    },
+    Case {
+        branches: Vec<(Node, Node)>,
+        default: Option<Box<Node>>,
+    },
+    Cast {
+        operand: Box<Node>,
+        from: DataType,
+        to: DataType,
+    },
+    Call {
+        code: ScalarCode,
+        args: Vec<ArgNode>,
+    },
     Array(Vec<Node>),
     Map(Vec<(Node, Node)>),
     Struct(Vec<Node>),
-    ArrayItem { array: Box<Node>, index: Box<Node>, zero_based: bool },
+    ArrayItem {
+        array: Box<Node>,
+        index: Box<Node>,
+        zero_based: bool,
+    },
     MapItem(Box<Node>, Box<Node>),
     Field(Box<Node>, usize),
     /// Nothing that can be computed: fails for each row.
     Fail(&'static str),
+}
+
+/// Constants of one type.
+pub(crate) enum Set {
+    Texts(HashSet<Text>),
+    Values(HashSet<Value>),
+}
+
+impl Set {
+    fn contains(&self, value: &Value) -> bool {
+        match self {
+            Self::Texts(texts) => value.as_str().is_some_and(|text| texts.contains(text)),
+            Self::Values(values) => values.contains(value),
+        }
+    }
 }
 
 /// An argument of a call.
@@ -131,7 +190,20 @@ impl Node {
     /// Computes a BOOLEAN without building a value.
     pub(crate) fn truth(&self, scope: &Scope<'_>) -> Result<Option<bool>, EvalError> {
         Ok(match self {
-            Self::Compare { op, left, right } => compare(*op, &*left.get(scope)?, &*right.get(scope)?),
+            Self::Compare { op, left, right } => {
+                let raw = right.constant().and_then(|constant| {
+                    let (json, column) = left.json_column(scope)?;
+                    json.compare(column, *op, constant)
+                });
+                match raw {
+                    Some(result) => result,
+                    None => compare(*op, &*left.get(scope)?, &*right.get(scope)?),
+                }
+            }
+            Self::Column(ColumnRef::Value(column)) => match self.json_column(scope) {
+                Some((json, _)) if let Some(result) = json.truth(*column) => result,
+                _ => self.get(scope)?.as_bool(),
+            },
             Self::And(left, right) => match left.truth(scope)? {
                 Some(false) => Some(false),
                 Some(true) => right.truth(scope)?,
@@ -143,7 +215,13 @@ impl Node {
                 None => right.truth(scope)?.filter(|right| *right),
             },
             Self::Not(operand) => operand.truth(scope)?.map(|value| !value),
-            Self::IsNull { operand, negated } => Some(operand.get(scope)?.is_null() != *negated),
+            Self::IsNull { operand, negated } => {
+                let is_null = match operand.json_column(scope) {
+                    Some((json, column)) => json.is_null(column),
+                    None => operand.get(scope)?.is_null(),
+                };
+                Some(is_null != *negated)
+            }
             Self::In { operand, list, negated } => {
                 let value = operand.get(scope)?;
                 if value.is_null() {
@@ -160,28 +238,50 @@ impl Node {
                 found.map(|found| found != *negated)
             }
             Self::InSet { operand, set, has_null, negated } => {
-                let value = operand.get(scope)?;
-                if value.is_null() {
-                    None
-                } else if set.contains(&*value) {
-                    Some(!negated)
-                } else if *has_null {
-                    None
-                } else {
-                    Some(*negated)
-                }
+                let found = match (operand.json_text(scope), set) {
+                    (Some(None), _) => return Ok(None),
+                    (Some(Some(text)), Set::Texts(texts)) => texts.contains(&*text),
+                    _ => {
+                        let value = operand.get(scope)?;
+                        if value.is_null() {
+                            return Ok(None);
+                        }
+                        set.contains(&value)
+                    }
+                };
+                if !found && *has_null { None } else { Some(found != *negated) }
             }
             Self::Like { operand, pattern, negated } => {
-                operand.get(scope)?.as_str().map(|text| pattern.matches(text) != *negated)
+                let matched = match operand.json_text(scope) {
+                    Some(text) => text.map(|text| pattern.matches(&text)),
+                    None => operand.get(scope)?.as_str().map(|text| pattern.matches(text)),
+                };
+                matched.map(|matched| matched != *negated)
             }
             Self::LikeComputed { operand, pattern, escape, negated } => {
                 match (operand.get(scope)?.as_str(), pattern.get(scope)?.as_str()) {
-                    (Some(text), Some(pattern)) => Some(Like::new(pattern, *escape).matches(text) != *negated),
+                    (Some(text), Some(pattern)) => {
+                        Some(Like::new(pattern, *escape).matches(text) != *negated)
+                    }
                     _ => None,
                 }
             }
             other => other.get(scope)?.as_bool(),
         })
+    }
+
+    /// The column this is, where the row still is JSON.
+    fn json_column<'a>(&self, scope: &Scope<'a>) -> Option<(JsonRow<'a>, usize)> {
+        match (self, scope.row.columns) {
+            (Self::Column(ColumnRef::Value(column)), Columns::Json(json)) => Some((json, *column)),
+            _ => None,
+        }
+    }
+
+    /// The text of a STRING column of a row that still is JSON; `None` in it for NULL.
+    fn json_text<'a>(&self, scope: &Scope<'a>) -> Option<Option<Cow<'a, str>>> {
+        let (json, column) = self.json_column(scope)?;
+        json.text(column)
     }
 
     pub(crate) fn constant(&self) -> Option<&Value> {
@@ -221,6 +321,17 @@ pub(crate) fn compare(op: CompareOp, left: &Value, right: &Value) -> Option<bool
         CompareOp::GreaterEqual => types::order(left, right).map(|order| order.is_ge()),
         CompareOp::IsDistinctFrom => Some(is_distinct(left, right)),
         CompareOp::IsNotDistinctFrom => Some(!is_distinct(left, right)),
+    }
+}
+
+/// The comparison with its operands exchanged.
+pub(crate) fn flipped(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Less => CompareOp::Greater,
+        CompareOp::LessEqual => CompareOp::GreaterEqual,
+        CompareOp::Greater => CompareOp::Less,
+        CompareOp::GreaterEqual => CompareOp::LessEqual,
+        same => same,
     }
 }
 

@@ -55,3 +55,29 @@ impl Operator for Filter {
         passes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use plan::expr::CompareOp;
+
+    #[test]
+    fn stream_filter_drops_null_values() {
+        let predicate = compare(CompareOp::Greater, column(0, BigInt), number(3));
+        check(
+            filter(stream(&[BigInt]), predicate),
+            "0 1: 4 @1\n0 1: 3 @2\n0 1: null @3\n0 1: _ @4",
+            "1: 4 @1",
+        );
+    }
+
+    #[test]
+    fn filter_on_a_bare_table_always_sends_deletions() {
+        let predicate = compare(CompareOp::Greater, column(0, BigInt), number(3));
+        check(
+            filter(table(&[BigInt]), predicate),
+            "0 1: 1 @1\n0 1: 4 @2\n0 1: 2 @3",
+            "1: null @1\n1: 4 @2\n1: null @3",
+        );
+    }
+}

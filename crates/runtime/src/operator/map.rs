@@ -78,3 +78,27 @@ impl Operator for Map {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use plan::expr::{ColumnRef, Expr};
+
+    #[test]
+    fn failing_column_is_null_and_reported() {
+        let root = map(stream(&[BigInt]), None, vec![divide(number(10), column(0, BigInt))]);
+        let mut running = Running::new(root);
+        running.feed("0 1: 5 @1\n0 1: 0 @2\n0 1: null @3");
+        assert_eq!(running.take(), ["1: 2 @1", "1: _ @2", "1: null @3"]);
+        assert_eq!(running.lines.errors, ["division by zero"]);
+    }
+
+    #[test]
+    fn new_key_of_a_null_value_comes_from_the_old_key_alone() {
+        let old_key = Expr::column(ColumnRef::Key(0), BigInt);
+        let by_key = map(stream(&[BigInt]), Some(vec![divide(old_key, number(2))]), vec![column(0, BigInt)]);
+        check(by_key, "0 8: 1 @1\n0 8: null @2", "4: 1 @1\n4: null @2");
+        let by_value = map(stream(&[BigInt]), Some(vec![column(0, BigInt)]), vec![column(0, BigInt)]);
+        check(by_value, "0 8: 1 @1\n0 8: null @2", "1: 1 @1\n_: null @2");
+    }
+}

@@ -258,3 +258,46 @@ impl Operator for SessionAggregate {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use sql::ast::WindowKind::Session;
+
+    #[test]
+    fn merged_sessions_are_deleted_before_the_new_one_comes() {
+        check(
+            aggregate(stream(&[BigInt]), Some((Session { gap_ms: 10 }, 100)), false),
+            "0 1: 1 @0\n0 1: 2 @20\n0 1: 4 @10\n0 1: 8 @10",
+            "1 [0,0]: 1 @0\n1 [20,20]: 2 @20\n1 [0,0]: null @0\n1 [20,20]: null @20\n1 [0,20]: 7 @20
+             1 [0,20]: null @20\n1 [0,20]: 15 @20",
+        );
+    }
+
+    #[test]
+    fn session_of_one_time_is_replaced_without_deletion() {
+        check(
+            aggregate(stream(&[BigInt]), Some((Session { gap_ms: 10 }, 100)), false),
+            "0 1: 1 @5\n0 1: 2 @5",
+            "1 [5,5]: 1 @5\n1 [5,5]: 3 @5",
+        );
+    }
+
+    #[test]
+    fn final_rows_come_when_the_session_closes() {
+        check(
+            aggregate(stream(&[BigInt]), Some((Session { gap_ms: 5 }, 6)), true),
+            "0 1: 1 @0\n0 1: 1 @4\n0 1: 1 @8\n0 1: 1 @12\n0 1: 1 @14\n0 1: 1 @30\n0 1: 1 @29\n0 1: 1 @17\n0 1: 1 @42",
+            "1 [0,14]: 5 @14\n1 [29,30]: 2 @30",
+        );
+    }
+
+    #[test]
+    fn late_session_may_still_be_bridged() {
+        check(
+            aggregate(stream(&[BigInt]), Some((Session { gap_ms: 30_000 }, 60_000)), false),
+            "0 0: 0 @0\n0 0: 1 @100010\n0 0: 5 @10009\n0 0: 6 @10010\n0 1: 7 @10009\n0 1: 8 @10010",
+            "0 [0,0]: 0 @0\n0 [100010,100010]: 1 @100010\n0 [10010,10010]: 6 @10010\n1 [10010,10010]: 8 @10010",
+        );
+    }
+}

@@ -130,3 +130,41 @@ impl Operator for TableAggregate {
         read_groups(&mut self.groups, &mut self.fold, bounds, visit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use plan::expr::CompareOp;
+    use plan::step::{SourceKind, Step, StepKind};
+
+    fn by_second_column() -> Step {
+        let input = table(&[BigInt, BigInt]);
+        let kind = StepKind::TableAggregate {
+            input: input.into(),
+            key: vec![column(1, BigInt)],
+            carried: vec![],
+            functions: sum(),
+            topic: "t".into(),
+        };
+        Step { kind, layout: layout(&[BigInt], &[BigInt]), output: SourceKind::Table }
+    }
+
+    #[test]
+    fn row_that_changes_its_group_is_undone_first() {
+        check(
+            by_second_column(),
+            "0 1: 5,10 @1\n0 2: 7,10 @2\n0 1: 6,20 @3\n0 2: 9,10 @4\n0 2: null @5\n0 3: 1,_ @6",
+            "10: 5 @1\n10: 12 @2\n10: 7 @3\n20: 6 @3\n10: 9 @4\n10: 0 @5",
+        );
+    }
+
+    #[test]
+    fn having_gives_a_deletion_only_for_what_passed() {
+        let having = compare(CompareOp::Greater, column(0, BigInt), number(6));
+        check(
+            filter(by_second_column(), having),
+            "0 1: 5,10 @1\n0 2: 7,10 @2\n0 2: null @3\n0 1: null @4",
+            "10: 12 @2\n10: null @3",
+        );
+    }
+}

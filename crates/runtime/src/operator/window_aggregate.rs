@@ -245,3 +245,47 @@ impl Operator for WindowAggregate {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use sql::ast::WindowKind::{Hopping, Tumbling};
+
+    #[test]
+    fn late_row_after_grace_is_dropped() {
+        let root = aggregate(stream(&[BigInt]), Some((Tumbling { size_ms: 10 }, 5)), false);
+        let mut running = Running::new(root);
+        running.feed("0 1: 1 @0\n0 1: 2 @9\n0 1: 4 @14\n0 1: 8 @3\n0 1: 16 @15\n0 1: 32 @4");
+        let expect =
+            ["1 [0,10]: 1 @0", "1 [0,10]: 3 @9", "1 [10,20]: 4 @14", "1 [0,10]: 11 @9", "1 [10,20]: 20 @15"];
+        assert_eq!(running.take(), expect);
+        assert_eq!(running.task.counters().late, 1);
+    }
+
+    #[test]
+    fn hopping_windows_come_by_start() {
+        check(
+            aggregate(stream(&[BigInt]), Some((Hopping { size_ms: 5, advance_ms: 2 }, 100)), false),
+            "0 1: 1 @4\n0 1: 1 @5",
+            "1 [0,5]: 1 @4\n1 [2,7]: 1 @4\n1 [4,9]: 1 @4\n1 [2,7]: 2 @5\n1 [4,9]: 2 @5",
+        );
+    }
+
+    #[test]
+    fn final_rows_come_when_the_window_closes() {
+        check(
+            aggregate(stream(&[BigInt]), Some((Hopping { size_ms: 5, advance_ms: 2 }, 1)), true),
+            "0 1: 1 @0\n0 1: 1 @1\n0 1: 1 @2\n0 1: 1 @1\n0 1: 1 @6\n0 1: 1 @5\n0 1: 1 @10",
+            "1 [0,5]: 4 @2\n1 [4,9]: 2 @6",
+        );
+    }
+
+    #[test]
+    fn final_rows_are_lost_in_a_large_jump() {
+        check(
+            aggregate(stream(&[BigInt]), Some((Tumbling { size_ms: 2 }, 2)), true),
+            "0 1: 1 @0\n0 1: 1 @1\n0 1: 1 @2\n0 1: 1 @0\n0 1: 1 @3\n0 1: 1 @0\n0 1: 1 @10\n0 1: 1 @0\n0 1: 1 @30",
+            "",
+        );
+    }
+}
