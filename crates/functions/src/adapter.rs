@@ -118,9 +118,7 @@ impl<T: IntoResult> IntoResult for Result<T, EvalError> {
 }
 
 /// Makes a closure the code of an overload.
-pub(crate) fn code(
-    f: impl Fn(&[Arg<'_>]) -> Result<Value, EvalError> + Send + Sync + 'static,
-) -> ScalarCode {
+pub(crate) fn code(f: impl Fn(&[Arg<'_>]) -> Result<Value, EvalError> + Send + Sync + 'static) -> ScalarCode {
     Arc::new(f)
 }
 
@@ -138,15 +136,17 @@ pub(crate) fn first(args: &[Arg<'_>]) -> Value {
 }
 
 macro_rules! lift {
-    (|$($name:ident: $type:ty),*| $body:expr) => {
+    (|| $body:expr) => {
+        $crate::adapter::code(move |_| $crate::adapter::IntoResult::into_result($body))
+    };
+    (|$($name:ident: $type:ty),+| $body:expr) => {
         $crate::adapter::code(move |args| {
-            #[allow(unused_mut, unused_variables)]
             let mut args = args.iter();
             $(
                 let Some($name) = <$type as $crate::adapter::FromArg>::from_arg(args.next()) else {
                     return Ok(::types::Value::Null);
                 };
-            )*
+            )+
             $crate::adapter::IntoResult::into_result($body)
         })
     };

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::registry::{
-    AggregateCall, ArgType, FunctionError, ScalarCall, ScalarCode, TableCall, TableCode,
-};
+use crate::registry::{AggregateCall, ArgType, FunctionError, ScalarCall, ScalarCode, TableCall, TableCode};
 use crate::signature::{Resolved, Signature, choose};
 
 type BuildScalar = Arc<dyn Fn(&mut Resolved) -> Result<ScalarCode, FunctionError> + Send + Sync>;
-type BuildAggregate =
-    Arc<dyn Fn(&Resolved, &Limits) -> Result<AggregateCall, FunctionError> + Send + Sync>;
+type BuildAggregate = Arc<dyn Fn(&Resolved, &Limits) -> Result<AggregateCall, FunctionError> + Send + Sync>;
 type BuildTable = Arc<dyn Fn(&Resolved) -> TableCode + Send + Sync>;
 
 /// Bounds that users set.

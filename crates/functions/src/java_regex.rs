@@ -4,8 +4,6 @@
 //! are POSIX classes, `\Q…\E` quotes, `\h \R \Z \e` have no counterpart. Look-around, back-references,
 //! possessive quantifiers and atomic groups are refused: they need an engine that can be made to hang.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use regex::{Regex, RegexBuilder};
 use types::EvalError;
 
@@ -13,35 +11,6 @@ use types::EvalError;
 const SIZE_MAX: usize = 1 << 20;
 /// Length of a pattern in bytes.
 const PATTERN_BYTES_MAX: usize = 8192;
-/// Patterns that come from columns and are kept compiled, for each call.
-const CACHED_MAX: usize = 16;
-
-/// The patterns of one call: the newest come last.
-#[derive(Default)]
-pub(crate) struct Patterns {
-    cached: Mutex<Vec<(String, Arc<Regex>)>>,
-}
-
-impl Patterns {
-    /// The compiled pattern, from the cache if it was used lately.
-    pub(crate) fn get(&self, pattern: &str) -> Result<Arc<Regex>, EvalError> {
-        // A panic elsewhere leaves the list whole, so a poisoned lock is fine.
-        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = cached.iter().position(|(known, _)| known == pattern) {
-            if at + 1 < cached.len() {
-                let entry = cached.remove(at);
-                cached.push(entry);
-            }
-            return Ok(Arc::clone(&cached[cached.len() - 1].1));
-        }
-        let regex = Arc::new(compile(pattern)?);
-        if cached.len() == CACHED_MAX {
-            cached.remove(0);
-        }
-        cached.push((pattern.to_owned(), Arc::clone(&regex)));
-        Ok(regex)
-    }
-}
 
 /// Compiles a pattern in Java's syntax.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, EvalError> {
@@ -202,20 +171,12 @@ mod tests {
 
     #[test]
     fn what_could_hang_is_refused() {
-        for pattern in ["(?=a)", "(?!a)", "(?<=a)b", "(?<!a)b", r"(a)\1", "a++", "a*+", "a{2}+", "(?>a)", "(", "\\"] {
+        for pattern in
+            ["(?=a)", "(?!a)", "(?<=a)b", "(?<!a)b", r"(a)\1", "a++", "a*+", "a{2}+", "(?>a)", "(", "\\"]
+        {
             assert!(compile(pattern).is_err(), "{pattern}");
         }
         assert!(compile(&"a".repeat(PATTERN_BYTES_MAX + 1)).is_err());
         assert!(compile("(a{1000}){1000}").is_err());
-    }
-
-    #[test]
-    fn cache_keeps_the_latest_patterns() {
-        let patterns = Patterns::default();
-        for i in 0..CACHED_MAX * 2 {
-            assert!(patterns.get(&format!("a{i}")).unwrap().is_match(&format!("a{i}")));
-            assert!(patterns.get("a0").unwrap().is_match("a0"));
-        }
-        assert_eq!(patterns.cached.lock().unwrap().len(), CACHED_MAX);
     }
 }

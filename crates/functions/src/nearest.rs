@@ -2,11 +2,17 @@
 
 /// Names further away than this share nothing with what was meant.
 const EDITS_MAX: usize = 3;
+/// A name this long that begins a known one counts as one edit: SUBSTR means SUBSTRING, not INSTR.
+const PREFIX_BYTES_MIN: usize = 3;
 
 /// Returns the known name with the fewest edits, if they are few.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let edits_max = EDITS_MAX.min(name.len() / 2);
-    let (edits, nearest) = known.map(|known| (edits(name, known), known)).min()?;
+    let distance = |known: &str| {
+        let is_prefix = name.len() >= PREFIX_BYTES_MIN && known.starts_with(name);
+        if is_prefix { 1 } else { edits(name, known) }
+    };
+    let (edits, nearest) = known.map(|known| (distance(known), known)).min()?;
     (edits <= edits_max).then_some(nearest)
 }
 
@@ -31,7 +37,7 @@ mod tests {
 
     #[test]
     fn misspelt_name_finds_its_neighbour() {
-        let known = ["SUBSTRING", "SUM", "SPLIT"];
+        let known = ["SUBSTRING", "SUM", "SPLIT", "INSTR"];
         let check = |name, expect| assert_eq!(nearest(name, known.into_iter()), expect, "{name}");
         check("SUBSTR", Some("SUBSTRING"));
         check("SUBSTIRNG", Some("SUBSTRING"));

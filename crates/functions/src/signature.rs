@@ -141,7 +141,8 @@ impl Signature {
             }
         }
         let patterns = (0..args.len()).map(|at| self.pattern(at, args.len()));
-        let params: Vec<_> = patterns.clone().zip(args).map(|(p, arg)| param_type(p, arg, &bindings)).collect();
+        let params: Vec<_> =
+            patterns.clone().zip(args).map(|(p, arg)| param_type(p, arg, &bindings)).collect();
         let decimal = params.iter().find_map(|param| match param {
             ParamType::Value(data_type) => decimal_within(data_type),
             _ => None,
@@ -307,7 +308,8 @@ pub(crate) fn widest_decimal<'a>(given: impl IntoIterator<Item = &'a DataType>) 
             fraction = fraction.max(*scale);
         }
     }
-    (whole + fraction > 0).then(|| DataType::Decimal { precision: (whole + fraction).min(38), scale: fraction })
+    (whole + fraction > 0)
+        .then(|| DataType::Decimal { precision: (whole + fraction).min(38), scale: fraction })
 }
 
 /// A whole number's type as DECIMAL; a DECIMAL as it is.
@@ -406,7 +408,9 @@ fn substitute(pattern: &Pattern, bindings: &Bindings, decimal: Option<&DataType>
             DataType::map(substitute(key, bindings, decimal), substitute(value, bindings, decimal))
         }
         Pattern::Struct(fields) => DataType::structure(
-            fields.iter().map(|(name, p)| (Arc::<str>::from(name.as_str()), substitute(p, bindings, decimal))),
+            fields
+                .iter()
+                .map(|(name, p)| (Arc::<str>::from(name.as_str()), substitute(p, bindings, decimal))),
         ),
         Pattern::Literal(inner) => substitute(inner, bindings, decimal),
     }
@@ -527,7 +531,8 @@ mod tests {
 
     #[test]
     fn mixed_numbers_fitting_several_overloads_are_ambiguous() {
-        let greatest = ["(INT, INT...) → INT", "(BIGINT, BIGINT...) → BIGINT", "(DOUBLE, DOUBLE...) → DOUBLE"];
+        let greatest =
+            ["(INT, INT...) → INT", "(BIGINT, BIGINT...) → BIGINT", "(DOUBLE, DOUBLE...) → DOUBLE"];
         assert!(matches!(resolve(&greatest, &[value(Int), value(BigInt)]), Err(FunctionError::Invalid(_))));
         let (chosen, resolved) = resolve(&greatest, &[value(Int), value(Double), ArgType::Null]).unwrap();
         assert_eq!(chosen, greatest[2]);

@@ -6,12 +6,10 @@ use crate::adapter::lift;
 use crate::function::Scalar;
 
 pub(super) fn functions() -> Vec<Scalar> {
-    vec![
-        Scalar::new("ARRAY_LENGTH", "ARRAY", "Returns the number of items.").overload(
-            "(ARRAY<T>) → INT",
-            lift!(|items: &[Value]| i32::try_from(items.len()).unwrap_or(i32::MAX)),
-        ),
-    ]
+    vec![Scalar::new("ARRAY_LENGTH", "ARRAY", "Returns the number of items.").overload(
+        "(ARRAY<T>) → INT",
+        lift!(|items: &[Value]| i32::try_from(items.len()).unwrap_or(i32::MAX)),
+    )]
 }
 
 #[cfg(test)]

@@ -35,13 +35,14 @@ pub(super) fn functions() -> Vec<Scalar> {
                 distinct(items.iter().filter(|item| other.contains(item)))
             }),
         ),
-        Scalar::new("ARRAY_REMOVE", "ARRAY", "Returns the array without the items equal to a value.").overload(
-            "(ARRAY<T>, T) → ARRAY<T>",
-            lift!(|items: &[Value], removed: Option<&Value>| {
-                let removed = removed.unwrap_or(&Value::Null);
-                items.iter().filter(|item| *item != removed).cloned().collect::<Vec<_>>()
-            }),
-        ),
+        Scalar::new("ARRAY_REMOVE", "ARRAY", "Returns the array without the items equal to a value.")
+            .overload(
+                "(ARRAY<T>, T) → ARRAY<T>",
+                lift!(|items: &[Value], removed: Option<&Value>| {
+                    let removed = removed.unwrap_or(&Value::Null);
+                    items.iter().filter(|item| *item != removed).cloned().collect::<Vec<_>>()
+                }),
+            ),
         Scalar::new("ARRAY_UNION", "ARRAY", "Returns the different items of both arrays.").overload(
             "(ARRAY<T>, ARRAY<T>) → ARRAY<T>",
             lift!(|left: &[Value], right: &[Value]| distinct(left.iter().chain(right))),

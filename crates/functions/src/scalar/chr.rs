@@ -1,7 +1,5 @@
 //! CHR: the character of a code point.
 
-use types::EvalError;
-
 use crate::adapter::lift;
 use crate::function::Scalar;
 
@@ -17,13 +15,16 @@ pub(super) fn functions() -> Vec<Scalar> {
 }
 
 /// Reads UTF-16 units written `\uXXXX`, one or a pair.
-fn from_escapes(text: &str) -> Result<Option<String>, EvalError> {
-    let Some(rest) = text.strip_prefix("\\u") else { return Ok(None) };
+fn from_escapes(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("\\u")?;
     let units: Option<Vec<u16>> = rest
         .split("\\u")
-        .map(|unit| if unit.len() == 4 { u16::from_str_radix(unit, 16).ok() } else { None })
+        .map(|unit| {
+            let is_hex = unit.len() == 4 && unit.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if is_hex { u16::from_str_radix(unit, 16).ok() } else { None }
+        })
         .collect();
-    Ok(units.and_then(|units| String::from_utf16(&units).ok()))
+    String::from_utf16(&units?).ok()
 }
 
 #[cfg(test)]

@@ -13,10 +13,14 @@ pub(super) fn functions() -> Vec<Scalar> {
             .overload("() → INT", lift!(|| i32::try_from(now_ms().div_euclid(DAY_MS)).unwrap_or(i32::MAX)))
             .overload("(DATE) → INT", lift!(|date: Date| date.0))
             .impure(),
-        Scalar::new("UNIX_TIMESTAMP", "DATE_TIME", "Returns the milliseconds since 1970-01-01, of now or of a TIMESTAMP.")
-            .overload("() → BIGINT", lift!(|| now_ms()))
-            .overload("(TIMESTAMP) → BIGINT", lift!(|at: Timestamp| at.0))
-            .impure(),
+        Scalar::new(
+            "UNIX_TIMESTAMP",
+            "DATE_TIME",
+            "Returns the milliseconds since 1970-01-01, of now or of a TIMESTAMP.",
+        )
+        .overload("() → BIGINT", lift!(|| now_ms()))
+        .overload("(TIMESTAMP) → BIGINT", lift!(|at: Timestamp| at.0))
+        .impure(),
     ]
 }
 

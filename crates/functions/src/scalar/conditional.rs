@@ -6,7 +6,8 @@ use crate::adapter::{code, first, lift, values};
 use crate::function::Scalar;
 
 pub(super) fn functions() -> Vec<Scalar> {
-    let first_present = || code(|args| Ok(values(args).find(|value| !value.is_null()).cloned().unwrap_or_default()));
+    let first_present =
+        || code(|args| Ok(values(args).find(|value| !value.is_null()).cloned().unwrap_or_default()));
     vec![
         Scalar::new("COALESCE", "CONDITIONAL", "Returns the first argument that is not NULL.")
             .overload("(T, T...) → T", first_present()),

@@ -25,8 +25,9 @@ fn extract_json_field(call: &mut Resolved) -> Result<ScalarCode, FunctionError> 
     let Some(path) = call.literal(1).and_then(Value::as_str) else {
         return Ok(lift!(|text: &str, path: &str| parse_path(path).and_then(|path| find(text, &path))));
     };
-    let path = parse_path(path)
-        .ok_or_else(|| FunctionError::Invalid(format!("malformed JSON path \"{path}\", expected $.a.b[0]")))?;
+    let path = parse_path(path).ok_or_else(|| {
+        FunctionError::Invalid(format!("malformed JSON path \"{path}\", expected $.a.b[0]"))
+    })?;
     Ok(lift!(|text: &str| find(text, &path)))
 }
 

@@ -7,8 +7,12 @@ pub(super) fn functions() -> Vec<Scalar> {
     vec![
         Scalar::new("FROM_DAYS", "DATE_TIME", "Returns the DATE that many days after 1970-01-01.")
             .overload("(INT) → DATE", lift!(|days: i32| Date(days))),
-        Scalar::new("FROM_UNIXTIME", "DATE_TIME", "Returns the TIMESTAMP that many milliseconds after 1970-01-01.")
-            .overload("(BIGINT) → TIMESTAMP", lift!(|ms: i64| Timestamp(ms))),
+        Scalar::new(
+            "FROM_UNIXTIME",
+            "DATE_TIME",
+            "Returns the TIMESTAMP that many milliseconds after 1970-01-01.",
+        )
+        .overload("(BIGINT) → TIMESTAMP", lift!(|ms: i64| Timestamp(ms))),
     ]
 }
 

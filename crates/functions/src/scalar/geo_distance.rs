@@ -10,17 +10,21 @@ const EARTH_RADIUS_MILES: f64 = 3959.0;
 
 pub(super) fn functions() -> Vec<Scalar> {
     vec![
-        Scalar::new("GEO_DISTANCE", "OTHER", "Returns the distance of two points given by latitude and longitude.")
-            .overload(
-                "(DOUBLE, DOUBLE, DOUBLE, DOUBLE) → DOUBLE",
-                lift!(|lat1: f64, lon1: f64, lat2: f64, lon2: f64| distance([lat1, lon1], [lat2, lon2], None)),
-            )
-            .overload(
-                "(DOUBLE, DOUBLE, DOUBLE, DOUBLE, STRING) → DOUBLE",
-                lift!(|lat1: f64, lon1: f64, lat2: f64, lon2: f64, unit: Option<&str>| {
-                    distance([lat1, lon1], [lat2, lon2], unit)
-                }),
-            ),
+        Scalar::new(
+            "GEO_DISTANCE",
+            "OTHER",
+            "Returns the distance of two points given by latitude and longitude.",
+        )
+        .overload(
+            "(DOUBLE, DOUBLE, DOUBLE, DOUBLE) → DOUBLE",
+            lift!(|lat1: f64, lon1: f64, lat2: f64, lon2: f64| distance([lat1, lon1], [lat2, lon2], None)),
+        )
+        .overload(
+            "(DOUBLE, DOUBLE, DOUBLE, DOUBLE, STRING) → DOUBLE",
+            lift!(|lat1: f64, lon1: f64, lat2: f64, lon2: f64, unit: Option<&str>| {
+                distance([lat1, lon1], [lat2, lon2], unit)
+            }),
+        ),
     ]
 }
 
@@ -28,7 +32,9 @@ pub(super) fn functions() -> Vec<Scalar> {
 fn distance(from: [f64; 2], to: [f64; 2], unit: Option<&str>) -> Result<f64, EvalError> {
     for [latitude, longitude] in [from, to] {
         if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
-            return Err(EvalError::new(format!("no point on earth: latitude {latitude}, longitude {longitude}")));
+            return Err(EvalError::new(format!(
+                "no point on earth: latitude {latitude}, longitude {longitude}"
+            )));
         }
     }
     let unit = unit.unwrap_or("KM").to_ascii_uppercase();

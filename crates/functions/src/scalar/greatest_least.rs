@@ -20,7 +20,8 @@ fn extreme(name: &'static str, description: &'static str, is_greatest: bool) -> 
     TYPES
         .iter()
         .fold(Scalar::new(name, "MATHEMATICAL", description), |function, data_type| {
-            function.overload(&format!("({data_type}, {data_type}...) → {data_type}"), extreme_of(is_greatest))
+            function
+                .overload(&format!("({data_type}, {data_type}...) → {data_type}"), extreme_of(is_greatest))
         })
         .overload_with("(DECIMAL, DECIMAL...) → DECIMAL", move |call| {
             widen(call);
@@ -42,7 +43,13 @@ fn extreme_of(is_greatest: bool) -> ScalarCode {
         let present = values(args).filter(|value| !value.is_null());
         let extreme = present.reduce(|best, value| {
             let is_better = match order(value, best) {
-                Some(order) => if is_greatest { order.is_gt() } else { order.is_lt() },
+                Some(order) => {
+                    if is_greatest {
+                        order.is_gt()
+                    } else {
+                        order.is_lt()
+                    }
+                }
                 None => false,
             };
             if is_better { value } else { best }

@@ -26,33 +26,39 @@ pub(super) fn functions() -> Vec<Scalar> {
             "(STRING) → INT",
             lift!(|text: &str| array(text).map(|items| i32::try_from(items.len()).unwrap_or(i32::MAX))),
         ),
-        Scalar::new("JSON_CONCAT", "JSON", "Merges JSON objects, or joins JSON arrays and values to one array.")
-            .overload(
-                "(STRING...) → STRING",
-                code(|args| {
-                    let parts = values(args).map(|value| parse(value.as_str()?)).collect::<Option<Vec<_>>>();
-                    let joined = parts.filter(|parts| !parts.is_empty()).map(concat);
-                    Ok(joined.map_or(Value::Null, |joined| Value::text(joined.to_string())))
-                }),
-            ),
+        Scalar::new(
+            "JSON_CONCAT",
+            "JSON",
+            "Merges JSON objects, or joins JSON arrays and values to one array.",
+        )
+        .overload(
+            "(STRING...) → STRING",
+            code(|args| {
+                let parts = values(args).map(|value| parse(value.as_str()?)).collect::<Option<Vec<_>>>();
+                let joined = parts.filter(|parts| !parts.is_empty()).map(concat);
+                Ok(joined.map_or(Value::Null, |joined| Value::text(joined.to_string())))
+            }),
+        ),
         Scalar::new("JSON_ITEMS", "JSON", "Returns the items of a JSON array, each as JSON.").overload(
             "(STRING) → ARRAY<STRING>",
             lift!(|text: &str| {
-                array(text).map(|items| items.iter().map(|item| Value::text(item.to_string())).collect::<Vec<_>>())
+                array(text)
+                    .map(|items| items.iter().map(|item| Value::text(item.to_string())).collect::<Vec<_>>())
             }),
         ),
         Scalar::new("JSON_KEYS", "JSON", "Returns the keys of a JSON object.").overload(
             "(STRING) → ARRAY<STRING>",
             lift!(|text: &str| object(text).map(|o| o.keys().map(Value::text).collect::<Vec<_>>())),
         ),
-        Scalar::new("JSON_RECORDS", "JSON", "Returns the keys and values of a JSON object as a map.").overload(
-            "(STRING) → MAP<STRING, STRING>",
-            lift!(|text: &str| {
-                object(text).map(|o| {
-                    o.iter().map(|(key, value)| (Value::text(key), json_text(value))).collect::<Map>()
-                })
-            }),
-        ),
+        Scalar::new("JSON_RECORDS", "JSON", "Returns the keys and values of a JSON object as a map.")
+            .overload(
+                "(STRING) → MAP<STRING, STRING>",
+                lift!(|text: &str| {
+                    object(text).map(|o| {
+                        o.iter().map(|(key, value)| (Value::text(key), json_text(value))).collect::<Map>()
+                    })
+                }),
+            ),
     ]
 }
 

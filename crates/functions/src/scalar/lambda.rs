@@ -2,7 +2,7 @@
 
 use types::{EvalError, Map, Value};
 
-use crate::adapter::{lift};
+use crate::adapter::lift;
 use crate::function::Scalar;
 use crate::registry::Lambda;
 
@@ -29,7 +29,9 @@ pub(super) fn functions() -> Vec<Scalar> {
                 "(MAP<K, V>, S, LAMBDA(S, K, V)=>S) → S",
                 lift!(|map: Option<&Map>, start: &Value, step: Lambda<'_>| {
                     let mut entries = map.into_iter().flatten();
-                    entries.try_fold(start.clone(), |state, (key, value)| step(&[state, key.clone(), value.clone()]))
+                    entries.try_fold(start.clone(), |state, (key, value)| {
+                        step(&[state, key.clone(), value.clone()])
+                    })
                 }),
             ),
         Scalar::new("TRANSFORM", "LAMBDA", "Replaces every item by the lambda's result.")

@@ -20,7 +20,7 @@ fn length(count: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{cases, value, call};
+    use crate::testing::{call, cases, value};
     use types::Value;
 
     #[test]

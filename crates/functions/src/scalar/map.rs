@@ -6,9 +6,10 @@ use crate::adapter::lift;
 use crate::function::Scalar;
 
 pub(super) fn functions() -> Vec<Scalar> {
-    let entries = |is_sorted: &str| ["INT", "BIGINT", "DOUBLE", "BOOLEAN", "STRING"].map(|value| {
-        format!("(MAP<STRING, {value}>, {is_sorted}) → ARRAY<STRUCT<K STRING, V {value}>>")
-    });
+    let entries = |is_sorted: &str| {
+        ["INT", "BIGINT", "DOUBLE", "BOOLEAN", "STRING"]
+            .map(|value| format!("(MAP<STRING, {value}>, {is_sorted}) → ARRAY<STRUCT<K STRING, V {value}>>"))
+    };
     vec![
         Scalar::new("AS_MAP", "MAP", "Makes a map of an array of keys and one of values.").overload(
             "(ARRAY<STRING>, ARRAY<T>) → MAP<STRING, T>",
@@ -31,10 +32,11 @@ pub(super) fn functions() -> Vec<Scalar> {
             "(MAP<STRING, T>, MAP<STRING, T>) → MAP<STRING, T>",
             lift!(|left: Option<&Map>, right: Option<&Map>| union(left, right)),
         ),
-        Scalar::new("MAP_VALUES", "MAP", "Returns the values of a map, in the order of their keys.").overload(
-            "(MAP<STRING, T>) → ARRAY<T>",
-            lift!(|map: &Map| map.values().cloned().collect::<Vec<_>>()),
-        ),
+        Scalar::new("MAP_VALUES", "MAP", "Returns the values of a map, in the order of their keys.")
+            .overload(
+                "(MAP<STRING, T>) → ARRAY<T>",
+                lift!(|map: &Map| map.values().cloned().collect::<Vec<_>>()),
+            ),
     ]
 }
 

@@ -68,8 +68,9 @@ fn masks(upper: Option<&str>, lower: Option<&str>, digit: Option<&str>, other: O
 }
 
 fn mask_part(name: &str, text: &str, n: i32, masks: Masks, masked: Masked) -> Result<Value, EvalError> {
-    let n = usize::try_from(n)
-        .map_err(|_| EvalError::new(format!("number of characters for {name} must not be negative, was {n}")))?;
+    let n = usize::try_from(n).map_err(|_| {
+        EvalError::new(format!("number of characters for {name} must not be negative, was {n}"))
+    })?;
     Ok(Value::text(mask(text, masks, |at, count| masked(at, n, count))))
 }
 

@@ -11,6 +11,7 @@ mod chr;
 mod clock;
 mod concat;
 mod conditional;
+mod convert_tz;
 mod date_add;
 mod elt_field;
 mod encoding;
@@ -39,6 +40,7 @@ mod slice;
 mod split;
 mod split_to_map;
 mod substring;
+mod time_text;
 mod to_json_string;
 mod trim;
 mod url_extract;
@@ -60,6 +62,7 @@ pub(crate) fn all() -> Vec<Scalar> {
         clock::functions(),
         concat::functions(),
         conditional::functions(),
+        convert_tz::functions(),
         date_add::functions(),
         elt_field::functions(),
         encoding::functions(),
@@ -88,6 +91,7 @@ pub(crate) fn all() -> Vec<Scalar> {
         split::functions(),
         split_to_map::functions(),
         substring::functions(),
+        time_text::functions(),
         to_json_string::functions(),
         trim::functions(),
         url_extract::functions(),

@@ -14,13 +14,19 @@ pub(super) fn functions() -> Vec<Scalar> {
                 lift!(|b: &[u8], order: &str| big_endian(b, order).map(i32::from_be_bytes)),
             ),
         Scalar::new("BIGINT_FROM_BYTES", "CONVERSIONS", "Reads eight bytes as BIGINT.")
-            .overload("(BYTES) → BIGINT", lift!(|b: &[u8]| big_endian(b, "BIG_ENDIAN").map(i64::from_be_bytes)))
+            .overload(
+                "(BYTES) → BIGINT",
+                lift!(|b: &[u8]| big_endian(b, "BIG_ENDIAN").map(i64::from_be_bytes)),
+            )
             .overload(
                 "(BYTES, STRING) → BIGINT",
                 lift!(|b: &[u8], order: &str| big_endian(b, order).map(i64::from_be_bytes)),
             ),
         Scalar::new("DOUBLE_FROM_BYTES", "CONVERSIONS", "Reads eight bytes as DOUBLE.")
-            .overload("(BYTES) → DOUBLE", lift!(|b: &[u8]| big_endian(b, "BIG_ENDIAN").map(f64::from_be_bytes)))
+            .overload(
+                "(BYTES) → DOUBLE",
+                lift!(|b: &[u8]| big_endian(b, "BIG_ENDIAN").map(f64::from_be_bytes)),
+            )
             .overload(
                 "(BYTES, STRING) → DOUBLE",
                 lift!(|b: &[u8], order: &str| big_endian(b, order).map(f64::from_be_bytes)),

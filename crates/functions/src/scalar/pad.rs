@@ -20,7 +20,9 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new("RPAD", "STRING", "Fills or cuts to a length, padding on the right.")
             .overload(
                 "(STRING, INT, STRING) → STRING",
-                lift!(|text: &str, length: i32, padding: &str| pad_text("RPAD", text, length, padding, false)),
+                lift!(|text: &str, length: i32, padding: &str| pad_text(
+                    "RPAD", text, length, padding, false
+                )),
             )
             .overload(
                 "(BYTES, INT, BYTES) → BYTES",

@@ -1,14 +1,13 @@
 //! REGEXP_EXTRACT, REGEXP_EXTRACT_ALL, REGEXP_REPLACE, REGEXP_SPLIT_TO_ARRAY.
 
-use std::sync::Arc;
-
 use regex::{Captures, Regex};
 use types::{EvalError, Value};
 
 use super::bounded::{TEXT_BYTES_MAX, too_long};
 use crate::adapter::lift;
 use crate::function::Scalar;
-use crate::java_regex::{Patterns, compile};
+use crate::java_regex::compile;
+use crate::prepared::Prepared;
 use crate::registry::{FunctionError, ScalarCode};
 use crate::signature::Resolved;
 
@@ -17,69 +16,52 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new("REGEXP_EXTRACT", "REGULAR_EXPRESSION", "Returns the first match, or a group of it.")
             .overload_with("(STRING, STRING) → STRING", |call| {
                 with_pattern(call, 0, |pattern| {
-                    lift!(|p: &str, text: &str| Ok(extract(&*pattern.regex(p)?, text, 0)))
+                    lift!(|p: &str, text: &str| extract(pattern.get(p)?.as_ref(), text, 0))
                 })
             })
             .overload_with("(STRING, STRING, INT) → STRING", |call| {
                 with_pattern(call, 0, |pattern| {
-                    lift!(|p: &str, text: &str, group: i32| Ok(extract(&*pattern.regex(p)?, text, group)))
+                    lift!(|p: &str, text: &str, group: i32| extract(pattern.get(p)?.as_ref(), text, group))
                 })
             }),
         Scalar::new("REGEXP_EXTRACT_ALL", "REGULAR_EXPRESSION", "Returns all matches, or a group of each.")
             .overload_with("(STRING, STRING) → ARRAY<STRING>", |call| {
                 with_pattern(call, 0, |pattern| {
-                    lift!(|p: &str, text: &str| Ok(extract_all(&*pattern.regex(p)?, text, 0)))
+                    lift!(|p: &str, text: &str| extract_all(pattern.get(p)?.as_ref(), text, 0))
                 })
             })
             .overload_with("(STRING, STRING, INT) → ARRAY<STRING>", |call| {
                 with_pattern(call, 0, |pattern| {
-                    lift!(|p: &str, text: &str, group: i32| Ok(extract_all(&*pattern.regex(p)?, text, group)))
+                    lift!(|p: &str, text: &str, group: i32| extract_all(
+                        pattern.get(p)?.as_ref(),
+                        text,
+                        group
+                    ))
                 })
             }),
         Scalar::new("REGEXP_REPLACE", "REGULAR_EXPRESSION", "Replaces every match; $1 stands for a group.")
             .overload_with("(STRING, STRING, STRING) → STRING", |call| {
                 with_pattern(call, 1, |pattern| {
-                    lift!(|text: &str, p: &str, new: &str| replace(&*pattern.regex(p)?, text, new))
+                    lift!(|text: &str, p: &str, new: &str| replace(pattern.get(p)?.as_ref(), text, new))
                 })
             }),
         Scalar::new("REGEXP_SPLIT_TO_ARRAY", "REGULAR_EXPRESSION", "Splits at every match.").overload_with(
             "(STRING, STRING) → ARRAY<STRING>",
             |call| {
                 with_pattern(call, 1, |pattern| {
-                    lift!(|text: &str, p: &str| Ok::<_, EvalError>(split(&*pattern.regex(p)?, text)))
+                    lift!(|text: &str, p: &str| split(pattern.get(p)?.as_ref(), text))
                 })
             },
         ),
     ]
 }
 
-/// The pattern of a call: compiled once if it is a literal.
-enum Pattern {
-    Literal(Arc<Regex>),
-    Column(Patterns),
-}
-
-impl Pattern {
-    fn regex(&self, text: &str) -> Result<Arc<Regex>, EvalError> {
-        match self {
-            Self::Literal(regex) => Ok(Arc::clone(regex)),
-            Self::Column(patterns) => patterns.get(text),
-        }
-    }
-}
-
 fn with_pattern(
     call: &Resolved,
     at: usize,
-    code: impl Fn(Pattern) -> ScalarCode,
+    code: impl Fn(Prepared<Regex>) -> ScalarCode,
 ) -> Result<ScalarCode, FunctionError> {
-    Ok(code(match call.literal(at).and_then(Value::as_str) {
-        Some(literal) => {
-            let regex = compile(literal).map_err(|error| FunctionError::Invalid(error.to_string()))?;
-            Pattern::Literal(Arc::new(regex))
-        }
-        None => Pattern::Column(Patterns::default()),
-    }))
+    Ok(code(Prepared::of(call, at, compile)?))
 }
 
 /// The group, if the pattern has it.
@@ -87,16 +69,17 @@ fn group_of(regex: &Regex, group: i32) -> Option<usize> {
     usize::try_from(group).ok().filter(|group| *group < regex.captures_len())
 }
 
-fn extract(regex: &Regex, text: &str, group: i32) -> Result<Option<Value>, EvalError> {
-    let Some(group) = group_of(regex, group) else { return Ok(None) };
-    Ok(regex.captures(text).and_then(|found| found.get(group)).map(|found| Value::text(found.as_str())))
+fn extract(regex: &Regex, text: &str, group: i32) -> Option<Value> {
+    let group = group_of(regex, group)?;
+    regex.captures(text).and_then(|found| found.get(group)).map(|found| Value::text(found.as_str()))
 }
 
-fn extract_all(regex: &Regex, text: &str, group: i32) -> Result<Option<Vec<Value>>, EvalError> {
-    let Some(group) = group_of(regex, group) else { return Ok(None) };
+fn extract_all(regex: &Regex, text: &str, group: i32) -> Option<Vec<Value>> {
+    let group = group_of(regex, group)?;
     let matches = regex.captures_iter(text);
-    let texts = matches.map(|found| found.get(group).map_or(Value::Null, |found| Value::text(found.as_str())));
-    Ok(Some(texts.collect()))
+    let texts =
+        matches.map(|found| found.get(group).map_or(Value::Null, |found| Value::text(found.as_str())));
+    Some(texts.collect())
 }
 
 fn replace(regex: &Regex, text: &str, new: &str) -> Result<String, EvalError> {

@@ -90,23 +90,22 @@ fn half_up_negative(x: Decimal, digits: i32) -> Result<Decimal, types::DecimalEr
     Ok(if above <= below { ceiling } else { floor })
 }
 
-/// The result has no digits after the point, and one before it more than the argument (9.9 becomes 10).
+/// The result has the digits before the point that the argument has, as in ksqlDB; 9.9 of DECIMAL(2, 1)
+/// does not fit when rounded to 10, and is an error.
 fn whole_decimal(call: &mut Resolved, mode: Mode) -> Result<ScalarCode, FunctionError> {
-    if let Some(DataType::Decimal { precision, scale }) = call.param(0) {
-        let carry = u8::from(*scale > 0 && matches!(mode, Mode::HalfUp));
-        call.returns =
-            DataType::Decimal { precision: (precision - scale + carry).clamp(1, 38), scale: 0 };
-    }
-    Ok(lift!(|x: Decimal| {
-        rounded_decimal(x, 0, mode)?.rescale(0, Rounding::Down).map_err(out_of_range)
-    }))
+    let whole_digits = match call.param(0) {
+        Some(DataType::Decimal { precision, scale }) => precision.saturating_sub(*scale).max(1),
+        _ => 38,
+    };
+    call.returns = DataType::Decimal { precision: whole_digits, scale: 0 };
+    Ok(lift!(|x: Decimal| rounded_decimal(x, 0, mode)?.fit(whole_digits, 0).map_err(out_of_range)))
 }
 
 #[cfg(test)]
 mod tests {
     use types::Decimal;
 
-    use crate::testing::{NULL, cases};
+    use crate::testing::{NULL, cases, fails};
 
     #[test]
     fn doubles_are_rounded_halves_up() {
@@ -126,7 +125,7 @@ mod tests {
             (1e300, 5) => 1e300;
             (1.1, i32::MAX) => 1.1;
             (1.1, i32::MIN) => 0.0;
-            (NULL, 1) => NULL;
+            (1.5, NULL) => NULL;
         );
     }
 
@@ -152,6 +151,8 @@ mod tests {
             (Decimal::new(995, 2)) => Decimal::new(10, 0);
             (Decimal::new(-250, 2)) => Decimal::new(-2, 0);
         );
+        let nines = "9".repeat(18).parse::<i128>().unwrap() * 100 + 99;
+        fails!("ROUND": (Decimal::new(nines, 2)););
         cases!("TRUNC": (Decimal::new(-199, 2)) => Decimal::new(-1, 0);
             (Decimal::new(199, 2), 1) => Decimal::new(190, 2););
     }

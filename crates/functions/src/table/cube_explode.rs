@@ -11,13 +11,14 @@ const ITEMS_MAX: usize = 16;
 
 pub(super) fn functions() -> Vec<Table> {
     vec![
-        Table::new("CUBE_EXPLODE", "TABLE", "Returns a row for each combination of an array's items.").overload(
-            "(ARRAY<T>) → ARRAY<T>",
-            Arc::new(|args| match args.first() {
-                Some(Value::Array(items)) => cube(items),
-                _ => Ok(Vec::new()),
-            }),
-        ),
+        Table::new("CUBE_EXPLODE", "TABLE", "Returns a row for each combination of an array's items.")
+            .overload(
+                "(ARRAY<T>) → ARRAY<T>",
+                Arc::new(|args| match args.first() {
+                    Some(Value::Array(items)) => cube(items),
+                    _ => Ok(Vec::new()),
+                }),
+            ),
     ]
 }
 

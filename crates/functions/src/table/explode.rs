@@ -7,15 +7,13 @@ use types::Value;
 use crate::function::Table;
 
 pub(super) fn functions() -> Vec<Table> {
-    vec![
-        Table::new("EXPLODE", "TABLE", "Returns a row for each item of an array.").overload(
-            "(ARRAY<T>) → T",
-            Arc::new(|args| match args.first() {
-                Some(Value::Array(items)) => Ok(items.to_vec()),
-                _ => Ok(Vec::new()),
-            }),
-        ),
-    ]
+    vec![Table::new("EXPLODE", "TABLE", "Returns a row for each item of an array.").overload(
+        "(ARRAY<T>) → T",
+        Arc::new(|args| match args.first() {
+            Some(Value::Array(items)) => Ok(items.to_vec()),
+            _ => Ok(Vec::new()),
+        }),
+    )]
 }
 
 #[cfg(test)]
