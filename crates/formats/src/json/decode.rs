@@ -10,7 +10,7 @@
 //! | ARRAY, MAP, STRUCT | array, object, object |
 //!
 //! Missing and `null` are NULL of any type. Unlike ksqlDB, a number out of the type's range is an error
-//! instead of its low bits.
+//! instead of its low bits or infinity.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -113,7 +113,7 @@ pub fn slot_i64(record: &[u8], slot: &Slot) -> Option<i64> {
 /// Returns what a DOUBLE column has for the slot; `None` for NULL and for what cannot be converted.
 #[inline]
 pub fn slot_f64(record: &[u8], slot: &Slot) -> Option<f64> {
-    double(slot.raw(record), slot.kind)?
+    double(slot.raw(record), slot.kind)?.ok()
 }
 
 /// Returns what a BOOLEAN column has for the slot; `None` for NULL and for what cannot be converted.
@@ -151,6 +151,7 @@ fn string(token: &[u8], kind: Kind) -> Option<Cow<'_, str>> {
 /// The whole number of a number or of a string, `None` for other kinds.
 fn whole(token: &[u8], kind: Kind) -> Option<Result<i64, NumberError>> {
     match kind {
+        Kind::Integer if token.len() <= DIGITS_FAST_MAX => Some(Ok(short_integer(token))),
         Kind::Integer | Kind::Number => Some(number::whole(utf8(token))),
         Kind::String | Kind::EscapedString => {
             let text = string(token, kind)?;
@@ -160,11 +161,28 @@ fn whole(token: &[u8], kind: Kind) -> Option<Result<i64, NumberError>> {
     }
 }
 
+/// Digits, or a sign and digits, that fit an `i64` whatever they are.
+const DIGITS_FAST_MAX: usize = 18;
+
+/// The number of a short integer token, which was scanned before.
+#[inline]
+fn short_integer(token: &[u8]) -> i64 {
+    let digits = token.strip_prefix(b"-").unwrap_or(token);
+    let number = digits.iter().fold(0i64, |number, digit| number * 10 + i64::from(digit & 15));
+    if digits.len() < token.len() { -number } else { number }
+}
+
 /// The DOUBLE of a number or of a string, `None` for other kinds.
-fn double(token: &[u8], kind: Kind) -> Option<Option<f64>> {
+fn double(token: &[u8], kind: Kind) -> Option<Result<f64, NumberError>> {
     match kind {
-        Kind::Integer | Kind::Number => Some(fast_float2::parse(token).ok()),
-        Kind::String | Kind::EscapedString => Some(types::parse_double(&string(token, kind)?)),
+        Kind::Integer | Kind::Number => Some(match fast_float2::parse::<f64, _>(token) {
+            Ok(number) if number.is_finite() => Ok(number),
+            Ok(_) => Err(NumberError::OutOfRange),
+            Err(_) => Err(NumberError::Invalid),
+        }),
+        Kind::String | Kind::EscapedString => {
+            Some(types::parse_double(&string(token, kind)?).ok_or(NumberError::Invalid))
+        }
         _ => None,
     }
 }
@@ -207,7 +225,7 @@ pub(crate) fn token(token: &[u8], kind: Kind, data_type: &DataType) -> Result<Va
         }
         DataType::Double => {
             let number = double(token, kind).ok_or_else(conversion)?;
-            Value::Double(number.ok_or_else(|| DecodeReason::Text(data_type.clone()))?)
+            Value::Double(number.map_err(|error| number_error(error, data_type))?)
         }
         &DataType::Decimal { precision, scale } => {
             if !matches!(kind, Kind::Integer | Kind::Number | Kind::String | Kind::EscapedString) {
@@ -285,7 +303,7 @@ pub(crate) fn structure(container: &[u8], fields: &[Field]) -> Result<Vec<Value>
             let exact = *field.name == *key;
             let wins = exact || !matches!(place, Some((_, true)));
             if wins && (exact || is_upper_of(&field.name, &key, upper.as_deref())) {
-                *place = Some((Child { ..child }, exact));
+                *place = Some((child, exact));
             }
         }
     }

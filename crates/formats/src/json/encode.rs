@@ -191,15 +191,18 @@ fn is_whole(token: &[u8], min: i64, max: i64) -> bool {
 }
 
 fn is_double(token: &[u8]) -> bool {
-    let exponent = token.iter().position(|byte| matches!(byte, b'e' | b'E'));
-    let mantissa = &token[..exponent.unwrap_or(token.len())];
-    // Sign and point aside, the zeros in front are not significant.
-    if mantissa.len() > DOUBLE_DIGITS_MAX {
+    // Without early exit this is a few vector instructions.
+    let has_exponent = token.iter().fold(false, |found, byte| found | (byte | 0x20 == b'e'));
+    // A short one is all digits but for the point.
+    if token.len() > DOUBLE_DIGITS_MAX + 1 {
+        let exponent = token.iter().position(|byte| byte | 0x20 == b'e');
+        let mantissa = &token[..exponent.unwrap_or(token.len())];
+        // The zeros in front are not significant.
         let digits = mantissa.iter().filter(|byte| byte.is_ascii_digit());
         if digits.skip_while(|&&digit| digit == b'0').count() > DOUBLE_DIGITS_MAX {
             return false;
         }
     }
     // Without exponent it is finite: 17 significant digits, and zeros only in front.
-    exponent.is_none() || fast_float2::parse::<f64, _>(token).is_ok_and(f64::is_finite)
+    !has_exponent || fast_float2::parse::<f64, _>(token).is_ok_and(f64::is_finite)
 }

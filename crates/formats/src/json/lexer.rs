@@ -262,6 +262,7 @@ pub(super) struct Children<'a> {
 }
 
 /// One child: its key with the quotes (empty in an array) and its value.
+#[derive(Clone, Copy)]
 pub(super) struct Child<'a> {
     pub key: &'a [u8],
     pub value: &'a [u8],

@@ -18,5 +18,6 @@ pub use decode::{DecodeError, DecodeReason, decode, slot_bool, slot_f64, slot_i6
 pub use encode::{ObjectEncoder, ObjectWriter, passes_through, write_value};
 pub use error::{Reason, ScanError};
 pub use lexer::DEPTH_MAX;
+pub(crate) use number::decimal as decimal_from_text;
 pub use projection::{PATH_LEN_MAX, PATHS_MAX, Projection, ProjectionError};
 pub use scan::{Kind, Scanner, Slot, Top, scan_value};
