@@ -264,6 +264,10 @@ impl Node {
                 if !found && *has_null { None } else { Some(found != *negated) }
             }
             Self::Like { operand, pattern, negated } => {
+                let plain = operand.json_column(scope).and_then(|(json, column)| json.plain_text(column));
+                if let Some(matched) = plain.and_then(|text| pattern.matches_bytes(text)) {
+                    return Ok(Some(matched != *negated));
+                }
                 let matched = match operand.json_text(scope) {
                     Some(text) => text.map(|text| pattern.matches(&text)),
                     None => operand.get(scope)?.as_str().map(|text| pattern.matches(text)),

@@ -120,6 +120,16 @@ fn too_deep_an_expression_fails_for_each_row() {
     assert!(compile(&deep).test(&row(Columns::Values(&[]))).is_err());
 }
 
+#[test]
+fn chain_of_conditions_may_be_long() {
+    let chain = (0..5000).fold(truth(Some(true)), |left, _| {
+        expr(ExprKind::Logical(LogicalOp::And, left.into(), like("a%").into()), DataType::Boolean)
+    });
+    assert!(compile(&chain).test(&row(Columns::Values(&[Value::text("ab")]))).unwrap());
+    // Dropping the planned tree would take as deep a recursion as building it.
+    std::mem::forget(chain);
+}
+
 /// A predicate has the same answer on the JSON record and on its decoded columns.
 #[test]
 fn json_columns_compare_as_decoded_ones() {
