@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--threads N] \
+const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--with-scale] [--threads N] \
                      [--list-passed FILE] [--baseline FILE]";
 
 fn main() -> Result<ExitCode> {
@@ -29,6 +29,7 @@ fn conformance_options(mut args: impl Iterator<Item = String>) -> Result<conform
             "--dir" => options.dir = value()?.into(),
             "--filter" => options.filter = Some(value()?),
             "--verbose" => options.verbose = true,
+            "--with-scale" => options.with_scale = true,
             "--threads" => options.threads = value()?.parse().context("--threads takes a number")?,
             "--list-passed" => options.list_passed = Some(value()?.into()),
             "--baseline" => options.baseline = Some(value()?.into()),
@@ -52,7 +53,12 @@ mod tests {
     #[test]
     fn flags_are_read() {
         let read = options(&["--dir", "d", "--verbose", "--filter", "join", "--baseline", "b"]).unwrap();
-        assert_eq!((read.dir.to_str(), read.verbose, read.filter.as_deref()), (Some("d"), true, Some("join")));
-        assert!(options(&["--verbose"]).is_err() && options(&["--dir"]).is_err() && options(&["--x"]).is_err());
+        assert_eq!(
+            (read.dir.to_str(), read.verbose, read.filter.as_deref()),
+            (Some("d"), true, Some("join"))
+        );
+        assert!(
+            options(&["--verbose"]).is_err() && options(&["--dir"]).is_err() && options(&["--x"]).is_err()
+        );
     }
 }

@@ -112,10 +112,13 @@ fn expand(test: &Value) -> Vec<Variant> {
             })
             .collect();
     }
-    let (Some(configs), Some(properties)) = (test["config"].as_array(), test["properties"].as_object()) else {
+    let (Some(configs), Some(properties)) = (test["config"].as_array(), test["properties"].as_object())
+    else {
         return variants;
     };
-    let Some((property, _)) = properties.iter().find(|(_, value)| *value == "{CONFIG}") else { return variants };
+    let Some((property, _)) = properties.iter().find(|(_, value)| *value == "{CONFIG}") else {
+        return variants;
+    };
     let with_config = |variant: &Variant, config: &Value| {
         let mut test = variant.test.clone();
         test["properties"][property] = config.clone();
@@ -189,8 +192,12 @@ mod tests {
     fn formats_are_outside_and_settings_inside() {
         let cases = cases_of("f", FILE).unwrap();
         let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
-        let expect =
-            ["f - copy - JSON - p=true", "f - copy - JSON - p=off", "f - copy - KAFKA - p=true", "f - copy - KAFKA - p=off"];
+        let expect = [
+            "f - copy - JSON - p=true",
+            "f - copy - JSON - p=off",
+            "f - copy - KAFKA - p=true",
+            "f - copy - KAFKA - p=off",
+        ];
         assert_eq!(names, expect);
         assert_eq!(cases[3].statements, ["A KAFKA;", "B;"]);
         assert_eq!(cases[1].properties[1], ("p".to_owned(), Value::from("off")));

@@ -28,10 +28,12 @@ pub enum Outcome {
     WronglyAccepted,
 }
 
-/// Runs a case.
-pub fn run(case: &Case, library: &Library) -> Outcome {
+/// Runs a case; `with_scale` if its decimals are written as ksqlDB has them.
+pub fn run(case: &Case, library: &Library, with_scale: bool) -> Outcome {
     let outcome = match Progress::of(case, library) {
-        Progress::Refused { statement, error } if statement + 1 == case.statements.len() && case.is_refusal() => {
+        Progress::Refused { statement, error }
+            if statement + 1 == case.statements.len() && case.is_refusal() =>
+        {
             let _ = error;
             return Outcome::Passed;
         }
@@ -41,7 +43,9 @@ pub fn run(case: &Case, library: &Library) -> Outcome {
         Progress::QueryFailed(_) if case.is_refusal() => return Outcome::Passed,
         Progress::QueryFailed(error) => Err(anyhow!("query failed: {}", chain(&error))),
         Progress::Done(_) if case.is_refusal() => return Outcome::WronglyAccepted,
-        Progress::Done(driver) => outputs(case, &driver).and_then(|()| post_conditions(case, &driver)),
+        Progress::Done(driver) => {
+            outputs(case, &driver, with_scale).and_then(|()| post_conditions(case, &driver))
+        }
     };
     match outcome {
         Ok(()) => Outcome::Passed,
@@ -109,10 +113,12 @@ fn feed(case: &Case, driver: &mut Driver) -> Result<()> {
     Ok(())
 }
 
-fn outputs(case: &Case, driver: &Driver) -> Result<()> {
-    let is_exact = |value: &Json| *value != Json::Bool(false) && *value != "false";
-    let exact = case.properties.iter().find(|(name, _)| name == "use.exact.numeric.comparison");
-    let numbers = if exact.is_none_or(|(_, value)| is_exact(value)) { Numbers::Exact } else { Numbers::ByValue };
+fn outputs(case: &Case, driver: &Driver, with_scale: bool) -> Result<()> {
+    let is_relaxed = |(name, value): &(String, Json)| {
+        name == "use.exact.numeric.comparison" && (*value == Json::Bool(false) || *value == "false")
+    };
+    let is_relaxed = case.properties.iter().any(is_relaxed);
+    let numbers = if is_relaxed || !with_scale { Numbers::ByValue } else { Numbers::WithScale };
     let mut topics: Vec<&str> = Vec::new();
     for record in &case.outputs {
         if !topics.contains(&record.topic.as_str()) {
@@ -134,7 +140,8 @@ fn outputs(case: &Case, driver: &Driver) -> Result<()> {
 fn topic_outputs(case: &Case, driver: &Driver, topic: &str, numbers: Numbers) -> Result<()> {
     let expected: Vec<&Record> = case.outputs.iter().filter(|record| record.topic == topic).collect();
     let actual = driver.records(topic);
-    let format = driver.topic_format(topic).ok_or_else(|| anyhow!("no stream or table is on topic {topic}"))?;
+    let format =
+        driver.topic_format(topic).ok_or_else(|| anyhow!("no stream or table is on topic {topic}"))?;
     for (number, (actual, expected)) in actual.iter().zip(&expected).enumerate() {
         let (key, window) = format.decode_key(actual.key.as_deref())?;
         let value = format.decode_value(actual.value.as_deref())?;
@@ -154,7 +161,8 @@ fn topic_outputs(case: &Case, driver: &Driver, topic: &str, numbers: Numbers) ->
             return differs("time", actual.timestamp.to_string(), format!("{:?}", expected.timestamp));
         }
         let base64 = |value: &Option<Vec<u8>>| value.as_deref().map(bytes_to_base64);
-        let headers: Vec<_> = actual.headers.iter().map(|(name, value)| (name.clone(), base64(value))).collect();
+        let headers: Vec<_> =
+            actual.headers.iter().map(|(name, value)| (name.clone(), base64(value))).collect();
         if headers != expected.headers {
             return differs("headers", format!("{headers:?}"), format!("{:?}", expected.headers));
         }
@@ -212,7 +220,8 @@ fn post_conditions(case: &Case, driver: &Driver) -> Result<()> {
 }
 
 fn source_is(source: &Arc<Source>, expected: &Json, driver: &Driver) -> Result<()> {
-    let differs = |part: &str, actual: String, expected: &Json| Err(anyhow!("{part} is {actual}, not {expected}"));
+    let differs =
+        |part: &str, actual: String, expected: &Json| Err(anyhow!("{part} is {actual}, not {expected}"));
     let kind = match source.kind {
         SourceKind::Stream => "stream",
         SourceKind::Table => "table",
@@ -266,7 +275,9 @@ fn format_is(spec: &FormatSpec, window: Option<WindowInfo>, expected: &Json, wha
     let fits = match (window, kind) {
         (None, None) => true,
         (Some(WindowInfo::Session), Some("SESSION")) => true,
-        (Some(WindowInfo::Time { size_ms }), Some("TUMBLING" | "HOPPING")) => size.is_none_or(|size| size == size_ms),
+        (Some(WindowInfo::Time { size_ms }), Some("TUMBLING" | "HOPPING")) => {
+            size.is_none_or(|size| size == size_ms)
+        }
         _ => false,
     };
     if fits { Ok(()) } else { Err(anyhow!("{what} has window {window:?}, not {kind:?} of {size:?}")) }
@@ -284,7 +295,7 @@ mod tests {
                 "CREATE STREAM B AS SELECT K, V + 1 AS V FROM A;"], {rest} }}]}}"#
         );
         let case = cases_of("f", &file).unwrap().remove(0);
-        assert_eq!(run(&case, functions::library()), expect);
+        assert_eq!(run(&case, functions::library(), true), expect);
     }
 
     const INPUT: &str = r#""inputs": [{"topic": "a", "key": "x", "value": {"v": 1}}]"#;
@@ -301,8 +312,14 @@ mod tests {
     fn the_first_difference_is_told() {
         let failed = |text: &str| Outcome::Failed(text.to_owned());
         let with = |outputs: &str| format!("{INPUT}, \"outputs\": [{outputs}]");
-        check(&with(r#"{"topic": "B", "key": "x", "value": {"V": 3}}"#), failed(r#"B[0] value is {"V":2}, not {"V":3}"#));
-        check(&with(r#"{"topic": "B", "key": "y", "value": {"V": 2}}"#), failed(r#"B[0] key is String("x"), not "y""#));
+        check(
+            &with(r#"{"topic": "B", "key": "x", "value": {"V": 3}}"#),
+            failed(r#"B[0] value is {"V":2}, not {"V":3}"#),
+        );
+        check(
+            &with(r#"{"topic": "B", "key": "y", "value": {"V": 2}}"#),
+            failed(r#"B[0] key is String("x"), not "y""#),
+        );
         let two = r#"{"topic": "B", "key": "x", "value": {"V": 2}}, {"topic": "B", "value": null}"#;
         check(&with(two), failed("B has 1 records, not 2: missing null null None"));
         let post = r#""post": {"sources": [{"name": "B", "type": "table"}]}"#;

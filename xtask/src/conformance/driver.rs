@@ -103,12 +103,14 @@ impl Driver {
         self.topics.entry(topic.to_owned()).or_default().push(record);
     }
 
-    /// Gives a record to a query; what comes out is appended to its sink's topic.
+    /// Gives a record to a query; what comes out is appended to its sink's topic, with the record's headers
+    /// as Kafka Streams hands them on.
     pub fn feed(&mut self, query: usize, topic: &str, record: &TopicRecord) -> Result<()> {
         let query = &mut self.queries[query];
         let emitted = query.process(topic, &record.raw())?;
         let sink_topic = query.sink_topic.to_string();
-        self.topics.entry(sink_topic).or_default().extend(emitted.into_iter().map(TopicRecord::from));
+        let with_headers = |out| TopicRecord { headers: record.headers.clone(), ..TopicRecord::from(out) };
+        self.topics.entry(sink_topic).or_default().extend(emitted.into_iter().map(with_headers));
         Ok(())
     }
 
@@ -166,7 +168,11 @@ impl Driver {
             }
             Statement::CreateType { name, type_name, if_not_exists } => {
                 if self.catalog.custom_type(&name.text).is_some() {
-                    return if *if_not_exists { Ok(()) } else { Err(anyhow!("type \"{}\" exists", name.text)) };
+                    return if *if_not_exists {
+                        Ok(())
+                    } else {
+                        Err(anyhow!("type \"{}\" exists", name.text))
+                    };
                 }
                 let data_type = plan::typing::resolve_type(&self.catalog, type_name)?;
                 self.catalog.put_type(name.text.clone(), data_type);
@@ -239,7 +245,13 @@ impl Driver {
         }
         let kept = |namespace: &Namespace| {
             let of = |source: &Source| -> Vec<_> {
-                source.schema.columns.iter().filter(|column| column.namespace == *namespace).cloned().collect()
+                source
+                    .schema
+                    .columns
+                    .iter()
+                    .filter(|column| column.namespace == *namespace)
+                    .cloned()
+                    .collect()
             };
             of(source).starts_with(&of(old))
         };
@@ -307,7 +319,8 @@ fn inserted(planned: &PlannedInsert) -> Result<EncodedRecord> {
         let of = source.schema.columns.iter().filter(|column| column.namespace == namespace);
         of.map(|column| (Arc::clone(&column.name), column.data_type.clone())).collect()
     };
-    let layout = Layout { key: columns(Namespace::Key), value: columns(Namespace::Value), window: source.window };
+    let layout =
+        Layout { key: columns(Namespace::Key), value: columns(Namespace::Value), window: source.window };
     let sink = SinkStep {
         name: source.name.clone(),
         topic: source.topic.clone(),
@@ -326,7 +339,9 @@ mod tests {
 
     fn driver() -> Driver {
         let mut driver = Driver::new(functions::library().clone(), Settings::default());
-        driver.run("CREATE STREAM A (K STRING KEY, V INT) WITH (kafka_topic='a', value_format='JSON');").unwrap();
+        driver
+            .run("CREATE STREAM A (K STRING KEY, V INT) WITH (kafka_topic='a', value_format='JSON');")
+            .unwrap();
         driver
     }
 
@@ -358,7 +373,11 @@ mod tests {
         assert!(driver.run("DROP TABLE A;").is_err());
         driver.run("CREATE STREAM B AS SELECT * FROM A;").unwrap();
         assert!(driver.run("DROP STREAM A;").is_err());
-        assert!(driver.run("CREATE STREAM A (K STRING KEY) WITH (kafka_topic='a', value_format='JSON');").is_err());
+        assert!(
+            driver
+                .run("CREATE STREAM A (K STRING KEY) WITH (kafka_topic='a', value_format='JSON');")
+                .is_err()
+        );
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Options {
     pub list_passed: Option<PathBuf>,
     /// Such a file of an earlier run.
     pub baseline: Option<PathBuf>,
+    /// The cases' decimals have kept their scale.
+    pub with_scale: bool,
     /// Cases that run at the same time.
     pub threads: usize,
 }
@@ -54,12 +56,13 @@ pub fn run(options: &Options) -> Result<bool> {
     watchdog::quiet_panics();
     let library = test_functions::library();
     let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
+    let with_scale = options.with_scale;
     let results = watchdog::in_parallel(cases, options.threads, move |case| -> Ran {
         if skip::is_skipped(case) {
             return None;
         }
         let (case, library) = (case.clone(), library.clone());
-        Some(watchdog::watch(CASE_TIME_MAX, move || check::run(&case, &library)))
+        Some(watchdog::watch(CASE_TIME_MAX, move || check::run(&case, &library, with_scale)))
     });
     let mut report = Report::default();
     for (case, ran) in &results {

@@ -87,11 +87,6 @@ impl Report {
         }
     }
 
-    /// The totals.
-    pub fn totals(&self) -> Totals {
-        self.totals
-    }
-
     /// The names of the cases that passed.
     pub fn passed(&self) -> &[String] {
         &self.passed

@@ -80,7 +80,8 @@ impl RunningQuery {
         let offset = *next;
         *next += 1;
         let mut out = Rows { encoder: &self.encoder, records: Vec::new(), lost: &mut self.lost };
-        for (number, source) in self.sources.iter().enumerate().filter(|(_, source)| *source.topic == *topic) {
+        for (number, source) in self.sources.iter().enumerate().filter(|(_, source)| *source.topic == *topic)
+        {
             let row = match source.decoder.decode(record) {
                 Ok(row) => row,
                 Err(DecodeError::Time) if self.is_strict_about_time => return Err(DecodeError::Time.into()),

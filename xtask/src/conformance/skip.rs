@@ -47,7 +47,10 @@ mod tests {
         assert!(!is_skipped(&case("CREATE STREAM AVRO WITH (value_format='JSON') AS SELECT 'AVRO' FROM B;")));
         assert!(is_skipped(&Case { enabled: false, ..case("") }));
         assert!(is_skipped(&Case { topics: vec![json!({"name": "t", "valueSchema": {}})], ..case("") }));
-        assert!(is_skipped(&Case { topics: vec![json!({"name": "t", "keyFormat": "PROTOBUF"})], ..case("") }));
+        assert!(is_skipped(&Case {
+            topics: vec![json!({"name": "t", "keyFormat": "PROTOBUF"})],
+            ..case("")
+        }));
         assert!(!is_skipped(&Case { topics: vec![json!({"name": "t", "partitions": 2})], ..case("") }));
     }
 }

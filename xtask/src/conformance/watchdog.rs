@@ -59,7 +59,11 @@ pub fn watch<T: Send + 'static>(time_max: Duration, work: impl FnOnce() -> T + S
 }
 
 /// Runs `work` for each item on a few threads; results in the order of the items.
-pub fn in_parallel<I, T>(items: Vec<I>, threads: usize, work: impl Fn(&I) -> T + Send + Sync + 'static) -> Vec<(I, T)>
+pub fn in_parallel<I, T>(
+    items: Vec<I>,
+    threads: usize,
+    work: impl Fn(&I) -> T + Send + Sync + 'static,
+) -> Vec<(I, T)>
 where
     I: Send + Sync + 'static,
     T: Send + 'static,

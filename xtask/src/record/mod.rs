@@ -8,5 +8,5 @@ mod source_decoder;
 mod windowed_key;
 
 pub use sink_encoder::{EncodedRecord, SinkEncoder};
-pub use source_decoder::{DecodeError, DecodedRecord, RawRecord, SourceDecoder};
+pub use source_decoder::{DecodeError, RawRecord, SourceDecoder};
 pub use windowed_key::{join_window, split_window};

@@ -27,7 +27,8 @@ impl RecordTime {
         key: &[(Arc<str>, DataType)],
         value: &[(Arc<str>, DataType)],
     ) -> Option<Self> {
-        let find = |columns: &[(Arc<str>, DataType)]| columns.iter().position(|(name, _)| *name == timestamp.column);
+        let find =
+            |columns: &[(Arc<str>, DataType)]| columns.iter().position(|(name, _)| *name == timestamp.column);
         let place = find(value).map(Place::Value).or_else(|| find(key).map(Place::Key))?;
         let pattern = match &timestamp.format {
             Some(format) => Some(Pattern::parse(format).ok()?),

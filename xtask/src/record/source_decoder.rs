@@ -128,10 +128,12 @@ impl SourceDecoder {
 fn header(name: Option<&str>, headers: &[(String, Option<Vec<u8>>)]) -> Value {
     let bytes = |value: &Option<Vec<u8>>| value.as_deref().map_or(Value::Null, Value::bytes);
     match name {
-        Some(name) => headers.iter().rev().find(|(key, _)| key == name).map_or(Value::Null, |(_, v)| bytes(v)),
-        None => {
-            Value::array(headers.iter().map(|(k, v)| Value::structure(vec![Value::text(k), bytes(v)])).collect())
+        Some(name) => {
+            headers.iter().rev().find(|(key, _)| key == name).map_or(Value::Null, |(_, v)| bytes(v))
         }
+        None => Value::array(
+            headers.iter().map(|(k, v)| Value::structure(vec![Value::text(k), bytes(v)])).collect(),
+        ),
     }
 }
 
@@ -195,7 +197,8 @@ mod tests {
 
     #[test]
     fn windows_are_taken_off_the_key() {
-        let row = decode(&step(Some(WindowInfo::Session), None), b"k\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01", None);
+        let row =
+            decode(&step(Some(WindowInfo::Session), None), b"k\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01", None);
         let row = row.unwrap();
         assert_eq!((row.key, row.window, row.value), (Some(vec![Value::text("k")]), Some((1, 2)), None));
     }
