@@ -22,3 +22,4 @@ pub use sink::{EncodeError, Encoded, SinkEncoder, partition_of};
 pub use source::{DecodeError, Header as SourceHeader, RawRecord, SourceDecoder, SourceError};
 pub use task::{Counters, Task, TaskOptions};
 pub use view::{MaterializedView, ViewRow};
+pub use state::Options as StoreOptions;

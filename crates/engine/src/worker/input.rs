@@ -29,7 +29,7 @@ pub(crate) struct Input {
     reader: PartitionReader,
     decoder: SourceDecoder,
     /// Whether the source has header columns.
-    wants_headers: bool,
+    pub wants_headers: bool,
     fetched: Vec<u8>,
     unpacked: Vec<u8>,
     scratch: Vec<u8>,
