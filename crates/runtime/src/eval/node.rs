@@ -36,8 +36,8 @@ pub(crate) enum Node {
         left: Box<Node>,
         right: Box<Node>,
     },
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
+    And(Vec<Node>),
+    Or(Vec<Node>),
     Not(Box<Node>),
     IsNull {
         operand: Box<Node>,
@@ -131,8 +131,8 @@ impl Node {
             Self::Negate(operand) => arithmetic::negate(&*operand.get(scope)?)?,
             Self::Concat(left, right) => concat(&*left.get(scope)?, &*right.get(scope)?)?,
             Self::Compare { .. }
-            | Self::And(..)
-            | Self::Or(..)
+            | Self::And(_)
+            | Self::Or(_)
             | Self::Not(_)
             | Self::IsNull { .. }
             | Self::In { .. }
@@ -204,16 +204,28 @@ impl Node {
                 Some((json, _)) if let Some(result) = json.truth(*column) => result,
                 _ => self.get(scope)?.as_bool(),
             },
-            Self::And(left, right) => match left.truth(scope)? {
-                Some(false) => Some(false),
-                Some(true) => right.truth(scope)?,
-                None => right.truth(scope)?.filter(|right| !right),
-            },
-            Self::Or(left, right) => match left.truth(scope)? {
-                Some(true) => Some(true),
-                Some(false) => right.truth(scope)?,
-                None => right.truth(scope)?.filter(|right| *right),
-            },
+            Self::And(operands) => {
+                let mut result = Some(true);
+                for operand in operands {
+                    match operand.truth(scope)? {
+                        Some(true) => {}
+                        Some(false) => return Ok(Some(false)),
+                        None => result = None,
+                    }
+                }
+                result
+            }
+            Self::Or(operands) => {
+                let mut result = Some(false);
+                for operand in operands {
+                    match operand.truth(scope)? {
+                        Some(false) => {}
+                        Some(true) => return Ok(Some(true)),
+                        None => result = None,
+                    }
+                }
+                result
+            }
             Self::Not(operand) => operand.truth(scope)?.map(|value| !value),
             Self::IsNull { operand, negated } => {
                 let is_null = match operand.json_column(scope) {
@@ -252,6 +264,10 @@ impl Node {
                 if !found && *has_null { None } else { Some(found != *negated) }
             }
             Self::Like { operand, pattern, negated } => {
+                let plain = operand.json_column(scope).and_then(|(json, column)| json.plain_text(column));
+                if let Some(matched) = plain.and_then(|text| pattern.matches_bytes(text)) {
+                    return Ok(Some(matched != *negated));
+                }
                 let matched = match operand.json_text(scope) {
                     Some(text) => text.map(|text| pattern.matches(&text)),
                     None => operand.get(scope)?.as_str().map(|text| pattern.matches(text)),
