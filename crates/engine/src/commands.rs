@@ -41,7 +41,8 @@ impl CommandLog {
     pub fn open(log: Arc<Log>, service_id: &str, now_ms: i64) -> Result<Self> {
         let topic = format!("_confluent-ksql-{service_id}_command_topic");
         if log.describe_topic(&topic).is_err() {
-            let settings = [("retention.ms", "-1"), ("cleanup.policy", "delete"), ("max.message.bytes", "16777216")];
+            let settings =
+                [("retention.ms", "-1"), ("cleanup.policy", "delete"), ("max.message.bytes", "16777216")];
             let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             log.create_topic(&topic, 1, &settings, now_ms).map_err(log_error)?;
         }
@@ -69,8 +70,9 @@ impl CommandLog {
             reader.read(1 << 20, &mut bytes).map_err(log_error)?;
             for batch in batches(&bytes) {
                 let batch = batch.map_err(|e| damaged(&e.to_string()))?;
-                let records =
-                    batch.records(&mut scratch, UNPACKED_BATCH_BYTES_MAX).map_err(|e| damaged(&e.to_string()))?;
+                let records = batch
+                    .records(&mut scratch, UNPACKED_BATCH_BYTES_MAX)
+                    .map_err(|e| damaged(&e.to_string()))?;
                 for record in records {
                     let record = record.map_err(|e| damaged(&e.to_string()))?;
                     let Some(value) = record.value else { continue };

@@ -142,7 +142,8 @@ pub(crate) fn now_ms() -> i64 {
 impl Inner {
     pub fn open(config: EngineConfig) -> Result<Arc<Self>> {
         let settings = Settings::new(&config.properties)?;
-        let log = Log::open(Arc::new(RealDisk), config.data_dir.join("log"), LogConfig::default()).map_err(log_error)?;
+        let log = Log::open(Arc::new(RealDisk), config.data_dir.join("log"), LogConfig::default())
+            .map_err(log_error)?;
         let service_id = settings.text("ksql.service.id").to_owned();
         let commands = match settings.text("ksql.queries.file") {
             "" => Some(CommandLog::open(log.clone(), &service_id, now_ms())?),
@@ -254,14 +255,23 @@ impl Inner {
     }
 
     /// The topic, made with the given settings if it is not there.
-    pub fn ensure_topic(&self, name: &str, spec: &TopicSpec, partitions: u32, compact: bool) -> Result<TopicInfo> {
+    pub fn ensure_topic(
+        &self,
+        name: &str,
+        spec: &TopicSpec,
+        partitions: u32,
+        compact: bool,
+    ) -> Result<TopicInfo> {
         if let Ok(found) = self.log.describe_topic(name) {
             if let Some(wanted) = spec.partitions
                 && wanted != found.partitions
             {
                 return Err(EngineError::user(
                     "topic_exists",
-                    format!("topic \"{name}\" already exists with {} partitions, not {wanted}", found.partitions),
+                    format!(
+                        "topic \"{name}\" already exists with {} partitions, not {wanted}",
+                        found.partitions
+                    ),
                 )
                 .hint("leave PARTITIONS out, or use another topic"));
             }
@@ -319,7 +329,11 @@ impl Inner {
     }
 }
 
-fn processing_log_partition(log: &Arc<Log>, settings: &Settings, service_id: &str) -> Result<Option<Arc<Partition>>> {
+fn processing_log_partition(
+    log: &Arc<Log>,
+    settings: &Settings,
+    service_id: &str,
+) -> Result<Option<Arc<Partition>>> {
     if !settings.boolean("ksql.logging.processing.topic.auto.create") {
         return Ok(None);
     }
@@ -343,7 +357,8 @@ fn start_worker(
     processing_log: Option<Arc<Partition>>,
 ) -> Result<WorkerHandle> {
     let (commands, receiver) = std::sync::mpsc::channel();
-    let tx = log.transaction(&format!("tripline-{service_id}-worker-{number}"), now_ms()).map_err(log_error)?;
+    let tx =
+        log.transaction(&format!("tripline-{service_id}-worker-{number}"), now_ms()).map_err(log_error)?;
     let worker = Worker::new(WorkerParts {
         number,
         log: log.clone(),

@@ -4,8 +4,8 @@
 //! same statements are planned and applied again in order; queries start when all are done.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::channel;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 use commitlog::Partition;
 use plan::catalog::{Catalog, Source};
@@ -63,14 +63,37 @@ type Starts = BTreeMap<(String, u32), i64>;
 
 /// A statement that was planned and is about to take effect.
 pub(crate) enum Change {
-    Source { planned: Box<PlannedSource>, or_replace: bool },
-    Persistent { planned: Box<PlannedPersistent>, prefix: String, or_replace: bool },
-    Drop { name: Arc<str>, kind: SourceKind, delete_topic: bool },
-    Alter { source: Box<Source> },
-    Type { name: Arc<str>, data_type: types::DataType },
-    DropType { name: Arc<str> },
-    Terminate { query: Option<Arc<str>> },
-    Pause { query: Option<Arc<str>>, resume: bool },
+    Source {
+        planned: Box<PlannedSource>,
+        or_replace: bool,
+    },
+    Persistent {
+        planned: Box<PlannedPersistent>,
+        prefix: String,
+        or_replace: bool,
+    },
+    Drop {
+        name: Arc<str>,
+        kind: SourceKind,
+        delete_topic: bool,
+    },
+    Alter {
+        source: Box<Source>,
+    },
+    Type {
+        name: Arc<str>,
+        data_type: types::DataType,
+    },
+    DropType {
+        name: Arc<str>,
+    },
+    Terminate {
+        query: Option<Arc<str>>,
+    },
+    Pause {
+        query: Option<Arc<str>>,
+        resume: bool,
+    },
     /// IF EXISTS, IF NOT EXISTS: nothing to do.
     Nothing(String),
 }
@@ -112,7 +135,8 @@ pub(crate) fn execute(
     };
     state.next_command = sequence + 1;
     let message = apply(inner, &mut state, change, &command, sequence, start, true)?;
-    let status = CommandStatus { command_id: id.clone(), sequence, message, query_id, warnings: warnings(parsed) };
+    let status =
+        CommandStatus { command_id: id.clone(), sequence, message, query_id, warnings: warnings(parsed) };
     state.statuses.insert(id, status.clone());
     Ok(Entity::Status(status))
 }
@@ -176,8 +200,11 @@ fn plan_change(
                     .hint(format!("write {verb}")));
             }
             Some(source) if source.is_source && s.delete_topic => {
-                return Err(EngineError::user("read_only", format!("the topic of read-only \"{}\" cannot be deleted", source.name))
-                    .at(text, Some(s.name.span)));
+                return Err(EngineError::user(
+                    "read_only",
+                    format!("the topic of read-only \"{}\" cannot be deleted", source.name),
+                )
+                .at(text, Some(s.name.span)));
             }
             Some(source) => {
                 Change::Drop { name: source.name.clone(), kind: source.kind, delete_topic: s.delete_topic }
@@ -186,15 +213,21 @@ fn plan_change(
         Statement::AlterSource(s) => {
             let source = planner.source(&s.name).map_err(at)?;
             if source.kind != s.kind || source.is_source || source.created_by.is_some() {
-                return Err(EngineError::user("bad_alter", format!("\"{}\" cannot be altered this way", source.name))
-                    .at(text, Some(s.name.span))
-                    .hint("ALTER works on streams and tables made by CREATE with columns"));
+                return Err(EngineError::user(
+                    "bad_alter",
+                    format!("\"{}\" cannot be altered this way", source.name),
+                )
+                .at(text, Some(s.name.span))
+                .hint("ALTER works on streams and tables made by CREATE with columns"));
             }
             let added = planner.columns(&s.columns, source.kind).map_err(at)?;
             let mut source = (*source).clone();
             for column in added.columns {
                 if source.schema.find(&column.name).is_some() {
-                    return Err(EngineError::user("duplicate_column", format!("column \"{}\" exists already", column.name)));
+                    return Err(EngineError::user(
+                        "duplicate_column",
+                        format!("column \"{}\" exists already", column.name),
+                    ));
                 }
                 source.schema.columns.push(column);
             }
@@ -205,8 +238,11 @@ fn plan_change(
                 if *if_not_exists {
                     return Ok(Change::Nothing(format!("type {} exists already", name.text)));
                 }
-                return Err(EngineError::user("type_exists", format!("type \"{}\" exists already", name.text))
-                    .at(text, Some(name.span)));
+                return Err(EngineError::user(
+                    "type_exists",
+                    format!("type \"{}\" exists already", name.text),
+                )
+                .at(text, Some(name.span)));
             }
             let data_type = plan::typing::resolve_type(catalog, type_name).map_err(at)?;
             Change::Type { name: name.text.clone(), data_type }
@@ -215,8 +251,11 @@ fn plan_change(
             Some(_) => Change::DropType { name: name.text.clone() },
             None if *if_exists => Change::Nothing(format!("type {} does not exist", name.text)),
             None => {
-                return Err(EngineError::user("unknown_type", format!("type \"{}\" does not exist", name.text))
-                    .at(text, Some(name.span)));
+                return Err(EngineError::user(
+                    "unknown_type",
+                    format!("type \"{}\" does not exist", name.text),
+                )
+                .at(text, Some(name.span)));
             }
         },
         Statement::Terminate { query } => Change::Terminate { query: query.as_ref().map(|q| q.text.clone()) },
@@ -259,11 +298,19 @@ fn check_replace(catalog: &Catalog, new: &Source) -> Result<()> {
     let old_value: Vec<_> = old.schema.value().collect();
     let new_value: Vec<_> = new.schema.value().collect();
     let extends = new_value.len() >= old_value.len() && old_value.iter().zip(&new_value).all(|(a, b)| a == b);
-    if keys_equal && extends && old.topic == new.topic && old.key_format == new.key_format && old.value_format.name == new.value_format.name {
+    if keys_equal
+        && extends
+        && old.topic == new.topic
+        && old.key_format == new.key_format
+        && old.value_format.name == new.value_format.name
+    {
         return Ok(());
     }
-    Err(EngineError::user("bad_replace", format!("\"{}\" can only be replaced by one with more value columns", new.name))
-        .hint("key, topic, formats and the columns there are must stay as they are"))
+    Err(EngineError::user(
+        "bad_replace",
+        format!("\"{}\" can only be replaced by one with more value columns", new.name),
+    )
+    .hint("key, topic, formats and the columns there are must stay as they are"))
 }
 
 /// What cannot be seen from the catalog alone.
@@ -272,7 +319,10 @@ fn check(inner: &Inner, state: &State, change: &Change) -> Result<()> {
         Change::Persistent { .. } => {
             let limit = inner.settings.integer("ksql.query.persistent.active.limit");
             if state.queries.len() as i64 >= limit {
-                return Err(EngineError::user("too_many_queries", format!("there are {limit} persistent queries already")));
+                return Err(EngineError::user(
+                    "too_many_queries",
+                    format!("there are {limit} persistent queries already"),
+                ));
             }
         }
         Change::Drop { name, .. } => {
@@ -283,18 +333,26 @@ fn check(inner: &Inner, state: &State, change: &Change) -> Result<()> {
                 .map(|q| &*q.id)
                 .collect();
             if !readers.is_empty() {
-                return Err(EngineError::user("still_used", format!("\"{name}\" is read by {}", readers.join(", ")))
-                    .hint(format!("TERMINATE {} first", readers[0])));
+                return Err(EngineError::user(
+                    "still_used",
+                    format!("\"{name}\" is read by {}", readers.join(", ")),
+                )
+                .hint(format!("TERMINATE {} first", readers[0])));
             }
             let inserters: Vec<&str> = state
                 .queries
                 .values()
-                .filter(|q| q.id.starts_with("INSERTQUERY") && q.sink.as_ref().is_some_and(|(n, _)| n == name))
+                .filter(|q| {
+                    q.id.starts_with("INSERTQUERY") && q.sink.as_ref().is_some_and(|(n, _)| n == name)
+                })
                 .map(|q| &*q.id)
                 .collect();
             if !inserters.is_empty() {
-                return Err(EngineError::user("still_used", format!("\"{name}\" is written by {}", inserters.join(", ")))
-                    .hint(format!("TERMINATE {} first", inserters[0])));
+                return Err(EngineError::user(
+                    "still_used",
+                    format!("\"{name}\" is written by {}", inserters.join(", ")),
+                )
+                .hint(format!("TERMINATE {} first", inserters[0])));
             }
         }
         Change::Terminate { query: Some(id) } | Change::Pause { query: Some(id), .. } => {
@@ -368,7 +426,14 @@ fn apply(
                 let id: Arc<str> = format!("CST_{name}_{sequence}").into();
                 let source = state.catalog.source(&name).expect("just put").clone();
                 let root = plan::query::source_step(&source);
-                let query = new_query(&id, command, QueryPlan { root, sink: None, limit: None }, vec![name], None, source.schema.clone());
+                let query = new_query(
+                    &id,
+                    command,
+                    QueryPlan { root, sink: None, limit: None },
+                    vec![name],
+                    None,
+                    source.schema.clone(),
+                );
                 insert_query(inner, state, query, start, is_live)?;
             }
             Ok(format!("{text} created"))
@@ -389,7 +454,12 @@ fn apply(
                     remove_query(inner, state, &old, true);
                 }
                 let is_table = source.kind == SourceKind::Table;
-                inner.ensure_topic(&source.topic, &planned.topic, inherited, is_table && source.window.is_none())?;
+                inner.ensure_topic(
+                    &source.topic,
+                    &planned.topic,
+                    inherited,
+                    is_table && source.window.is_none(),
+                )?;
                 source.created_by = Some(id.to_string());
                 state.catalog.put_source(source);
             }
@@ -502,7 +572,13 @@ fn result_schema(plan: &QueryPlan) -> Schema {
     schema
 }
 
-fn insert_query(inner: &Arc<Inner>, state: &mut State, query: Query, start: Starts, is_live: bool) -> Result<()> {
+fn insert_query(
+    inner: &Arc<Inner>,
+    state: &mut State,
+    query: Query,
+    start: Starts,
+    is_live: bool,
+) -> Result<()> {
     let id = query.id.clone();
     state.queries.insert(id.clone(), query);
     if !is_live {
@@ -581,7 +657,11 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
     let is_paused = query.is_paused;
     for task in tasks {
         let slot = &task.unit.tasks[0];
-        query.tasks.push(TaskHandle { worker: task.worker, id: slot.id, statistics: slot.statistics.clone() });
+        query.tasks.push(TaskHandle {
+            worker: task.worker,
+            id: slot.id,
+            statistics: slot.statistics.clone(),
+        });
         let id = slot.id;
         inner.send(task.worker, Command::Add(Box::new(task.unit)))?;
         if is_paused {
@@ -684,4 +764,3 @@ pub(crate) fn from_plan(error: plan::PlanError, text: &str) -> EngineError {
     found.hint = error.hint;
     found
 }
-

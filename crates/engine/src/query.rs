@@ -72,7 +72,12 @@ fn source_steps(step: &Step) -> Vec<&Step> {
 }
 
 /// The partitions of a plan's sources, grouped by task.
-pub(crate) fn divide(log: &Log, plan: &QueryPlan, workers: usize, is_push: bool) -> Result<Vec<(usize, Vec<(usize, u32)>)>> {
+pub(crate) fn divide(
+    log: &Log,
+    plan: &QueryPlan,
+    workers: usize,
+    is_push: bool,
+) -> Result<Vec<(usize, Vec<(usize, u32)>)>> {
     let counts = source_steps(&plan.root)
         .into_iter()
         .map(|step| {
@@ -134,7 +139,8 @@ pub(crate) fn build(
                     .committed_offset(&setup.group, &step.topic, partition.partition())
                     .map(|committed| committed.offset),
             };
-            let offset = committed.unwrap_or_else(|| (setup.start)(&partition)).max(partition.offsets().log_start);
+            let offset =
+                committed.unwrap_or_else(|| (setup.start)(&partition)).max(partition.offsets().log_start);
             let reader = partition.reader(offset, Isolation::ReadCommitted);
             let decoder = SourceDecoder::new(steps[source])
                 .map_err(|e| EngineError::user("bad_source", e.to_string()))?;
@@ -156,8 +162,10 @@ pub(crate) fn build(
             on_error: setup.on_error.clone(),
             fails_on_malformed: setup.fails_on_malformed,
         };
-        let definition = format!("{:?}", input_steps.iter().map(|s| (&s.layout, s.sources())).collect::<Vec<_>>());
-        let unit = Unit { inputs: readers, tasks: vec![slot], definition: definition.into(), steps: input_steps };
+        let definition =
+            format!("{:?}", input_steps.iter().map(|s| (&s.layout, s.sources())).collect::<Vec<_>>());
+        let unit =
+            Unit { inputs: readers, tasks: vec![slot], definition: definition.into(), steps: input_steps };
         tasks.push(NewTask { worker, unit });
     }
     Ok(tasks)
@@ -169,7 +177,8 @@ pub(crate) fn topic_sink(log: &Log, plan: &QueryPlan) -> Result<Sink> {
     let encoder = SinkEncoder::new(sink, &plan.root.layout)
         .map_err(|e| EngineError::user("bad_sink", e.to_string()))?;
     let count = log.describe_topic(&sink.topic).map_err(log_error)?.partitions;
-    let partitions = (0..count).map(|p| log.partition(&sink.topic, p).map_err(log_error)).collect::<Result<_>>()?;
+    let partitions =
+        (0..count).map(|p| log.partition(&sink.topic, p).map_err(log_error)).collect::<Result<_>>()?;
     Ok(Sink::Topic(Box::new(TopicSink::new(encoder, partitions))))
 }
 

@@ -107,7 +107,11 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn new(channel: Arc<Channel>, limit: Option<u64>, on_drop: Option<Box<dyn FnOnce() + Send>>) -> Self {
+    pub(crate) fn new(
+        channel: Arc<Channel>,
+        limit: Option<u64>,
+        on_drop: Option<Box<dyn FnOnce() + Send>>,
+    ) -> Self {
         Self { channel, left: limit, is_over: false, on_drop }
     }
 

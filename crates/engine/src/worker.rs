@@ -125,7 +125,11 @@ impl Worker {
             return Duration::from_millis(1);
         }
         // Clients that were full, or are gone, are looked at from time to time.
-        if self.units.iter().any(Unit::has_client) { Duration::from_millis(20) } else { Duration::from_millis(500) }
+        if self.units.iter().any(Unit::has_client) {
+            Duration::from_millis(20)
+        } else {
+            Duration::from_millis(500)
+        }
     }
 
     fn obey(&mut self, command: Command) {

@@ -82,11 +82,7 @@ impl Unit {
     }
 
     /// Divides the tasks into those that fit and those that do not, each with inputs of their own.
-    pub fn split(
-        self,
-        fits: impl Fn(&TaskSlot) -> bool,
-        log: &Arc<Log>,
-    ) -> (Option<Unit>, Option<Unit>) {
+    pub fn split(self, fits: impl Fn(&TaskSlot) -> bool, log: &Arc<Log>) -> (Option<Unit>, Option<Unit>) {
         let (yes, no): (Vec<_>, Vec<_>) = self.tasks.into_iter().partition(fits);
         let (definition, steps) = (self.definition, self.steps);
         if yes.is_empty() || no.is_empty() {
@@ -95,7 +91,8 @@ impl Unit {
             let unit = Unit { inputs: self.inputs, tasks, definition, steps };
             return if is_yes { (Some(unit), None) } else { (None, Some(unit)) };
         }
-        let copies = self.inputs.iter().zip(&steps).filter_map(|(input, step)| reopened(input, step, log)).collect();
+        let copies =
+            self.inputs.iter().zip(&steps).filter_map(|(input, step)| reopened(input, step, log)).collect();
         let yes = Unit { inputs: copies, tasks: yes, definition: definition.clone(), steps: steps.clone() };
         (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps }))
     }
@@ -196,7 +193,8 @@ impl Unit {
 
 /// The same input once more, from the same place.
 fn reopened(input: &Input, step: &Step, log: &Arc<Log>) -> Option<Input> {
-    let reader = log.reader(&input.topic, input.partition, input.position(), Isolation::ReadCommitted).ok()?;
+    let reader =
+        log.reader(&input.topic, input.partition, input.position(), Isolation::ReadCommitted).ok()?;
     let decoder = SourceDecoder::new(step).ok()?;
     Some(Input::new(reader, decoder, input.wants_headers, input.until))
 }
