@@ -28,14 +28,16 @@ const TOPIC_JOURNAL: &str = "topics.journal";
 const TOPIC_JOURNAL_MAGIC: &[u8] = b"TLTOPIC1";
 const TRANSACTION_JOURNAL: &str = "transactions.journal";
 const TRANSACTION_JOURNAL_MAGIC: &[u8] = b"TLTXNJ01";
-/// The transaction journal is filled with zeros this far ahead.
-const ALLOCATE_BYTES: u64 = 4 << 20;
 
 /// Settings of the whole log.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
     /// The transaction journal is rewritten above this size.
     pub journal_bytes_max: u64,
+    /// The transaction journal is filled with zeros this far ahead.
+    pub journal_allocate_bytes: u64,
+    /// Transactions up to this size are repeated in the journal, which then is the only file to sync.
+    pub repeated_bytes_max: usize,
     /// Run the log-writer inside the calls that need it instead of on a thread, for deterministic tests.
     pub inline_writer: bool,
     /// Makes topic ids differ between logs.
@@ -50,6 +52,8 @@ impl Default for LogConfig {
     fn default() -> Self {
         LogConfig {
             journal_bytes_max: 64 << 20,
+            journal_allocate_bytes: 4 << 20,
+            repeated_bytes_max: 256 * 1024,
             inline_writer: false,
             id_seed: 0,
             cleaner_bytes_max: 128 << 20,
@@ -89,9 +93,9 @@ impl Log {
         for new in [&dir, &topics_dir] {
             disk.create_dir(new).map_err(|error| LogError::io("creating", new, &error))?;
         }
-        for made in
-            dir.parent().into_iter().filter(|parent| !parent.as_os_str().is_empty()).chain([dir.as_path()])
-        {
+        // A path of one name lies in the working directory.
+        let parent = dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+        for made in parent.into_iter().chain([dir.as_path()]) {
             disk.sync_dir(made).map_err(|error| LogError::io("syncing", made, &error))?;
         }
         let mut records: Vec<TopicRecord> = Vec::new();
@@ -124,7 +128,7 @@ impl Log {
             dir.clone(),
             TRANSACTION_JOURNAL,
             TRANSACTION_JOURNAL_MAGIC,
-            ALLOCATE_BYTES,
+            config.journal_allocate_bytes,
             &mut |payload| {
                 let entry =
                     Entry::decode(payload).ok_or_else(|| unreadable(&dir.join(TRANSACTION_JOURNAL)))?;
@@ -253,7 +257,7 @@ impl Log {
             .all(|batch| batch.is_ok_and(|b| b.is_transactional() && b.producer_id() == producer_id));
         let state = self.foreign.read().expect("no holder panics").get(&producer_id).cloned();
         match state {
-            Some(state) if one_producer => state.append_foreign(epoch, &partition, bytes, now_ms),
+            Some(state) if one_producer => state.append_foreign(self, epoch, &partition, bytes, now_ms),
             _ => Err(LogError::UnknownProducer { transactional_id: String::new(), producer_id }),
         }
     }

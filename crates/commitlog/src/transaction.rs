@@ -16,8 +16,6 @@ use crate::partition::{AppendInfo, Partition, RedoItem};
 use crate::ticket::CommitTicket;
 use crate::writer::{CommitRequest, Request};
 
-/// Transactions up to this size are repeated in the journal, which then is the only file to sync.
-const REPEATED_BYTES_MAX: usize = 256 * 1024;
 /// Partitions one transaction may touch.
 const PARTS_MAX: usize = 100_000;
 /// Bytes of meta values one transaction may carry.
@@ -212,13 +210,14 @@ impl TransactionalState {
         let producer_id = inner.producer_ids[lane];
         let info = partition.append_stamped(batches, producer_id, epoch, now_ms)?;
         let open = inner.open.as_mut().expect("opened above");
-        open.took(part, &info, partition, batches);
+        open.took(part, &info, partition, batches, log.config.repeated_bytes_max);
         Ok(info)
     }
 
     /// Appends batches that an outside producer has stamped itself; the partition must have been announced.
     pub(crate) fn append_foreign(
         &self,
+        log: &Log,
         epoch: i16,
         partition: &Arc<Partition>,
         batches: &mut [u8],
@@ -232,7 +231,7 @@ impl TransactionalState {
         };
         let info = partition.append(batches, crate::partition::AppendOrigin::Client, now_ms)?;
         if !info.duplicate {
-            open.took(part, &info, partition, batches);
+            open.took(part, &info, partition, batches, log.config.repeated_bytes_max);
         }
         Ok(info)
     }
@@ -308,7 +307,7 @@ impl TransactionalState {
         if parts.is_empty() && open.offsets.is_empty() && open.meta.is_empty() {
             return Ok(inner.in_flight.back().cloned().unwrap_or_else(CommitTicket::ready));
         }
-        let repeated = open.redo_bytes <= REPEATED_BYTES_MAX;
+        let repeated = open.redo_bytes <= log.config.repeated_bytes_max;
         let ticket = CommitTicket::default();
         let entry = CommitEntry {
             id: self.id.clone(),
@@ -405,10 +404,10 @@ impl Open {
         Ok(self.parts.len() - 1)
     }
 
-    fn took(&mut self, part: usize, info: &AppendInfo, partition: &Partition, batches: &[u8]) {
+    fn took(&mut self, part: usize, info: &AppendInfo, partition: &Partition, batches: &[u8], bytes_max: usize) {
         self.parts[part].first_offset.get_or_insert(info.base_offset);
         self.redo_bytes += batches.len();
-        if self.redo_bytes > REPEATED_BYTES_MAX {
+        if self.redo_bytes > bytes_max {
             self.redo = Vec::new();
             return;
         }
