@@ -83,7 +83,12 @@ impl Log {
 }
 
 impl Partition {
-    fn maintain(&self, now_ms: i64, cleaner_bytes_max: usize, report: &mut MaintainReport) -> Result<(), LogError> {
+    fn maintain(
+        &self,
+        now_ms: i64,
+        cleaner_bytes_max: usize,
+        report: &mut MaintainReport,
+    ) -> Result<(), LogError> {
         let config = self.config();
         self.roll_if_due(&config, now_ms)?;
         if config.delete {
@@ -101,7 +106,8 @@ impl Partition {
             let mut state = self.lock();
             let segments = self.segments();
             let active = segments.last().expect("there is an active segment");
-            let old = state.active_since_ms.is_some_and(|since| now_ms.saturating_sub(since) > config.segment_ms);
+            let old =
+                state.active_since_ms.is_some_and(|since| now_ms.saturating_sub(since) > config.segment_ms);
             let expired = config.delete
                 && config.retention_ms >= 0
                 && active.max_timestamp() < now_ms.saturating_sub(config.retention_ms);
@@ -248,8 +254,9 @@ impl Partition {
                     full = true;
                     return Ok(false);
                 }
-                let records =
-                    batch.records(&mut scratch, UNPACKED_BATCH_BYTES_MAX).map_err(|e| self.damaged(batch, e))?;
+                let records = batch
+                    .records(&mut scratch, UNPACKED_BATCH_BYTES_MAX)
+                    .map_err(|e| self.damaged(batch, e))?;
                 for record in records {
                     let record = record.map_err(|e| self.damaged(batch, e))?;
                     let Some(key) = record.key else { continue };
@@ -275,7 +282,12 @@ impl Partition {
     }
 
     /// Rewrites one segment; returns whether anything went.
-    fn rewrite(&self, segment: &Arc<Segment>, pass: &mut Pass<'_>, config: &TopicConfig) -> Result<bool, LogError> {
+    fn rewrite(
+        &self,
+        segment: &Arc<Segment>,
+        pass: &mut Pass<'_>,
+        config: &TopicConfig,
+    ) -> Result<bool, LogError> {
         let disk = &*self.shared.disk;
         let path = self.dir.join(log_file_name(segment.base_offset));
         let cleaned = path.with_extension("cleaned");
@@ -285,7 +297,8 @@ impl Partition {
         // Writes in pieces; the file is made with the first.
         let write = |kept: &mut Vec<u8>, file: &mut Option<Segment>| -> Result<(), LogError> {
             if file.is_none() {
-                let made = disk.create(&cleaned).map_err(|error| LogError::io("creating", &cleaned, &error))?;
+                let made =
+                    disk.create(&cleaned).map_err(|error| LogError::io("creating", &cleaned, &error))?;
                 let base = segment.base_offset;
                 *file = Some(Segment::with_file(path.clone(), base, made, config.index_interval_bytes));
             }
@@ -323,7 +336,10 @@ impl Partition {
         }
         write(&mut kept, &mut file)?;
         let fresh = file.expect("made above");
-        fresh.file.sync_data().map_err(|error| self.shared.health.fail(LogError::io("syncing", &cleaned, &error)))?;
+        fresh
+            .file
+            .sync_data()
+            .map_err(|error| self.shared.health.fail(LogError::io("syncing", &cleaned, &error)))?;
         fresh.set_synced(fresh.size());
         let index = path.with_extension("index");
         match disk.remove(&index) {
@@ -333,11 +349,13 @@ impl Partition {
             _ => {}
         }
         disk.rename(&cleaned, &path).map_err(|error| LogError::io("renaming", &cleaned, &error))?;
-        disk.sync_dir(&self.dir).map_err(|error| self.shared.health.fail(LogError::io("syncing", &self.dir, &error)))?;
+        disk.sync_dir(&self.dir)
+            .map_err(|error| self.shared.health.fail(LogError::io("syncing", &self.dir, &error)))?;
         fresh.write_index(disk)?;
         let fresh = Arc::new(fresh);
         let mut segments = self.segments.write().expect("no holder panics");
-        if let Some(slot) = Arc::make_mut(&mut *segments).iter_mut().find(|other| Arc::ptr_eq(other, segment)) {
+        if let Some(slot) = Arc::make_mut(&mut *segments).iter_mut().find(|other| Arc::ptr_eq(other, segment))
+        {
             *slot = fresh;
         }
         Ok(true)
@@ -406,7 +424,14 @@ impl Pass<'_> {
             let delta = (record.offset - batch.base_offset()) as i32;
             let headers_len = headers.len();
             let timestamp = record.timestamp;
-            self.builder.append_at(delta, timestamp, record.key, record.value, headers.into_iter(), headers_len);
+            self.builder.append_at(
+                delta,
+                timestamp,
+                record.key,
+                record.value,
+                headers.into_iter(),
+                headers_len,
+            );
         }
         if some && batch.is_transactional() {
             self.open_data.insert(batch.producer_id());

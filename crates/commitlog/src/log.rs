@@ -53,7 +53,7 @@ impl Default for LogConfig {
         LogConfig {
             journal_bytes_max: 64 << 20,
             journal_allocate_bytes: 4 << 20,
-            repeated_bytes_max: 256 * 1024,
+            repeated_bytes_max: 64 * 1024,
             inline_writer: false,
             id_seed: 0,
             cleaner_bytes_max: 128 << 20,
@@ -94,11 +94,13 @@ impl Log {
             disk.create_dir(new).map_err(|error| LogError::io("creating", new, &error))?;
         }
         // A path of one name lies in the working directory.
-        let parent = dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+        let parent =
+            dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
         for made in parent.into_iter().chain([dir.as_path()]) {
             disk.sync_dir(made).map_err(|error| LogError::io("syncing", made, &error))?;
         }
         let mut records: Vec<TopicRecord> = Vec::new();
+        let mut deleted = Vec::new();
         let mut topic_journal = Journal::open(
             disk.clone(),
             dir.clone(),
@@ -108,10 +110,16 @@ impl Log {
             &mut |payload| {
                 let entry =
                     TopicEntry::decode(payload).ok_or_else(|| unreadable(&dir.join(TOPIC_JOURNAL)))?;
+                if let TopicEntry::Deleted { id } = entry {
+                    deleted.push(id);
+                }
                 apply_topic_entry(&mut records, entry);
                 Ok(())
             },
         )?;
+        if topic_journal.cut {
+            check_no_topic_lost(&*disk, &topics_dir, &records, &deleted)?;
+        }
         let created: Vec<Vec<u8>> = records.iter().map(|record| record.created().encode()).collect();
         topic_journal.rewrite(&created)?;
 
@@ -404,6 +412,38 @@ fn open_topics(
     }
     remove_orphans(&topics, topics_dir, shared)?;
     Ok(topics)
+}
+
+/// Refuses to go on when the end of the topic journal is unreadable and a directory with records has no topic: a torn
+/// entry was never acknowledged and has no records, so this is damage, and going on would remove the records.
+fn check_no_topic_lost(
+    disk: &dyn Disk,
+    topics_dir: &Path,
+    records: &[TopicRecord],
+    deleted: &[u128],
+) -> Result<(), LogError> {
+    let list = |dir: &Path| disk.list(dir).map_err(|error| LogError::io("listing", dir, &error));
+    for name in list(topics_dir)? {
+        let id = name.rsplit_once('.').and_then(|(_, id)| u128::from_str_radix(id, 16).ok());
+        if id.is_some_and(|id| records.iter().any(|record| record.id == id) || deleted.contains(&id)) {
+            continue;
+        }
+        let dir = topics_dir.join(&name);
+        for partition in list(&dir)? {
+            let partition = dir.join(partition);
+            for file in list(&partition)?.iter().filter(|file| file.ends_with(".log")) {
+                let path = partition.join(file);
+                let failed = |error| LogError::io("measuring", &path, &error);
+                if !disk.open(&path).map_err(failed)?.is_empty().map_err(failed)? {
+                    return Err(LogError::Damaged {
+                        path: TOPIC_JOURNAL.to_owned(),
+                        reason: format!("directory \"{}\" has records but no topic", dir.display()),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes directories of topics that were never finished or are deleted.

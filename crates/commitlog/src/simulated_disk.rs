@@ -108,8 +108,12 @@ impl SimulatedDisk {
         directories.sort();
         directories.dedup();
         for directory in directories {
-            let changes: Vec<&NameChange> =
-                world.pending.iter().filter(|(other, _)| other == directory).map(|(_, change)| change).collect();
+            let changes: Vec<&NameChange> = world
+                .pending
+                .iter()
+                .filter(|(other, _)| other == directory)
+                .map(|(_, change)| change)
+                .collect();
             let kept = random.below(changes.len() as u64 + 1) as usize;
             for change in &changes[..kept] {
                 change.apply(&mut names);
@@ -124,7 +128,12 @@ impl SimulatedDisk {
         names.retain(|path, _| reachable.contains(path));
         let files = world.files.iter().map(|file| file.after_crash(&mut random)).collect();
         SimulatedDisk {
-            world: Arc::new(Mutex::new(World { live: names.clone(), durable: names, files, ..World::default() })),
+            world: Arc::new(Mutex::new(World {
+                live: names.clone(),
+                durable: names,
+                files,
+                ..World::default()
+            })),
         }
     }
 }

@@ -135,6 +135,7 @@ impl TransactionalState {
         epoch: i16,
         now_ms: i64,
     ) -> Result<&'a mut Open, LogError> {
+        log.shared.health.check()?;
         self.check_epoch(inner, epoch)?;
         if self.failed() {
             return Err(self.refused("go on", "a commit failed, abort first"));
@@ -290,6 +291,7 @@ impl TransactionalState {
         epoch: i16,
         now_ms: i64,
     ) -> Result<CommitTicket, LogError> {
+        log.shared.health.check()?;
         let mut inner = self.lock();
         self.check_epoch(&inner, epoch)?;
         if self.failed() {
@@ -404,7 +406,14 @@ impl Open {
         Ok(self.parts.len() - 1)
     }
 
-    fn took(&mut self, part: usize, info: &AppendInfo, partition: &Partition, batches: &[u8], bytes_max: usize) {
+    fn took(
+        &mut self,
+        part: usize,
+        info: &AppendInfo,
+        partition: &Partition,
+        batches: &[u8],
+        bytes_max: usize,
+    ) {
         self.parts[part].first_offset.get_or_insert(info.base_offset);
         self.redo_bytes += batches.len();
         if self.redo_bytes > bytes_max {

@@ -105,7 +105,15 @@ impl Model {
         (from..from + count).collect()
     }
 
-    fn wrote(&mut self, values: &[u64], topic: &str, partition: u32, base: i64, key: Option<u8>, tx: Option<usize>) {
+    fn wrote(
+        &mut self,
+        values: &[u64],
+        topic: &str,
+        partition: u32,
+        base: i64,
+        key: Option<u8>,
+        tx: Option<usize>,
+    ) {
         for (index, value) in values.iter().enumerate() {
             let written = Written {
                 topic: topic.to_owned(),
@@ -241,7 +249,9 @@ fn work(log: &Arc<Log>, model: &mut Model, random: &mut Random, steps: u64) -> R
                 model.topics.insert(name);
             }
             94 => {
-                let Some(name) = topics.iter().find(|name| name.starts_with("extra")).cloned() else { continue };
+                let Some(name) = topics.iter().find(|name| name.starts_with("extra")).cloned() else {
+                    continue;
+                };
                 if txs.iter().any(|(_, open)| open.is_some()) {
                     continue;
                 }
@@ -321,7 +331,11 @@ fn check(log: &Arc<Log>, model: &mut Model, context: &str) {
                     // The append failed before it could tell.
                     written.offset = offset;
                 }
-                assert_eq!((&written.topic, written.partition), (topic, partition), "{context}: value {value}");
+                assert_eq!(
+                    (&written.topic, written.partition),
+                    (topic, partition),
+                    "{context}: value {value}"
+                );
                 assert_eq!(written.offset, offset, "{context}: {value} {written:?}");
                 assert_ne!(written.fate, Fate::Void, "{context}: void value {value} in {topic}-{partition}");
                 present.insert(value, offset);
@@ -332,11 +346,16 @@ fn check(log: &Arc<Log>, model: &mut Model, context: &str) {
         }
     }
     for (value, written) in &model.written {
-        if written.fate != Fate::Acknowledged || present.contains_key(value) || !there.contains(&written.topic) {
+        if written.fate != Fate::Acknowledged
+            || present.contains_key(value)
+            || !there.contains(&written.topic)
+        {
             continue;
         }
         let superseded = written.key.is_some_and(|key| {
-            newest.get(&(written.topic.clone(), written.partition, key)).is_some_and(|at| *at > written.offset)
+            newest
+                .get(&(written.topic.clone(), written.partition, key))
+                .is_some_and(|at| *at > written.offset)
         });
         assert!(superseded, "{context}: acknowledged value {value} is lost: {written:?}");
     }
@@ -368,11 +387,15 @@ fn check(log: &Arc<Log>, model: &mut Model, context: &str) {
                     continue;
                 }
                 let superseded = written.key.is_some_and(|key| {
-                    newest.get(&(written.topic.clone(), written.partition, key)).is_some_and(|at| *at > written.offset)
+                    newest
+                        .get(&(written.topic.clone(), written.partition, key))
+                        .is_some_and(|at| *at > written.offset)
                 });
                 let is_there = present.contains_key(value);
                 match transaction.fate {
-                    Fate::Acknowledged => assert!(is_there || superseded, "{context}: part of {value} is missing"),
+                    Fate::Acknowledged => {
+                        assert!(is_there || superseded, "{context}: part of {value} is missing")
+                    }
                     _ => assert!(!is_there, "{context}: uncommitted {value} is visible: {written:?}"),
                 }
             }
@@ -407,7 +430,9 @@ fn run(seed: u64) {
     let mut model = Model::default();
     {
         let log = Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded)).unwrap();
-        for (name, compact) in [("plain", false), ("source-0", false), ("source-1", false), ("compacted", true)] {
+        for (name, compact) in
+            [("plain", false), ("source-0", false), ("source-1", false), ("compacted", true)]
+        {
             log.create_topic(name, PARTITIONS, &settings(compact), 0).unwrap();
             model.topics.insert(name.to_owned());
         }
