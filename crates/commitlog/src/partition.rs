@@ -242,6 +242,12 @@ impl Partition {
                 AppendOrigin::Internal => batch.validate().map_err(invalid)?,
                 AppendOrigin::Client => {
                     batch.validate_records(&mut scratch, UNPACKED_BATCH_BYTES_MAX).map_err(invalid)?;
+                    if batch.producer_id() != NO_PRODUCER_ID && batch.len() != bytes.len() {
+                        // As in Kafka: sequences are judged one batch a request.
+                        return Err(invalid(BatchError::Malformed {
+                            what: "an idempotent producer sends one batch",
+                        }));
+                    }
                     if batch.is_control() {
                         return Err(invalid(BatchError::Malformed {
                             what: "a client may not write markers",

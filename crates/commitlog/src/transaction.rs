@@ -21,6 +21,9 @@ const PARTS_MAX: usize = 100_000;
 /// Bytes of meta values one transaction may carry.
 const META_BYTES_MAX: usize = 8 << 20;
 
+/// A transaction of the engine has no time limit of its own: its owner is in this process.
+pub(crate) const NO_TIMEOUT_MS: i64 = i64::MAX;
+
 /// A partition in a transaction.
 #[derive(Clone)]
 pub(crate) struct TransactionPart {
@@ -158,11 +161,13 @@ impl TransactionalState {
     }
 
     fn free_lane_after_waiting(&self, log: &Log, inner: &mut Inner) -> Result<usize, LogError> {
+        // An outside producer stamps its batches itself and knows one producer id.
+        let lanes = if inner.timeout_ms == NO_TIMEOUT_MS { LANES } else { 1 };
         loop {
-            for step in 0..LANES {
-                let lane = (inner.next_lane + step) % LANES;
+            for step in 0..lanes {
+                let lane = (inner.next_lane + step) % lanes;
                 if !self.busy[lane].load(Ordering::Acquire) {
-                    inner.next_lane = (lane + 1) % LANES;
+                    inner.next_lane = (lane + 1) % lanes;
                     return Ok(lane);
                 }
             }
@@ -171,7 +176,7 @@ impl TransactionalState {
                 // Committed, but the markers found no space.
                 None => {
                     log.tidy()?;
-                    if self.busy.iter().all(|busy| busy.load(Ordering::Acquire)) {
+                    if self.busy[..lanes].iter().all(|busy| busy.load(Ordering::Acquire)) {
                         return Err(
                             self.refused("begin", "markers of earlier transactions wait for disk space")
                         );

@@ -5,6 +5,9 @@
 //! to read-committed readers; a transaction is visible on all its partitions or on none, with its offset and meta value;
 //! what was absent once never comes back. `COMMITLOG_CRASHES` sets the number of runs.
 
+// Functions that only tests call may unwrap too.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,8 @@
 //! Damaged files and failing disks: no panic, nothing corrupt served, nothing acknowledged that is not safe.
 
+// Functions that only tests call may unwrap too.
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

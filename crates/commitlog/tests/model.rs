@@ -1,5 +1,8 @@
 //! The log against a plain model: random appends, reads, transactions, rolls and restarts.
 
+// Functions that only tests call may unwrap too.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use commitlog::*;
