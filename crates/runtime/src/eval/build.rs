@@ -213,13 +213,12 @@ impl Builder {
         let constants: Option<Vec<Value>> = list.iter().map(|node| node.constant().cloned()).collect();
         match constants {
             Some(values) if is_set => {
-                let has_null = values.iter().any(Value::is_null);
                 let set = if operand_is_text {
                     Set::Texts(values.iter().filter_map(Value::as_str).map(Text::new).collect())
                 } else {
                     Set::Values(values.into_iter().filter(|value| !value.is_null()).collect())
                 };
-                (Node::InSet { operand, set, has_null, negated }, a)
+                (Node::InSet { operand, set, negated }, a)
             }
             _ => (Node::In { operand, list, negated }, a && b),
         }
