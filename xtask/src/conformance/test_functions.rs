@@ -85,7 +85,10 @@ fn tables() -> Vec<Table> {
     };
     vec![
         table("TEST_UDTF")
-            .overload("(T) → T", Arc::new(|args| Ok(args.to_vec())))
+            .overload(
+                "(T) → T",
+                Arc::new(|args| Ok(args.iter().filter(|arg| !arg.is_null()).cloned().collect())),
+            )
             .overload(&seven(str::to_owned), texts())
             .overload(&seven(|item| format!("ARRAY<{item}>")), texts())
             .overload(&seven(|value| format!("MAP<STRING, {value}>")), texts()),
