@@ -22,6 +22,8 @@ use super::driver::{Driver, TopicRecord};
 pub enum Outcome {
     /// As expected.
     Passed,
+    /// As expected, with this message.
+    Refused(String),
     /// The first difference.
     Failed(String),
     /// The case expects a refusal and there was none.
@@ -34,13 +36,12 @@ pub fn run(case: &Case, library: &Library, with_scale: bool) -> Outcome {
         Progress::Refused { statement, error }
             if statement + 1 == case.statements.len() && case.is_refusal() =>
         {
-            let _ = error;
-            return Outcome::Passed;
+            return Outcome::Refused(chain(&error));
         }
         Progress::Refused { statement, error } => {
             Err(anyhow!("statement {} refused: {}", statement + 1, chain(&error)))
         }
-        Progress::QueryFailed(_) if case.is_refusal() => return Outcome::Passed,
+        Progress::QueryFailed(error) if case.is_refusal() => return Outcome::Refused(chain(&error)),
         Progress::QueryFailed(error) => Err(anyhow!("query failed: {}", chain(&error))),
         Progress::Done(_) if case.is_refusal() => return Outcome::WronglyAccepted,
         Progress::Done(driver) => {

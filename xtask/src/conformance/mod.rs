@@ -33,6 +33,8 @@ pub struct Options {
     pub filter: Option<String>,
     /// Totals by file.
     pub verbose: bool,
+    /// Our messages beside ksqlDB's.
+    pub refusals: bool,
     /// The names of passed cases are written here.
     pub list_passed: Option<PathBuf>,
     /// Such a file of an earlier run.
@@ -79,6 +81,9 @@ pub fn run(options: &Options) -> Result<bool> {
             println!("REGRESSED {name}");
             is_fine = false;
         }
+    }
+    for line in report.refusals().iter().filter(|_| options.refusals) {
+        println!("REFUSED {line}");
     }
     print!("{}", report.text(options.verbose));
     Ok(is_fine)

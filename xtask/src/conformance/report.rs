@@ -51,17 +51,17 @@ pub struct Report {
     by_file: BTreeMap<String, Totals>,
     passed: Vec<String>,
     failures: Vec<(String, String)>,
+    refusals: Vec<String>,
 }
 
 impl Report {
     /// Counts a case.
     pub fn add(&mut self, case: &Case, ran: &Ran) {
         let why = match ran {
-            None | Some(Watched::Done(Outcome::Passed)) => None,
+            None | Some(Watched::Done(Outcome::Passed | Outcome::Refused(_))) => None,
             Some(Watched::Done(Outcome::Failed(why))) => Some(why.clone()),
             Some(Watched::Done(Outcome::WronglyAccepted)) => {
-                let message = case.expected_error.as_ref().and_then(|error| error["message"].as_str());
-                Some(format!("wrongly accepted, expected: {}", message.unwrap_or_default()))
+                Some(format!("wrongly accepted, expected: {}", expected_message(case)))
             }
             Some(Watched::Panicked(text)) => Some(format!("panicked: {text}")),
             Some(Watched::Hung) => Some("hung".to_owned()),
@@ -69,8 +69,8 @@ impl Report {
         for totals in [&mut self.totals, self.by_file.entry(case.file.clone()).or_default()] {
             let count = match (ran, case.is_refusal()) {
                 (None, _) => &mut totals.skipped,
-                (Some(Watched::Done(Outcome::Passed)), false) => &mut totals.positive_passed,
-                (Some(Watched::Done(Outcome::Passed)), true) => &mut totals.refused,
+                (Some(Watched::Done(Outcome::Passed)), _) => &mut totals.positive_passed,
+                (Some(Watched::Done(Outcome::Refused(_))), _) => &mut totals.refused,
                 (Some(Watched::Done(Outcome::WronglyAccepted)), _) => &mut totals.wrongly_accepted,
                 (Some(_), false) => &mut totals.positive_failed,
                 (Some(_), true) => &mut totals.wrongly_refused,
@@ -79,6 +79,11 @@ impl Report {
             if matches!(ran, Some(Watched::Panicked(_) | Watched::Hung)) {
                 totals.panics += 1;
             }
+        }
+        if let Some(Watched::Done(Outcome::Refused(message))) = ran {
+            let line =
+                format!("{}: {} | ksqlDB: {}", case.name, shown(message), shown(expected_message(case)));
+            self.refusals.push(line);
         }
         match (ran, why) {
             (_, Some(why)) => self.failures.push((case.name.clone(), why)),
@@ -90,6 +95,11 @@ impl Report {
     /// The names of the cases that passed.
     pub fn passed(&self) -> &[String] {
         &self.passed
+    }
+
+    /// For each case refused as expected our message and ksqlDB's, to see that the reason is the same.
+    pub fn refusals(&self) -> &[String] {
+        &self.refusals
     }
 
     /// The cases of an earlier run that passed then, ran now and failed.
@@ -123,6 +133,10 @@ impl Report {
     }
 }
 
+fn expected_message(case: &Case) -> &str {
+    case.expected_error.as_ref().and_then(|error| error["message"].as_str()).unwrap_or_default()
+}
+
 /// One line of bounded length.
 fn shown(why: &str) -> String {
     let escaped = why.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t");
@@ -141,7 +155,7 @@ mod tests {
         let mut report = Report::default();
         report.add(&positive, &Some(Watched::Done(Outcome::Passed)));
         report.add(&positive, &Some(Watched::Hung));
-        report.add(&refusal, &Some(Watched::Done(Outcome::Passed)));
+        report.add(&refusal, &Some(Watched::Done(Outcome::Refused("no".into()))));
         report.add(&refusal, &Some(Watched::Done(Outcome::WronglyAccepted)));
         report.add(&refusal, &Some(Watched::Done(Outcome::Failed("a\nb".into()))));
         report.add(&refusal, &None);
@@ -156,6 +170,7 @@ mod tests {
             2 passed, 3 failed, 1 skipped\n";
         assert_eq!(text, expect);
         assert_eq!(report.passed(), ["p", "r"]);
+        assert_eq!(report.refusals(), ["r: no | ksqlDB: "]);
         assert_eq!(report.regressions("r\nx"), ["r"]);
     }
 }
