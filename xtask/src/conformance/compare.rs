@@ -42,7 +42,11 @@ pub fn is_expected(actual: &Actual, expected: &Json, numbers: Numbers) -> bool {
         (Actual::Null, expected) => expected.is_null(),
         (Actual::Json(actual), expected) => json(actual, expected, numbers),
         (Actual::Text(actual), Json::String(expected)) => actual == expected,
-        (Actual::Text(actual), expected) => !expected.is_null() && expected.to_string() == actual.as_str(),
+        (Actual::Text(_), Json::Null) => false,
+        (Actual::Text(actual), expected) => {
+            let expected = expected.to_string();
+            *actual == expected
+        }
         (Actual::Value(actual), expected) => typed(actual, expected),
     }
 }
