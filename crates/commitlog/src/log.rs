@@ -36,7 +36,8 @@ pub struct LogConfig {
     pub journal_bytes_max: u64,
     /// The transaction journal is filled with zeros this far ahead.
     pub journal_allocate_bytes: u64,
-    /// Transactions up to this size are repeated in the journal, which then is the only file to sync.
+    /// Transactions up to this size are repeated in the journal, which then is the only file to sync. Measured with
+    /// 189 kB each: repeating halves the time to wait (281 µs against 604 µs) and the throughput (0.4 against 0.8 GB/s).
     pub repeated_bytes_max: usize,
     /// Run the log-writer inside the calls that need it instead of on a thread, for deterministic tests.
     pub inline_writer: bool,
