@@ -1,5 +1,6 @@
 //! One request on its way to its endpoint.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 
 use crate::body::Reply;
 use crate::error::ApiError;
@@ -114,8 +114,9 @@ pub fn percent_decoded(text: &str) -> Option<String> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatementRequest {
-    #[serde(alias = "ksql")]
-    pub sql: String,
+    /// `ksql` in `/ksql` and `/query`, `sql` in `/query-stream`; each takes both.
+    #[serde(default, alias = "ksql")]
+    sql: Option<String>,
     #[serde(default, alias = "streamsProperties")]
     properties: Option<BTreeMap<String, serde_json::Value>>,
     #[serde(default)]
@@ -123,6 +124,14 @@ pub struct StatementRequest {
 }
 
 impl StatementRequest {
+    /// The statements.
+    pub fn sql(&mut self) -> Result<String, ApiError> {
+        self.sql.take().ok_or_else(|| {
+            ApiError::bad_request("no_statement", "request body has no statement")
+                .hint("send {\"ksql\": \"…\"} or {\"sql\": \"…\"}")
+        })
+    }
+
     /// The client's settings and variables.
     pub fn session(&mut self) -> Session {
         let texts = |values: Option<BTreeMap<String, serde_json::Value>>| {

@@ -69,15 +69,25 @@ pub async fn serve(socket: TcpStream, peer: SocketAddr, local: SocketAddr, state
                 connection.as_mut().graceful_shutdown();
             }
             _ = watch.tick() => {
-                let is_idle = activity.idle_ms() > limits.idle_timeout.as_millis() as u64;
-                let is_stalled = activity.blocked_ms() > limits.write_stall_max.as_millis() as u64;
-                if is_idle || is_stalled {
-                    tracing::debug!(%peer, is_idle, is_stalled, "connection closed");
+                if activity.blocked_ms() > millis(limits.write_stall_max) {
+                    tracing::debug!(%peer, "client does not read, connection closed");
                     return;
+                }
+                if activity.idle_ms() > millis(limits.idle_timeout) {
+                    // Once to say goodbye, as HTTP/2 does; then for good.
+                    if is_stopping {
+                        return;
+                    }
+                    is_stopping = true;
+                    connection.as_mut().graceful_shutdown();
                 }
             }
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    time.as_millis() as u64
 }
 
 fn watch_interval(limits: &Limits) -> Duration {

@@ -118,6 +118,13 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_authority_can_be_judged(authority in proptest::arbitrary::any::<String>()) {
+            let _ = host_name(&authority);
+        }
+    }
+
     #[test]
     fn form_of_another_site_is_refused() {
         let local = "127.0.0.1:8088";

@@ -151,7 +151,9 @@ impl Chunked {
             if self.is_done {
                 return match self.buffer.is_empty() {
                     true => Ok(None),
-                    false => Err(ApiError::bad_request("frame_cut", "the last frame is cut off")),
+                    false => {
+                        Err(ApiError::bad_request("bad_frame", "cannot read frame: the last one is cut off"))
+                    }
                 };
             }
             self.fill().await?;

@@ -124,6 +124,13 @@ mod tests {
         assert!(find(&Method::GET, "/status/stream/%ff/create").is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_path_can_be_looked_up(path in "[/%:a-z0-9é]{0,60}") {
+            let _ = find(&Method::GET, &path);
+        }
+    }
+
     #[test]
     fn wrong_method_and_unknown_path_differ() {
         let wrong = find(&Method::GET, "/ksql").err().unwrap();

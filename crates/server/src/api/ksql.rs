@@ -14,8 +14,8 @@ pub async fn post(call: Call) -> Answer {
     let state = call.state.clone();
     let content_type = if call.accepts(KSQL_JSON) { KSQL_JSON } else { JSON };
     let mut request: StatementRequest = call.json().await?;
-    let session = request.session();
-    let entities = state.call(move |backend| execute(backend, &request.sql, session)).await??;
+    let (text, session) = (request.sql()?, request.session());
+    let entities = state.call(move |backend| execute(backend, &text, session)).await??;
     let mut out = b"[".to_vec();
     out.extend_from_slice(&entities.join(&b',')[..]);
     out.push(b']');
@@ -27,11 +27,10 @@ fn execute(backend: &dyn Backend, text: &str, mut session: Session) -> Result<Ve
     check_all(text)?;
     let mut entities = Vec::new();
     let (statements, rest) = sql::split(text);
-    let mut place = 0;
-    let texts = statements.into_iter().map(|statement| statement.text).chain(rest);
-    for statement in texts {
-        let start = text[place..].find(&statement).map_or(place, |found| place + found);
-        place = start + statement.len();
+    let last = rest.map(|rest| (text.rfind(&rest).unwrap_or(0), rest));
+    let all =
+        statements.into_iter().map(|statement| (statement.span.start as usize, statement.text)).chain(last);
+    for (start, statement) in all {
         let shown = statement_text(&statement);
         let mut answered: Vec<Entity> = Vec::new();
         let result = backend.execute(&format!("{statement};"), &mut session, &mut answered);

@@ -22,8 +22,7 @@ pub async fn post(call: Call) -> Answer {
 pub async fn start(call: Call, layout: Layout, content_type: &'static str) -> Answer {
     let state = call.state.clone();
     let mut request: StatementRequest = call.json().await?;
-    let session = request.session();
-    let sql = request.sql;
+    let (sql, session) = (request.sql()?, request.session());
     if is_print(&sql) {
         let place = state.query_place()?;
         let text = sql.clone();
