@@ -51,10 +51,11 @@ impl EngineError {
     /// Adds the place in `text`.
     pub fn at(mut self, text: &str, span: Option<Span>) -> Self {
         if let Some(span) = span {
-            let place = sql::SqlError::new(sql::SqlErrorCode::Syntax, self.message.clone(), span);
+            let place = sql::SqlError::new(sql::SqlErrorCode::Syntax, "", span);
             let (line, column) = place.line_column(text);
-            self.line_column = Some((line, column));
-            self.excerpt = Some(place.excerpt(text));
+            self.line_column = Some((line as u32, column as u32));
+            let rendered = place.render(text);
+            self.excerpt = rendered.split_once('\n').map(|(_, excerpt)| excerpt.to_owned());
         }
         self
     }

@@ -16,7 +16,14 @@ fn draw(step: &Step, depth: usize, text: &mut String) {
         SourceKind::Stream => "stream",
         SourceKind::Table => "table",
     };
-    let _ = writeln!(text, "{:indent$} > [ {} ] | {kind} | {}", "", title(&step.kind), columns(&step.layout), indent = depth * 2);
+    let _ = writeln!(
+        text,
+        "{:indent$} > [ {} ] | {kind} | {}",
+        "",
+        title(&step.kind),
+        columns(&step.layout),
+        indent = depth * 2
+    );
     for input in step.inputs() {
         draw(input, depth + 1, text);
     }

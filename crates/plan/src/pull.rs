@@ -159,7 +159,8 @@ fn window_bounds(filter: &Expr) -> (i64, i64) {
             (a.0.max(b.0), a.1.min(b.1))
         }
         ExprKind::Compare(op, l, r) => {
-            let (ExprKind::Column(ColumnRef::WindowStart), ExprKind::Constant(value)) = (&l.kind, &r.kind) else {
+            let (ExprKind::Column(ColumnRef::WindowStart), ExprKind::Constant(value)) = (&l.kind, &r.kind)
+            else {
                 return all;
             };
             let Some(bound) = value.as_i64() else { return all };

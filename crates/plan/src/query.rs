@@ -8,6 +8,8 @@ mod from;
 mod project;
 mod select;
 
+pub use from::source_step;
+
 use std::sync::Arc;
 
 use functions::{FunctionKind, Library};
@@ -117,11 +119,13 @@ impl<'a> QueryPlanner<'a> {
     }
 
     fn check_clauses(&self, query: &ast::Query, grouped: bool, aggregates: bool) -> Result<()> {
-        let refuse = |message: &str, hint: &str| {
-            Err(PlanError::new("bad_query", message).at(query.span).hint(hint))
-        };
+        let refuse =
+            |message: &str, hint: &str| Err(PlanError::new("bad_query", message).at(query.span).hint(hint));
         if aggregates && !grouped {
-            return refuse("an aggregate function needs GROUP BY", "add GROUP BY with the columns to group by");
+            return refuse(
+                "an aggregate function needs GROUP BY",
+                "add GROUP BY with the columns to group by",
+            );
         }
         if query.window.is_some() && !grouped {
             return refuse("a WINDOW clause needs GROUP BY", "add GROUP BY with the columns to group by");
@@ -149,8 +153,7 @@ impl<'a> QueryPlanner<'a> {
         let mut calls: Vec<ast::Expr> = Vec::new();
         for item in items.iter() {
             walk::visit(&item.expr, &mut |e| {
-                let is_call =
-                    matches!(&e.kind, Ast::Call { name, .. } if self.library.kind(&name.text) == Some(FunctionKind::Table));
+                let is_call = matches!(&e.kind, Ast::Call { name, .. } if self.library.kind(&name.text) == Some(FunctionKind::Table));
                 if is_call && !calls.contains(e) {
                     calls.push(e.clone());
                 }
@@ -165,7 +168,9 @@ impl<'a> QueryPlanner<'a> {
                 .at(calls[0].span));
         }
         if relation.step.output == SourceKind::Table {
-            return Err(PlanError::new("bad_query", "table functions need a stream, not a table").at(calls[0].span));
+            return Err(
+                PlanError::new("bad_query", "table functions need a stream, not a table").at(calls[0].span)
+            );
         }
         let mut functions = Vec::new();
         let mut layout = relation.step.layout.clone();
@@ -205,8 +210,6 @@ impl<'a> QueryPlanner<'a> {
 pub(crate) struct SelectColumn {
     pub name: Arc<str>,
     pub expr: ast::Expr,
-    /// Whether it comes from a `*`.
-    pub is_star: bool,
 }
 
 fn filtered(input: Step, predicate: Expr) -> Step {
@@ -226,7 +229,7 @@ pub(crate) fn mapped(input: Step, value: Vec<(Arc<str>, Expr)>) -> Step {
     Step { kind: StepKind::Map { input: Box::new(input), key: None, value }, layout, output }
 }
 
-/// A window clause with ksqlDB's defaults: a day's grace less the size, a day's retention.
+/// A window clause with ksqlDB's default: a day's grace less the size. Windows are kept until they close.
 fn window_spec(window: &ast::Window) -> WindowSpec {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     let size = match window.kind {
@@ -234,7 +237,7 @@ fn window_spec(window: &ast::Window) -> WindowSpec {
         ast::WindowKind::Session { gap_ms } => gap_ms,
     };
     let grace_ms = window.grace_ms.unwrap_or((DAY_MS - size).max(0));
-    let retention_ms = window.retention_ms.unwrap_or(DAY_MS).max(size.saturating_add(grace_ms));
+    let retention_ms = window.retention_ms.unwrap_or(0).max(size.saturating_add(grace_ms));
     WindowSpec { kind: window.kind, grace_ms, retention_ms }
 }
 

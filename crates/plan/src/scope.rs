@@ -89,10 +89,9 @@ impl Scope {
             .filter(|c| source.is_none_or(|s| s.text == c.source))
             .map(|c| &*c.name)
             .collect();
-        let error =
-            PlanError::new("unknown_column", format!("column \"{}\" cannot be resolved", name.text)).at(name.span);
-        let declared: Vec<&str> =
-            near.iter().filter(|n| !is_reserved_column(n)).copied().take(12).collect();
+        let error = PlanError::new("unknown_column", format!("column \"{}\" cannot be resolved", name.text))
+            .at(name.span);
+        let declared: Vec<&str> = near.iter().filter(|n| !is_reserved_column(n)).copied().take(12).collect();
         match crate::nearest(&name.text, &near) {
             Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),
             None if declared.is_empty() => error,

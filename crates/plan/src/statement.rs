@@ -99,7 +99,9 @@ impl Planner<'_> {
         }
         let window = with.window()?;
         if window.is_some() && schema.key().next().is_none() {
-            return Err(PlanError::new("missing_key", "a windowed source needs a key column").at(statement.name.span));
+            return Err(
+                PlanError::new("missing_key", "a windowed source needs a key column").at(statement.name.span)
+            );
         }
         let source = Source {
             name: statement.name.text.clone(),
@@ -121,8 +123,10 @@ impl Planner<'_> {
 
     /// Plans CREATE STREAM|TABLE … AS SELECT.
     pub fn create_as(&self, statement: &ast::CreateAs, text: &str) -> Result<PlannedPersistent> {
-        let with =
-            With::new(&statement.properties, &["QUERY_ID", "KEY", "WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR"])?;
+        let with = With::new(
+            &statement.properties,
+            &["QUERY_ID", "KEY", "WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR"],
+        )?;
         let query = self.query(&statement.query, Purpose::Persistent)?;
         if query.root.output != statement.kind {
             let (is, not) = match statement.kind {
@@ -136,11 +140,8 @@ impl Planner<'_> {
         let first = &query.sources[0];
         let mut inherited_key = first.key_format.clone();
         if inherited_key.name == "NONE" && !query.root.layout.key.is_empty() {
-            inherited_key = FormatSpec {
-                name: self.settings.key_format.clone(),
-                delimiter: None,
-                wrap_single: None,
-            };
+            inherited_key =
+                FormatSpec { name: self.settings.key_format.clone(), delimiter: None, wrap_single: None };
         }
         let mut inherited_value = first.value_format.clone();
         if query.root.layout.value.len() != 1 {
@@ -159,7 +160,9 @@ impl Planner<'_> {
             schema = schema.with_value(name.clone(), data_type.clone());
         }
         if layout.value.is_empty() && statement.kind == SourceKind::Stream && layout.key.is_empty() {
-            return Err(PlanError::new("bad_query", "the SELECT list has no columns").at(statement.query.span));
+            return Err(
+                PlanError::new("bad_query", "the SELECT list has no columns").at(statement.query.span)
+            );
         }
         let topic = with
             .text("KAFKA_TOPIC")?
@@ -200,12 +203,16 @@ impl Planner<'_> {
         check_writable(&target, &statement.target)?;
         let query = self.query(&statement.query, Purpose::Persistent)?;
         if query.root.output == SourceKind::Table {
-            return Err(PlanError::new("wrong_kind", "the query's result is a table, the target is a stream")
-                .at(statement.query.span));
+            return Err(PlanError::new(
+                "wrong_kind",
+                "the query's result is a table, the target is a stream",
+            )
+            .at(statement.query.span));
         }
         let columns = |layout: &[(Arc<str>, DataType)]| layout.to_vec();
         let wanted: Vec<_> = target.schema.key().map(|c| (c.name.clone(), c.data_type.clone())).collect();
-        let wanted_value: Vec<_> = target.schema.value().map(|c| (c.name.clone(), c.data_type.clone())).collect();
+        let wanted_value: Vec<_> =
+            target.schema.value().map(|c| (c.name.clone(), c.data_type.clone())).collect();
         let given = (columns(&query.root.layout.key), columns(&query.root.layout.value));
         let same_types = |a: &[(Arc<str>, DataType)], b: &[(Arc<str>, DataType)], names: bool| {
             a.len() == b.len()
@@ -269,17 +276,22 @@ impl Planner<'_> {
             let known = &*column.text == "ROWTIME" || declared.iter().any(|c| c.name == column.text);
             if !known {
                 let near: Vec<&str> = declared.iter().map(|c| &*c.name).collect();
-                let error =
-                    PlanError::new("unknown_column", format!("column \"{}\" does not exist in {}", column.text, source.name))
-                        .at(column.span);
+                let error = PlanError::new(
+                    "unknown_column",
+                    format!("column \"{}\" does not exist in {}", column.text, source.name),
+                )
+                .at(column.span);
                 return Err(match crate::nearest(&column.text, &near) {
                     Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),
                     None => error,
                 });
             }
             if statement.columns[..i].contains(column) {
-                return Err(PlanError::new("duplicate_column", format!("column \"{}\" is named twice", column.text))
-                    .at(column.span));
+                return Err(PlanError::new(
+                    "duplicate_column",
+                    format!("column \"{}\" is named twice", column.text),
+                )
+                .at(column.span));
             }
         }
         let typing = Typing::new(self.library, self.catalog, Default::default());
@@ -294,7 +306,8 @@ impl Planner<'_> {
             }
         };
         let key = source.schema.key().map(|c| value_of(&c.name, &c.data_type)).collect::<Result<Vec<_>>>()?;
-        let value = source.schema.value().map(|c| value_of(&c.name, &c.data_type)).collect::<Result<Vec<_>>>()?;
+        let value =
+            source.schema.value().map(|c| value_of(&c.name, &c.data_type)).collect::<Result<Vec<_>>>()?;
         let rowtime = match names.iter().any(|n| &**n == "ROWTIME") {
             true => Some(value_of("ROWTIME", &DataType::BigInt)?),
             false => None,
@@ -302,17 +315,21 @@ impl Planner<'_> {
         if source.kind == SourceKind::Table
             && key.iter().all(|k| matches!(k.kind, crate::expr::ExprKind::Constant(types::Value::Null)))
         {
-            return Err(PlanError::new("bad_insert", format!("the primary key of {} needs a value", source.name))
-                .at(statement.target.span));
+            return Err(PlanError::new(
+                "bad_insert",
+                format!("the primary key of {} needs a value", source.name),
+            )
+            .at(statement.target.span));
         }
         Ok(PlannedInsert { source, key, value, rowtime })
     }
 
     /// The source of that name.
     pub fn source(&self, name: &ast::Ident) -> Result<Arc<Source>> {
-        self.catalog.source(&name.text).cloned().ok_or_else(|| {
-            unknown_source(&name.text, name.span, self.catalog.sources().map(|s| &*s.name))
-        })
+        self.catalog
+            .source(&name.text)
+            .cloned()
+            .ok_or_else(|| unknown_source(&name.text, name.span, self.catalog.sources().map(|s| &*s.name)))
     }
 
     /// The declared columns of CREATE and ALTER.
@@ -321,24 +338,34 @@ impl Planner<'_> {
         for column in columns {
             let name = &column.name.text;
             if is_reserved_column(name) {
-                return Err(PlanError::new("reserved_column", format!("\"{name}\" is a reserved column name"))
-                    .at(column.name.span));
+                return Err(PlanError::new(
+                    "reserved_column",
+                    format!("\"{name}\" is a reserved column name"),
+                )
+                .at(column.name.span));
             }
             if schema.find(name).is_some() {
-                return Err(PlanError::new("duplicate_column", format!("column \"{name}\" is declared twice"))
-                    .at(column.name.span));
+                return Err(PlanError::new(
+                    "duplicate_column",
+                    format!("column \"{name}\" is declared twice"),
+                )
+                .at(column.name.span));
             }
             let data_type = typing::resolve_type(self.catalog, &column.type_name)?;
             let namespace = match (&column.constraint, kind) {
                 (ColumnConstraint::None, _) => Namespace::Value,
-                (ColumnConstraint::Key, SourceKind::Stream) | (ColumnConstraint::PrimaryKey, SourceKind::Table) => {
+                (ColumnConstraint::Key, SourceKind::Stream)
+                | (ColumnConstraint::PrimaryKey, SourceKind::Table) => {
                     crate::check_key_type(&data_type).map_err(|e| e.at(column.name.span))?;
                     Namespace::Key
                 }
                 (ColumnConstraint::Key, SourceKind::Table) => {
-                    return Err(PlanError::new("bad_key", format!("column \"{name}\" of a table is marked KEY"))
-                        .at(column.name.span)
-                        .hint("a table has a PRIMARY KEY"));
+                    return Err(PlanError::new(
+                        "bad_key",
+                        format!("column \"{name}\" of a table is marked KEY"),
+                    )
+                    .at(column.name.span)
+                    .hint("a table has a PRIMARY KEY"));
                 }
                 (ColumnConstraint::PrimaryKey, SourceKind::Stream) => {
                     return Err(PlanError::new(
@@ -417,7 +444,10 @@ fn insertable(typed: Expr, target: &DataType) -> Result<Expr> {
         && types::is_castable(from, target)
         && (from.is_numeric() == target.is_numeric())
     {
-        return Ok(Expr { kind: crate::expr::ExprKind::Cast(Box::new(typed)), data_type: Some(target.clone()) });
+        return Ok(Expr {
+            kind: crate::expr::ExprKind::Cast(Box::new(typed)),
+            data_type: Some(target.clone()),
+        });
     }
     typing::cast_to(typed, target)
 }
@@ -429,8 +459,11 @@ fn check_writable(source: &Source, name: &ast::Ident) -> Result<()> {
             .hint("it was made by CREATE SOURCE"));
     }
     if source.schema.headers().next().is_some() {
-        return Err(PlanError::new("read_only", format!("\"{}\" has header columns and cannot be written", source.name))
-            .at(name.span));
+        return Err(PlanError::new(
+            "read_only",
+            format!("\"{}\" has header columns and cannot be written", source.name),
+        )
+        .at(name.span));
     }
     Ok(())
 }
@@ -474,7 +507,9 @@ fn timestamp(with: &With<'_>, schema: &Schema) -> Result<Option<TimestampColumn>
     let written = with.text("TIMESTAMP")?.unwrap_or_default();
     let Some(column) = schema.find(&name).or_else(|| schema.find(&written)) else {
         let known: Vec<&str> = schema.columns.iter().map(|c| &*c.name).collect();
-        let error = PlanError::new("unknown_column", format!("the TIMESTAMP column \"{name}\" does not exist")).at(span);
+        let error =
+            PlanError::new("unknown_column", format!("the TIMESTAMP column \"{name}\" does not exist"))
+                .at(span);
         return Err(match crate::nearest(&name, &known) {
             Some(near) => error.hint(format!("did you mean {near}?")),
             None => error,
@@ -502,7 +537,9 @@ fn timestamp(with: &With<'_>, schema: &Schema) -> Result<Option<TimestampColumn>
         (other, None) => {
             return Err(PlanError::new(
                 "bad_property",
-                format!("the TIMESTAMP column \"{name}\" is {other}, not BIGINT, TIMESTAMP, STRING or DOUBLE"),
+                format!(
+                    "the TIMESTAMP column \"{name}\" is {other}, not BIGINT, TIMESTAMP, STRING or DOUBLE"
+                ),
             )
             .at(span));
         }
@@ -513,9 +550,12 @@ fn timestamp(with: &With<'_>, schema: &Schema) -> Result<Option<TimestampColumn>
 /// Old KSQL's `KEY='column'`: that column becomes the key; a record without key takes it from its value.
 fn legacy_key(schema: &mut Schema, name: &str, with: &With<'_>) -> Result<Arc<str>> {
     if let Some(key) = schema.key().next() {
-        return Err(PlanError::new("bad_property", format!("column \"{}\" is declared as the key already", key.name))
-            .at(with.span("KEY"))
-            .hint("leave KEY out of the WITH clause"));
+        return Err(PlanError::new(
+            "bad_property",
+            format!("column \"{}\" is declared as the key already", key.name),
+        )
+        .at(with.span("KEY"))
+        .hint("leave KEY out of the WITH clause"));
     }
     match schema.columns.iter_mut().find(|c| &*c.name == name) {
         Some(column) => {

@@ -84,7 +84,9 @@ impl<'a> Typing<'a> {
                 let right = self.condition(right, "an operand of AND, OR")?;
                 Ok(boolean(ExprKind::Logical(*op, Box::new(left), Box::new(right))))
             }
-            Ast::Not(inner) => Ok(boolean(ExprKind::Not(Box::new(self.condition(inner, "the operand of NOT")?)))),
+            Ast::Not(inner) => {
+                Ok(boolean(ExprKind::Not(Box::new(self.condition(inner, "the operand of NOT")?))))
+            }
             Ast::IsNull { expr, negated } => {
                 Ok(boolean(ExprKind::IsNull(Box::new(self.expr(expr)?), *negated)))
             }
@@ -99,10 +101,9 @@ impl<'a> Typing<'a> {
             Ast::Lambda { .. } => {
                 Err(PlanError::new("misplaced_lambda", "a lambda can only be an argument of a function"))
             }
-            Ast::Interval(unit) => Ok(Expr::constant(
-                Value::text(format!("{unit:?}").to_uppercase()),
-                DataType::String,
-            )),
+            Ast::Interval(unit) => {
+                Ok(Expr::constant(Value::text(format!("{unit:?}").to_uppercase()), DataType::String))
+            }
             Ast::Array(items) => self.array(items),
             Ast::Map(entries) => self.map(entries),
             Ast::Struct(fields) => self.structure(fields),
@@ -251,17 +252,14 @@ pub fn resolve_type(catalog: &Catalog, type_name: &TypeName) -> Result<DataType>
                     )
                     .at(name.span));
                 }
-                layout.push(Field {
-                    name: name.text.clone(),
-                    data_type: resolve_type(catalog, field_type)?,
-                });
+                layout.push(Field { name: name.text.clone(), data_type: resolve_type(catalog, field_type)? });
             }
             DataType::Struct(Arc::from(layout))
         }
         TypeName::Custom(name) => catalog.custom_type(&name.text).cloned().ok_or_else(|| {
             let known: Vec<&str> = catalog.custom_types().map(|(n, _)| &**n).chain(BUILTIN_TYPES).collect();
-            let error =
-                PlanError::new("unknown_type", format!("type \"{}\" does not exist", name.text)).at(name.span);
+            let error = PlanError::new("unknown_type", format!("type \"{}\" does not exist", name.text))
+                .at(name.span);
             match crate::nearest(&name.text, &known) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error.hint("SHOW TYPES lists the types made by CREATE TYPE"),
@@ -271,8 +269,21 @@ pub fn resolve_type(catalog: &Catalog, type_name: &TypeName) -> Result<DataType>
 }
 
 const BUILTIN_TYPES: [&str; 15] = [
-    "BOOLEAN", "INTEGER", "INT", "BIGINT", "DOUBLE", "DECIMAL", "STRING", "VARCHAR", "BYTES", "DATE", "TIME",
-    "TIMESTAMP", "ARRAY", "MAP", "STRUCT",
+    "BOOLEAN",
+    "INTEGER",
+    "INT",
+    "BIGINT",
+    "DOUBLE",
+    "DECIMAL",
+    "STRING",
+    "VARCHAR",
+    "BYTES",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "ARRAY",
+    "MAP",
+    "STRUCT",
 ];
 
 fn boolean(kind: ExprKind) -> Expr {

@@ -89,12 +89,9 @@ pub fn map(expr: &Expr, replace: &dyn Fn(&Expr) -> Option<Expr>) -> Expr {
         ExprKind::In { expr, list, negated } => {
             ExprKind::In { expr: boxed(expr), list: list.iter().map(go).collect(), negated: *negated }
         }
-        ExprKind::Like { expr, pattern, escape, negated } => ExprKind::Like {
-            expr: boxed(expr),
-            pattern: boxed(pattern),
-            escape: *escape,
-            negated: *negated,
-        },
+        ExprKind::Like { expr, pattern, escape, negated } => {
+            ExprKind::Like { expr: boxed(expr), pattern: boxed(pattern), escape: *escape, negated: *negated }
+        }
         ExprKind::Case { operand, branches, otherwise } => ExprKind::Case {
             operand: operand.as_deref().map(boxed),
             branches: branches.iter().map(|(w, t)| (go(w), go(t))).collect(),

@@ -50,9 +50,11 @@ impl<'a> With<'a> {
             let upper = name.to_uppercase();
             if !NAMES.contains(&upper.as_str()) || refused.contains(&upper.as_str()) {
                 let known: Vec<&str> = NAMES.iter().filter(|n| !refused.contains(n)).copied().collect();
-                let error =
-                    PlanError::new("unknown_property", format!("unknown property \"{name}\" in the WITH clause"))
-                        .at(property.name.span);
+                let error = PlanError::new(
+                    "unknown_property",
+                    format!("unknown property \"{name}\" in the WITH clause"),
+                )
+                .at(property.name.span);
                 return Err(match crate::nearest(&upper, &known) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
                     None => error,
@@ -130,7 +132,11 @@ impl<'a> With<'a> {
     }
 
     /// Key and value format.
-    pub fn formats(&self, inherited: Option<(&FormatSpec, &FormatSpec)>, settings: &Settings) -> Result<(FormatSpec, FormatSpec)> {
+    pub fn formats(
+        &self,
+        inherited: Option<(&FormatSpec, &FormatSpec)>,
+        settings: &Settings,
+    ) -> Result<(FormatSpec, FormatSpec)> {
         let both = self.format_name("FORMAT")?;
         let key = self.format_name("KEY_FORMAT")?;
         let value = self.format_name("VALUE_FORMAT")?;
@@ -191,7 +197,8 @@ impl<'a> With<'a> {
         default: Option<&str>,
     ) -> Result<FormatSpec> {
         let inherited = inherited.filter(|i| name.as_ref().is_none_or(|n| *n == i.name));
-        let Some(name) = name.or_else(|| inherited.map(|i| i.name.clone())).or_else(|| default.map(Into::into))
+        let Some(name) =
+            name.or_else(|| inherited.map(|i| i.name.clone())).or_else(|| default.map(Into::into))
         else {
             return Err(PlanError::new("missing_format", "the WITH clause needs VALUE_FORMAT")
                 .hint("for example VALUE_FORMAT='JSON'"));
@@ -234,7 +241,7 @@ impl<'a> With<'a> {
         match (kind.to_uppercase().as_str(), size) {
             ("SESSION", None) => Ok(Some(WindowInfo::Session)),
             ("SESSION", Some(_)) => refuse("SESSION windows have no WINDOW_SIZE", "WINDOW_SIZE"),
-            ("TUMBLING" | "HOPPING", Some(size)) => match sql::parse_duration(&size) {
+            ("TUMBLING" | "HOPPING", Some(size)) => match duration_ms(&size) {
                 Some(size_ms) if size_ms > 0 => Ok(Some(WindowInfo::Time { size_ms })),
                 _ => refuse("WINDOW_SIZE is a number and a unit, for example '30 SECONDS'", "WINDOW_SIZE"),
             },
@@ -247,4 +254,18 @@ impl<'a> With<'a> {
 fn wrong(property: &Property, expected: &str) -> PlanError {
     let Property { name: Ident { text, .. }, .. } = property;
     PlanError::new("bad_property", format!("\"{text}\" must be {expected}")).at(property.span)
+}
+
+/// A duration as WINDOW_SIZE gives it: a number and a unit.
+fn duration_ms(text: &str) -> Option<i64> {
+    let (number, unit) = text.trim().split_once(char::is_whitespace)?;
+    let unit_ms: i64 = match unit.trim().to_uppercase().trim_end_matches('S') {
+        "DAY" => 86_400_000,
+        "HOUR" => 3_600_000,
+        "MINUTE" => 60_000,
+        "SECOND" => 1000,
+        "MILLISECOND" => 1,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(unit_ms)
 }

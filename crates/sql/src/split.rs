@@ -20,11 +20,12 @@ pub struct StatementText {
 pub fn split(text: &str) -> (Vec<StatementText>, Option<String>) {
     let mut statements = Vec::new();
     let mut own: Option<(usize, usize)> = None;
-    let mut open_comment = false;
+    let mut open_comment: Option<usize> = None;
     for piece in pieces(text) {
         match piece.kind {
             PieceKind::Space => {}
-            PieceKind::Comment => open_comment = !piece.terminated,
+            PieceKind::Comment if piece.terminated => {}
+            PieceKind::Comment => open_comment = Some(piece.start),
             PieceKind::Symbol if &text[piece.start..piece.end] == ";" => {
                 if let Some((start, end)) = own.take() {
                     statements
@@ -34,12 +35,11 @@ pub fn split(text: &str) -> (Vec<StatementText>, Option<String>) {
             _ => own = Some((own.map_or(piece.start, |(start, _)| start), piece.end)),
         }
     }
-    let rest = match own {
-        // The comment that is still open belongs to the rest: its next line is comment too.
-        Some((start, _)) if open_comment => Some(text[start..].to_owned()),
-        Some((start, end)) => Some(text[start..end].to_owned()),
-        None if open_comment => Some(text[text.rfind("/*").unwrap_or(0)..].to_owned()),
-        None => None,
+    // A comment that is still open belongs to the rest: its next line is comment too.
+    let rest = match (own, open_comment) {
+        (Some((start, end)), None) => Some(text[start..end].to_owned()),
+        (Some((start, _)), Some(_)) | (None, Some(start)) => Some(text[start..].to_owned()),
+        (None, None) => None,
     };
     (statements, rest)
 }
@@ -69,6 +69,6 @@ mod tests {
         check("  \n", &[], None);
         check("a; -- b", &["a"], None);
         check("a /* b; ", &[], Some("a /* b; "));
-        check("/* b; ", &[], Some("/* b; "));
+        check("/* b; /* c", &[], Some("/* b; /* c"));
     }
 }

@@ -1,10 +1,15 @@
 //! ksqlDB's validation cases, where they lie beside the workspace: every statement of a case that is
-//! expected to succeed has to parse, and to survive being written out. Skipped where they are not.
+//! expected to succeed has to parse, and to read back when written out. Skipped where they are not.
+
+#![allow(clippy::unwrap_used, reason = "unwrap is for tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+mod written_out;
+use written_out::check_written_out;
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance/ksqldb");
 const SEEDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/seeds");
@@ -20,13 +25,39 @@ fn every_statement_of_the_positive_cases_parses() {
     for file in files {
         for (case, statement) in positive_statements(&file) {
             match sql::parse(&statement) {
-                Ok(_) => parsed += 1,
+                Ok(statements) => {
+                    parsed += 1;
+                    statements.iter().for_each(|each| check_written_out(&each.statement));
+                }
                 Err(error) => failures.push(format!("{case}\n{}", error.render(&statement))),
             }
         }
     }
     println!("{parsed} statements parse, {} do not", failures.len());
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn statements_with_a_syntax_error_are_refused() {
+    let mut refused = 0;
+    for file in json_files(Path::new(CASES)) {
+        for case in cases(&file) {
+            let expected = &case["expectedException"];
+            let message = expected["message"].as_str().unwrap_or_default();
+            let is_syntax = message.contains("Syntax Error")
+                || message.contains("Syntax error")
+                || message.contains("Invalid numeric literal")
+                || message.contains("overflows DOUBLE");
+            let Some(last) = case["statements"].as_array().and_then(|all| all.last()?.as_str()) else {
+                continue;
+            };
+            if is_syntax {
+                assert!(sql::parse(last).is_err(), "{last}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{refused} statements with a syntax error are refused");
 }
 
 #[test]
@@ -63,15 +94,19 @@ fn json_files(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The statements of the file's cases that expect no error, with the case's name.
-fn positive_statements(file: &Path) -> Vec<(String, String)> {
+fn cases(file: &Path) -> Vec<Value> {
     let text = fs::read_to_string(file).unwrap();
     let json: Value = serde_json::from_str(&text).unwrap_or_else(|_| {
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         serde_json::from_str(&lines.join("\n")).unwrap()
     });
+    json["tests"].as_array().cloned().unwrap_or_default()
+}
+
+/// The statements of the file's cases that expect no error, with the case's name.
+fn positive_statements(file: &Path) -> Vec<(String, String)> {
     let mut statements = Vec::new();
-    for case in json["tests"].as_array().into_iter().flatten() {
+    for case in cases(file) {
         if case.get("expectedException").is_some() || case.get("expectedError").is_some() {
             continue;
         }

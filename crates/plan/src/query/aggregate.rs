@@ -55,7 +55,12 @@ impl QueryPlanner<'_> {
         self.finish(query, items, relation, step, &groups, &calls, window.is_some())
     }
 
-    fn collect_calls(&self, query: &ast::Query, items: &[SelectColumn], relation: &Relation) -> Result<Calls> {
+    fn collect_calls(
+        &self,
+        query: &ast::Query,
+        items: &[SelectColumn],
+        relation: &Relation,
+    ) -> Result<Calls> {
         let calls = RefCell::new(Calls::default());
         let error = RefCell::new(None);
         for expr in items.iter().map(|i| &i.expr).chain(&query.having) {
@@ -123,7 +128,10 @@ impl QueryPlanner<'_> {
                 if !function.call.code.can_undo() {
                     return Err(PlanError::new(
                         "bad_query",
-                        format!("{} cannot aggregate a table: a changed row could not be taken out again", function.name),
+                        format!(
+                            "{} cannot aggregate a table: a changed row could not be taken out again",
+                            function.name
+                        ),
                     )
                     .at(query.span)
                     .hint("aggregate the stream behind the table instead"));
@@ -155,9 +163,10 @@ impl QueryPlanner<'_> {
         }
         let is_key = key.len() == relation.step.layout.key.len()
             && relation.step.layout.window.is_none()
-            && key.iter().enumerate().all(|(i, e)| {
-                matches!(e.kind, crate::expr::ExprKind::Column(ColumnRef::Key(k)) if k == i)
-            });
+            && key
+                .iter()
+                .enumerate()
+                .all(|(i, e)| matches!(e.kind, crate::expr::ExprKind::Column(ColumnRef::Key(k)) if k == i));
         let grouped_layout = Layout {
             key: key_layout,
             value: arguments

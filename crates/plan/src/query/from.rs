@@ -93,19 +93,31 @@ impl QueryPlanner<'_> {
             first.source.schema.key().map(|c| column(&first.alias, &c.name)).collect();
         let (step, scope) = narrowed(first.step, &first.scope, needed);
         let mut foreign_key: Option<Vec<Vec<ast::Expr>>> = None;
-        let mut left = Joined { step, scope, key: if first_key.len() == 1 { first_key.clone() } else { vec![] }, is_rekeyed: false };
+        let mut left = Joined {
+            step,
+            scope,
+            key: if first_key.len() == 1 { first_key.clone() } else { vec![] },
+            is_rekeyed: false,
+        };
         for (join, right) in query.from.joins.iter().zip(rest) {
             let right_key: Vec<ast::Expr> =
                 right.source.schema.key().map(|c| column(&right.alias, &c.name)).collect();
             let (left_on, right_on) = self.sides(join, everything, &right.alias)?;
             let (step, scope) = narrowed(right.step, &right.scope, needed);
-            let right_side = Joined { step, scope, key: if right_key.len() == 1 { right_key } else { vec![] }, is_rekeyed: false };
+            let right_side = Joined {
+                step,
+                scope,
+                key: if right_key.len() == 1 { right_key } else { vec![] },
+                is_rekeyed: false,
+            };
             if left.step.output == SourceKind::Table
                 && right_side.step.output == SourceKind::Table
                 && !left.key.contains(&left_on)
             {
                 if query.from.joins.len() > 1 && foreign_key.is_some() {
-                    return Err(PlanError::new("bad_join", "a query can have one foreign-key join").at(join.span));
+                    return Err(
+                        PlanError::new("bad_join", "a query can have one foreign-key join").at(join.span)
+                    );
                 }
                 foreign_key = Some(first_key.iter().map(|k| vec![k.clone()]).collect());
                 left = self.foreign_key_join(join, left, right_side, left_on, right_on)?;
@@ -140,9 +152,9 @@ impl QueryPlanner<'_> {
     /// The two sides of `ON a = b`: what refers to the sources before, and what refers to the new one.
     fn sides(&self, join: &ast::Join, everything: &Scope, right: &str) -> Result<(ast::Expr, ast::Expr)> {
         let Ast::Compare(ast::CompareOp::Equal, a, b) = &join.on.kind else {
-            return Err(PlanError::new("bad_join", "a join condition is one equality").at(join.on.span).hint(
-                "write ON left.column = right.column; further conditions go into WHERE",
-            ));
+            return Err(PlanError::new("bad_join", "a join condition is one equality")
+                .at(join.on.span)
+                .hint("write ON left.column = right.column; further conditions go into WHERE"));
         };
         let side = |expr: &ast::Expr| -> Result<(bool, bool)> {
             self.typing(everything).expr(expr)?;
@@ -159,8 +171,11 @@ impl QueryPlanner<'_> {
         match (side(a)?, side(b)?) {
             ((true, false), (false, true)) => Ok((a_canonical, b_canonical)),
             ((false, true), (true, false)) => Ok((b_canonical, a_canonical)),
-            _ => Err(PlanError::new("bad_join", "each side of a join condition must name one of the joined sources")
-                .at(join.on.span)),
+            _ => Err(PlanError::new(
+                "bad_join",
+                "each side of a join condition must name one of the joined sources",
+            )
+            .at(join.on.span)),
         }
     }
 
@@ -177,10 +192,7 @@ impl QueryPlanner<'_> {
         if kinds.1 == SourceKind::Table && !right.key.contains(&right_on) {
             return Err(PlanError::new(
                 "bad_join",
-                format!(
-                    "a table is joined on its primary key, not on {}",
-                    sql::format_expression(&right_on)
-                ),
+                format!("a table is joined on its primary key, not on {}", sql::format_expression(&right_on)),
             )
             .at(join.on.span)
             .hint("swap the sides, or make a table with that key by CREATE TABLE … GROUP BY"));
@@ -195,8 +207,11 @@ impl QueryPlanner<'_> {
         if left_rekeyed.step.layout.window.is_some() != right_rekeyed.step.layout.window.is_some()
             && kinds == (SourceKind::Stream, SourceKind::Stream)
         {
-            return Err(PlanError::new("bad_join", "a windowed source can only be joined with a windowed one")
-                .at(join.span));
+            return Err(PlanError::new(
+                "bad_join",
+                "a windowed source can only be joined with a windowed one",
+            )
+            .at(join.span));
         }
         let (layout, scope) = concatenated(&left_rekeyed, &right_rekeyed);
         let mut key = left_rekeyed.key.clone();
@@ -222,7 +237,9 @@ impl QueryPlanner<'_> {
                     grace_ms: within.grace_ms,
                 }
             }
-            (SourceKind::Stream, SourceKind::Table) => StepKind::StreamTableJoin { kind: join.kind, left, right },
+            (SourceKind::Stream, SourceKind::Table) => {
+                StepKind::StreamTableJoin { kind: join.kind, left, right }
+            }
             _ => StepKind::TableTableJoin { kind: join.kind, left, right },
         };
         Ok(Joined { step: Step { kind, layout, output: kinds.0 }, scope, key, is_rekeyed })
@@ -282,7 +299,8 @@ impl QueryPlanner<'_> {
             Ast::Column { name, .. } => name.text.clone(),
             _ => "ROWKEY".into(),
         };
-        let layout = Layout { key: vec![(name, data_type)], value: side.step.layout.value.clone(), window: None };
+        let layout =
+            Layout { key: vec![(name, data_type)], value: side.step.layout.value.clone(), window: None };
         let map = Step {
             kind: StepKind::Map { input: Box::new(side.step), key: Some(vec![key]), value },
             layout: layout.clone(),
@@ -371,7 +389,8 @@ fn needed_columns(query: &ast::Query, everything: &Scope) -> Vec<ScopeColumn> {
     };
     for item in &query.select {
         if let ast::SelectItem::All { source, .. } = item {
-            let all = everything.columns.iter().filter(|c| source.as_ref().is_none_or(|s| s.text == c.source));
+            let all =
+                everything.columns.iter().filter(|c| source.as_ref().is_none_or(|s| s.text == c.source));
             all.filter(|c| !c.is_pseudo || !query.partition_by.is_empty()).for_each(&mut add);
         }
     }
@@ -404,7 +423,8 @@ fn needed_columns(query: &ast::Query, everything: &Scope) -> Vec<ScopeColumn> {
 fn narrowed(step: Step, scope: &Scope, needed: &[ScopeColumn]) -> (Step, Scope) {
     let alias = scope.columns[0].source.clone();
     let columns: Vec<&ScopeColumn> = needed.iter().filter(|c| c.source == alias).collect();
-    let value = columns.iter().map(|c| (c.name.clone(), Expr::column(c.column, c.data_type.clone()))).collect();
+    let value =
+        columns.iter().map(|c| (c.name.clone(), Expr::column(c.column, c.data_type.clone()))).collect();
     let scope = Scope {
         columns: columns
             .iter()
@@ -432,7 +452,8 @@ fn concatenated(left: &Joined, right: &Joined) -> (Layout, Scope) {
 }
 
 fn check_join(join: &ast::Join, kinds: (SourceKind, SourceKind)) -> Result<()> {
-    let refuse = |message: &str, hint: &str| Err(PlanError::new("bad_join", message).at(join.span).hint(hint));
+    let refuse =
+        |message: &str, hint: &str| Err(PlanError::new("bad_join", message).at(join.span).hint(hint));
     match kinds {
         (SourceKind::Stream, SourceKind::Stream) if join.within.is_none() => refuse(
             "a stream-stream join needs WITHIN",

@@ -50,7 +50,8 @@ impl QueryPlanner<'_> {
             let Some(place) = place else {
                 return Err(missing_key(synonyms));
             };
-            if let Some(again) = canonical.iter().enumerate().position(|(i, c)| i != place && *c == canonical[place])
+            if let Some(again) =
+                canonical.iter().enumerate().position(|(i, c)| i != place && *c == canonical[place])
             {
                 return Err(PlanError::new(
                     "duplicate_key",
@@ -92,7 +93,9 @@ impl QueryPlanner<'_> {
         if query.partition_by.len() > 1
             && let Some(null) = query.partition_by.iter().find(|e| is_null(e))
         {
-            return Err(PlanError::new("bad_query", "PARTITION BY several columns cannot include NULL").at(null.span));
+            return Err(
+                PlanError::new("bad_query", "PARTITION BY several columns cannot include NULL").at(null.span)
+            );
         }
         let mut keys: Vec<(Arc<str>, Expr)> = Vec::new();
         let mut taken = Vec::new();

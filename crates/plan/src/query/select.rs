@@ -35,7 +35,7 @@ impl QueryPlanner<'_> {
                     for field in fields.iter() {
                         let name = Ident { text: field.name.clone(), quoted: true, span: *span };
                         let expr = ast::Expr { kind: Ast::Field(Box::new(base.clone()), name), span: *span };
-                        items.push(SelectColumn { name: field.name.clone(), expr, is_star: true });
+                        items.push(SelectColumn { name: field.name.clone(), expr });
                     }
                 }
                 SelectItem::Expr { expr, alias } => {
@@ -48,7 +48,7 @@ impl QueryPlanner<'_> {
                         }
                         None => names.for_expr(expr, relation, &items)?,
                     };
-                    items.push(SelectColumn { name, expr: expr.clone(), is_star: false });
+                    items.push(SelectColumn { name, expr: expr.clone() });
                 }
             }
         }
@@ -98,7 +98,7 @@ impl QueryPlanner<'_> {
                 if !is_column && !is_null && !already && source.is_none() {
                     let name = Names::new(relation).for_expr(expr, relation, items);
                     if let Ok(name) = name {
-                        items.push(SelectColumn { name, expr: expr.clone(), is_star: true });
+                        items.push(SelectColumn { name, expr: expr.clone() });
                     }
                 }
             }
@@ -111,7 +111,7 @@ impl QueryPlanner<'_> {
             };
             let mut expr = column(&c.source, &c.name);
             expr.span = span;
-            items.push(SelectColumn { name, expr, is_star: true });
+            items.push(SelectColumn { name, expr });
         }
     }
 }
@@ -140,7 +140,12 @@ impl Names {
         Self { next: taken.map_or(0, |n| n + 1) }
     }
 
-    fn for_expr(&mut self, expr: &ast::Expr, relation: &Relation, items: &[SelectColumn]) -> Result<Arc<str>> {
+    fn for_expr(
+        &mut self,
+        expr: &ast::Expr,
+        relation: &Relation,
+        items: &[SelectColumn],
+    ) -> Result<Arc<str>> {
         match &expr.kind {
             Ast::Column { .. } => {
                 let Ast::Column { source, name } = walk::canonical(expr, &relation.scope).kind else {

@@ -72,7 +72,12 @@ impl Typing<'_> {
     }
 
     /// An aggregate call, its arguments typed on this scope.
-    pub fn aggregate(&self, name: &Ident, args: &[ast::Expr], star: bool) -> Result<(AggregateFunction, DataType)> {
+    pub fn aggregate(
+        &self,
+        name: &Ident,
+        args: &[ast::Expr],
+        star: bool,
+    ) -> Result<(AggregateFunction, DataType)> {
         let typed = args.iter().map(|a| self.expr(a)).collect::<Result<Vec<_>>>()?;
         let optional: Vec<Option<Expr>> = typed.iter().cloned().map(Some).collect();
         let resolved = if star {

@@ -16,7 +16,8 @@ pub fn cast_to(expr: Expr, target: &DataType) -> Result<Expr> {
         return Ok(expr);
     }
     if let ExprKind::Constant(value) = &expr.kind {
-        let reads = types::implicitly_castable(from, target) || (*from == DataType::String && !target.is_nested());
+        let reads =
+            types::implicitly_castable(from, target) || (*from == DataType::String && !target.is_nested());
         if reads {
             return match types::cast(value, from, target) {
                 Ok(value) => Ok(Expr::constant(value, target.clone())),
@@ -58,7 +59,10 @@ fn common(list: &[Expr]) -> Result<Option<DataType>> {
     if first_is_text && list.iter().all(|e| matches!(e.kind, ExprKind::Constant(_)) && !nested(e)) {
         let others: Vec<_> = list.iter().filter(|e| e.data_type.is_some() && !is_text_literal(e)).collect();
         // Literals only, the first of them text: all become text.
-        if others.iter().all(|e| e.data_type.as_ref().is_some_and(|t| t.is_numeric() || *t == DataType::Boolean)) {
+        if others
+            .iter()
+            .all(|e| e.data_type.as_ref().is_some_and(|t| t.is_numeric() || *t == DataType::Boolean))
+        {
             return Ok(Some(DataType::String));
         }
     }

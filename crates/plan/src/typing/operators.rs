@@ -192,8 +192,9 @@ fn as_decimal(expr: Expr, precision: u8, scale: u8) -> Expr {
 pub fn comparison(op: CompareOp, left: Expr, right: Expr) -> Result<Expr> {
     let (left, right) = match (&left.data_type, &right.data_type) {
         (Some(l), Some(r)) if l != r => {
-            let temporal =
-                |t: &DataType| matches!(t, DataType::Date | DataType::Time | DataType::Timestamp | DataType::Bytes);
+            let temporal = |t: &DataType| {
+                matches!(t, DataType::Date | DataType::Time | DataType::Timestamp | DataType::Bytes)
+            };
             match (l, r) {
                 (DataType::String, r) if temporal(r) => {
                     let r = r.clone();

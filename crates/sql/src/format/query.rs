@@ -9,7 +9,7 @@ impl Writer {
         self.push("SELECT ");
         self.list(&query.select, Self::select_item);
         self.push(" FROM ");
-        self.from_source(&query.from.source);
+        self.source_and_alias(&query.from.source);
         for join in &query.from.joins {
             self.join(join);
         }
@@ -55,7 +55,7 @@ impl Writer {
         }
     }
 
-    fn from_source(&mut self, source: &FromSource) {
+    fn source_and_alias(&mut self, source: &FromSource) {
         self.name(&source.name);
         if let Some(alias) = &source.alias {
             self.push(" AS ");
@@ -70,7 +70,7 @@ impl Writer {
             JoinKind::Right => " RIGHT JOIN ",
             JoinKind::Full => " FULL JOIN ",
         });
-        self.from_source(&join.source);
+        self.source_and_alias(&join.source);
         if let Some(within) = &join.within {
             self.push(" WITHIN ");
             if within.before_ms == within.after_ms {

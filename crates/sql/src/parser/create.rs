@@ -73,7 +73,6 @@ impl Parser<'_> {
         self.expect("CONNECTOR")?;
         let if_not_exists = self.if_not_exists();
         let name = self.name("name of the connector")?;
-        self.is_at("WITH");
         let properties = self.properties_if_any()?;
         Ok(Statement::CreateConnector { name, is_source, if_not_exists, properties })
     }

@@ -195,7 +195,8 @@ impl<'a> Parser<'a> {
                     .error(message, token.span)
                     .with_hint(format!("write `{upper}` in backticks to use it as a name")))
             }
-            TokenKind::DigitWord | TokenKind::Unknown | TokenKind::End => Err(self.unexpected_token(token)),
+            TokenKind::End => Err(self.error(format!("{what} expected at the end"), token.span)),
+            TokenKind::DigitWord | TokenKind::Unknown => Err(self.unexpected_token(token)),
             TokenKind::Text(_) => Err(self
                 .error(format!("{what} expected instead of the text {}", shortened(source)), token.span)
                 .with_hint("names are written bare, in backticks or in double quotes")),
@@ -342,16 +343,16 @@ impl<'a> Parser<'a> {
     }
 
     fn expected_text(&self) -> String {
-        match &*self.expected {
+        let shown = |expected: &&str| match expected.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            true => (*expected).to_owned(),
+            false => format!("\"{expected}\""),
+        };
+        let shown: Vec<String> = self.expected.iter().map(shown).collect();
+        match &*shown {
             [] => String::new(),
             many if many.len() > EXPECTED_LISTED_MAX => String::new(),
-            [rest @ .., last] => {
-                let mut list: String = rest.join(", ");
-                if !list.is_empty() {
-                    list.push_str(" or ");
-                }
-                format!(", expected {list}{last}")
-            }
+            [only] => format!(", expected {only}"),
+            [rest @ .., last] => format!(", expected {} or {last}", rest.join(", ")),
         }
     }
 }

@@ -54,6 +54,12 @@ impl Parser<'_> {
     /// `AS name`, or a bare name that does not begin the next clause.
     fn alias_if_any(&mut self) -> Result<Option<Ident>> {
         if self.take("AS") {
+            // ksqlDB refuses names that begin with a digit, but not here.
+            if self.token().kind == TokenKind::DigitWord {
+                let span = self.advance();
+                let text = self.source(span).to_ascii_uppercase().into();
+                return Ok(Some(Ident { text, quoted: false, span }));
+            }
             return match self.dotted_name() {
                 Some(name) => Ok(Some(name)),
                 None => self.name("alias").map(Some),
@@ -81,7 +87,7 @@ impl Parser<'_> {
                 .error("a query cannot be a source", span)
                 .with_hint("create a stream from the inner query with CREATE STREAM … AS SELECT"));
         }
-        let source = self.from_source()?;
+        let source = self.source_and_alias()?;
         let mut joins = Vec::new();
         loop {
             let start = self.start();
@@ -97,7 +103,7 @@ impl Parser<'_> {
         Ok(From { source, joins })
     }
 
-    fn from_source(&mut self) -> Result<FromSource> {
+    fn source_and_alias(&mut self) -> Result<FromSource> {
         Ok(FromSource { name: self.name("name of the source")?, alias: self.alias_if_any()? })
     }
 
@@ -124,7 +130,7 @@ impl Parser<'_> {
     }
 
     fn join(&mut self, kind: JoinKind, start: u32) -> Result<Join> {
-        let source = self.from_source()?;
+        let source = self.source_and_alias()?;
         let within = if self.take("WITHIN") { Some(self.within()?) } else { None };
         self.expect("ON")?;
         let on = self.expression()?;
@@ -154,6 +160,10 @@ impl Parser<'_> {
 
     fn window(&mut self) -> Result<Window> {
         let start = self.start();
+        // A window may have a name, which nothing refers to.
+        if self.is_at_name() && self.token_after(1).kind == TokenKind::Word {
+            self.name("window")?;
+        }
         let kind = if self.take("TUMBLING") {
             self.expect_all(&["(", "SIZE"])?;
             WindowKind::Tumbling { size_ms: self.duration_ms()? }

@@ -1,0 +1,295 @@
+//! The log as coordinator: transactional ids, producer ids, groups' offsets; for the engine and for outside producers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::error::LogError;
+use crate::ledger::{CommittedOffset, Entry, LANES, OffsetEntry, TransactionalId};
+use crate::log::Log;
+use crate::ticket::CommitTicket;
+use crate::transaction::{EpochTx, NO_TIMEOUT_MS, TransactionalState};
+
+/// Ids for idempotent producers are written down this many at a time.
+const PRODUCER_ID_BLOCK: i64 = 1000;
+/// Longest transactional id, group or topic name taken, as in Kafka's own string fields.
+const NAME_LEN_MAX: usize = 32_767;
+
+/// What a producer stamps its batches with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerIdentity {
+    /// The producer id.
+    pub producer_id: i64,
+    /// The epoch.
+    pub epoch: i16,
+}
+
+/// One group's offset for a partition, as a client commits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetCommit {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The next offset to read.
+    pub offset: i64,
+    /// Whatever the client wants to remember.
+    pub metadata: String,
+}
+
+impl Log {
+    /// Takes over a transactional id: fences and aborts what it had open, and returns the writer of its transactions.
+    pub fn transaction(self: &Arc<Self>, transactional_id: &str, now_ms: i64) -> Result<EpochTx, LogError> {
+        let (state, epoch) = self.init(transactional_id, NO_TIMEOUT_MS, now_ms)?;
+        Ok(EpochTx { log: self.clone(), state, epoch })
+    }
+
+    /// Gives an outside producer its id and epoch (Kafka's `InitProducerId`), fencing the one before.
+    pub fn init_producer(
+        &self,
+        transactional_id: Option<&str>,
+        timeout_ms: i64,
+        now_ms: i64,
+    ) -> Result<ProducerIdentity, LogError> {
+        let Some(transactional_id) = transactional_id else {
+            return Ok(ProducerIdentity { producer_id: self.idempotent_id()?, epoch: 0 });
+        };
+        let (state, epoch) = self.init(transactional_id, timeout_ms.min(NO_TIMEOUT_MS - 1), now_ms)?;
+        let producer_id = state.lock().producer_ids[0];
+        Ok(ProducerIdentity { producer_id, epoch })
+    }
+
+    fn init(
+        &self,
+        transactional_id: &str,
+        timeout_ms: i64,
+        now_ms: i64,
+    ) -> Result<(Arc<TransactionalState>, i16), LogError> {
+        self.check_open()?;
+        check_name("length of a transactional id", transactional_id)?;
+        let known = self.transactional.lock().expect("no holder panics").get(transactional_id).cloned();
+        let state = match known {
+            Some(state) => state,
+            None => {
+                let first = self.take_producer_ids(LANES as i64)?;
+                let producer_ids = std::array::from_fn(|lane| first + lane as i64);
+                let fresh = Arc::new(TransactionalState::new(transactional_id, producer_ids, -1, timeout_ms));
+                let mut all = self.transactional.lock().expect("no holder panics");
+                all.entry(transactional_id.to_owned()).or_insert(fresh).clone()
+            }
+        };
+        let mut inner = state.lock();
+        let old_epoch = state.epoch();
+        let mut epoch = old_epoch.saturating_add(1);
+        state.abort(&mut inner, epoch, now_ms)?;
+        if epoch == i16::MAX {
+            // Epochs are used up: new ids, beginning again.
+            let first = self.take_producer_ids(LANES as i64)?;
+            inner.producer_ids = std::array::from_fn(|lane| first + lane as i64);
+            epoch = 0;
+        }
+        inner.timeout_ms = timeout_ms;
+        let entry = Entry::Transactional {
+            id: transactional_id.to_owned(),
+            state: TransactionalId { producer_ids: inner.producer_ids, epoch, timeout_ms },
+        };
+        self.record(entry)?.wait()?;
+        state.set_epoch(epoch);
+        self.foreign.write().expect("no holder panics").insert(inner.producer_ids[0], state.clone());
+        drop(inner);
+        Ok((state, epoch))
+    }
+
+    fn take_producer_ids(&self, count: i64) -> Result<i64, LogError> {
+        let mut ids = self.idempotent_ids.lock().expect("no holder panics");
+        if ids.0 + count > ids.1 {
+            let next = ids.1 + PRODUCER_ID_BLOCK.max(count);
+            self.record(Entry::ProducerIds { next })?.wait()?;
+            *ids = (ids.1, next);
+        }
+        let first = ids.0;
+        ids.0 += count;
+        Ok(first)
+    }
+
+    fn idempotent_id(&self) -> Result<i64, LogError> {
+        self.check_open()?;
+        self.take_producer_ids(1)
+    }
+
+    fn foreign_state(
+        &self,
+        transactional_id: &str,
+        identity: ProducerIdentity,
+    ) -> Result<Arc<TransactionalState>, LogError> {
+        self.check_open()?;
+        let state = self.transactional.lock().expect("no holder panics").get(transactional_id).cloned();
+        let unknown = || LogError::UnknownProducer {
+            transactional_id: transactional_id.to_owned(),
+            producer_id: identity.producer_id,
+        };
+        let state = state.ok_or_else(unknown)?;
+        let known = state.lock().producer_ids[0] == identity.producer_id;
+        if known { Ok(state) } else { Err(unknown()) }
+    }
+
+    /// Announces partitions of an outside producer's transaction (Kafka's `AddPartitionsToTxn`), opening it if needed.
+    pub fn add_partitions_to_transaction(
+        &self,
+        transactional_id: &str,
+        identity: ProducerIdentity,
+        partitions: &[(&str, u32)],
+        now_ms: i64,
+    ) -> Result<(), LogError> {
+        let state = self.foreign_state(transactional_id, identity)?;
+        for (topic, partition) in partitions {
+            let partition = self.partition(topic, *partition)?;
+            state.add_partition(self, identity.epoch, &partition, now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a group's offsets to an outside producer's transaction (Kafka's `TxnOffsetCommit`).
+    pub fn add_offsets_to_transaction(
+        &self,
+        transactional_id: &str,
+        identity: ProducerIdentity,
+        group: &str,
+        offsets: &[OffsetCommit],
+        now_ms: i64,
+    ) -> Result<(), LogError> {
+        let state = self.foreign_state(transactional_id, identity)?;
+        check_name("length of a group's name", group)?;
+        for offset in offsets {
+            let source = self.partition(&offset.topic, offset.partition)?;
+            let entry = offset_entry(group, offset, now_ms)?;
+            state.add_offset(self, identity.epoch, entry, &source, now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Ends an outside producer's transaction (Kafka's `EndTxn`).
+    pub fn end_transaction(
+        &self,
+        transactional_id: &str,
+        identity: ProducerIdentity,
+        commit: bool,
+        now_ms: i64,
+    ) -> Result<CommitTicket, LogError> {
+        let state = self.foreign_state(transactional_id, identity)?;
+        if commit {
+            return state.commit(self, identity.epoch, now_ms);
+        }
+        state.abort_checked(identity.epoch, now_ms)?;
+        self.journal_many_markers()?;
+        Ok(CommitTicket::ready())
+    }
+
+    /// Aborts and fences transactions whose producers have been silent beyond their time.
+    pub fn abort_expired(&self, now_ms: i64) -> Result<(), LogError> {
+        let states: Vec<_> = self.transactional.lock().expect("no holder panics").values().cloned().collect();
+        for state in states {
+            if state.is_expired(now_ms) {
+                let timeout_ms = state.lock().timeout_ms;
+                tracing::info!(transactional_id = state.id, "transaction timed out");
+                self.init(&state.id, timeout_ms, now_ms)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has waiting markers written to the journal when there are many, so that their queue stays bounded.
+    pub(crate) fn journal_many_markers(&self) -> Result<(), LogError> {
+        const MARKERS_MAX: usize = 4096;
+        if self.shared.redo.lock().expect("no holder panics").len() > MARKERS_MAX {
+            return self.tidy();
+        }
+        Ok(())
+    }
+
+    /// Returns the value that the last commit of a transactional id stored under a key.
+    pub fn committed_meta(&self, transactional_id: &str, key: &[u8]) -> Option<Arc<[u8]>> {
+        self.ledger.read().expect("no holder panics").meta.get(transactional_id)?.get(key).cloned()
+    }
+
+    /// Returns all keys and values of a transactional id.
+    pub fn committed_metas(&self, transactional_id: &str) -> Vec<(Vec<u8>, Arc<[u8]>)> {
+        let ledger = self.ledger.read().expect("no holder panics");
+        let values = ledger.meta.get(transactional_id);
+        values.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// Returns a group's position in a partition.
+    pub fn committed_offset(&self, group: &str, topic: &str, partition: u32) -> Option<CommittedOffset> {
+        let ledger = self.ledger.read().expect("no holder panics");
+        ledger.groups.get(group)?.get(&(topic.to_owned(), partition)).cloned()
+    }
+
+    /// Returns all positions of a group: topic, partition, offset.
+    pub fn committed_offsets(&self, group: &str) -> Vec<(String, u32, CommittedOffset)> {
+        let ledger = self.ledger.read().expect("no holder panics");
+        let offsets = ledger.groups.get(group);
+        offsets
+            .into_iter()
+            .flatten()
+            .map(|((topic, p), offset)| (topic.clone(), *p, offset.clone()))
+            .collect()
+    }
+
+    /// Sets positions of a group outside a transaction; the ticket tells when they are durable.
+    ///
+    /// The records read must be durable before the position is, so their partitions are synced first if needed.
+    pub fn commit_offsets(
+        &self,
+        group: &str,
+        offsets: &[OffsetCommit],
+        now_ms: i64,
+    ) -> Result<CommitTicket, LogError> {
+        check_name("length of a group's name", group)?;
+        let mut entries = Vec::with_capacity(offsets.len());
+        for offset in offsets {
+            let source = self.partition(&offset.topic, offset.partition)?;
+            if source.durable.load(Ordering::Acquire) < offset.offset {
+                self.flush_partition(&source)?.wait()?;
+            }
+            entries.push(offset_entry(group, offset, now_ms)?);
+        }
+        self.record(Entry::Offsets(entries))
+    }
+
+    /// Returns the names of all groups with positions.
+    pub fn groups(&self) -> Vec<String> {
+        self.ledger.read().expect("no holder panics").groups.keys().cloned().collect()
+    }
+
+    /// Forgets all positions of a group.
+    pub fn delete_group(&self, group: &str) -> Result<(), LogError> {
+        self.record(Entry::GroupDeleted { group: group.to_owned() })?.wait()
+    }
+
+    /// Forgets a group's positions in some partitions.
+    pub fn delete_offsets(&self, group: &str, partitions: &[(&str, u32)]) -> Result<(), LogError> {
+        let partitions = partitions.iter().map(|(topic, p)| ((*topic).to_owned(), *p)).collect();
+        self.record(Entry::OffsetsDeleted { group: group.to_owned(), partitions })?.wait()
+    }
+}
+
+fn offset_entry(group: &str, offset: &OffsetCommit, now_ms: i64) -> Result<OffsetEntry, LogError> {
+    check_name("length of an offset's metadata", &offset.metadata)?;
+    Ok(OffsetEntry {
+        group: group.to_owned(),
+        topic: offset.topic.clone(),
+        partition: offset.partition,
+        committed: CommittedOffset {
+            offset: offset.offset,
+            metadata: offset.metadata.clone(),
+            committed_ms: now_ms,
+        },
+    })
+}
+
+fn check_name(what: &'static str, name: &str) -> Result<(), LogError> {
+    if name.len() > NAME_LEN_MAX {
+        return Err(LogError::Limit { what, size: name.len(), max: NAME_LEN_MAX });
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! A file of checked frames, appended to and now and then rewritten: topic metadata and transactions are kept in one each.
+//!
+//! ```text
+//! frame: payload length u32 · number u64 · crc32c of number and payload u32 · payload
+//! ```
+//!
+//! Numbers only grow, so what a failed write left behind is never taken for a later frame. Reading ends at the first
+//! frame that does not fit; whoever opens a journal rewrites it, which leaves the rest behind. It is filled with zeros ahead of the end, because overwriting
+//! costs a sync less than growing does (94 µs instead of 154 µs).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::batch::crc32c;
+use crate::disk::{Disk, DiskFile};
+use crate::error::LogError;
+use crate::wire::put;
+
+const FRAME_HEADER_LEN: usize = 16;
+
+pub(crate) struct Journal {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    name: &'static str,
+    magic: &'static [u8],
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    position: u64,
+    allocated: u64,
+    /// How far zeros are laid ahead; 0 for none.
+    allocate_bytes: u64,
+    number: u64,
+    frames: Vec<u8>,
+    /// Opening found bytes behind the last whole frame: a torn write, or damage.
+    pub cut: bool,
+}
+
+impl Journal {
+    /// Opens or creates a journal; `see` gets every payload in order.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        name: &'static str,
+        magic: &'static [u8],
+        allocate_bytes: u64,
+        see: &mut dyn FnMut(&[u8]) -> Result<(), LogError>,
+    ) -> Result<Journal, LogError> {
+        let path = dir.join(name);
+        let file = match disk.open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Journal::replace(disk, dir, name, magic, allocate_bytes, 0, &[]);
+            }
+            Err(error) => return Err(LogError::io("opening", &path, &error)),
+        };
+        let failed = |action, error: std::io::Error| LogError::io(action, &path, &error);
+        let len = file.len().map_err(|e| failed("measuring", e))?;
+        let mut bytes = vec![0; len as usize];
+        let read = file.read_at(&mut bytes, 0).map_err(|e| failed("reading", e))?;
+        bytes.truncate(read);
+        let (mut position, mut number) = (0, 0);
+        while let Some((payload, next_number)) = parse_frame(&bytes[position..], number) {
+            if position == 0 {
+                if payload != magic {
+                    break;
+                }
+            } else {
+                see(payload)?;
+            }
+            number = next_number;
+            position += FRAME_HEADER_LEN + payload.len();
+        }
+        if position == 0 {
+            // It appears by renaming a synced file, so this is not the trace of a crash.
+            return Err(LogError::Damaged {
+                path: path.display().to_string(),
+                reason: "its beginning is not readable".to_owned(),
+            });
+        }
+        let cut = bytes[position..].iter().any(|byte| *byte != 0);
+        if cut {
+            tracing::warn!(path = %path.display(), position, "journal has bytes behind its last whole frame");
+        }
+        // What was read may still be in the page cache only, and is about to be acted upon.
+        file.sync_data().map_err(|e| failed("syncing", e))?;
+        let position = position as u64;
+        Ok(Journal {
+            disk,
+            dir,
+            name,
+            magic,
+            path,
+            file,
+            position,
+            allocated: position,
+            allocate_bytes,
+            number,
+            frames: Vec::new(),
+            cut,
+        })
+    }
+
+    fn replace(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        name: &'static str,
+        magic: &'static [u8],
+        allocate_bytes: u64,
+        number: u64,
+        payloads: &[Vec<u8>],
+    ) -> Result<Journal, LogError> {
+        let path = dir.join(name);
+        let fresh = dir.join(format!("{name}.new"));
+        let failed = |action, error: std::io::Error| LogError::io(action, &path, &error);
+        let file = disk.create(&fresh).map_err(|e| failed("creating", e))?;
+        let mut journal = Journal {
+            disk: disk.clone(),
+            dir: dir.clone(),
+            name,
+            magic,
+            path: path.clone(),
+            file,
+            position: 0,
+            allocated: 0,
+            allocate_bytes,
+            number,
+            frames: Vec::new(),
+            cut: false,
+        };
+        journal.push(magic);
+        for payload in payloads {
+            journal.push(payload);
+        }
+        journal.write()?;
+        journal.file.sync_data().map_err(|e| failed("syncing", e))?;
+        disk.rename(&fresh, &path).map_err(|e| failed("renaming", e))?;
+        disk.sync_dir(&dir).map_err(|e| failed("syncing", e))?;
+        Ok(journal)
+    }
+
+    /// Replaces all frames, atomically and durably.
+    pub(crate) fn rewrite(&mut self, payloads: &[Vec<u8>]) -> Result<(), LogError> {
+        *self = Journal::replace(
+            self.disk.clone(),
+            self.dir.clone(),
+            self.name,
+            self.magic,
+            self.allocate_bytes,
+            self.number,
+            payloads,
+        )?;
+        Ok(())
+    }
+
+    /// Returns the bytes in use.
+    pub(crate) fn len(&self) -> u64 {
+        self.position
+    }
+
+    /// Puts a frame into the buffer that [`Journal::write`] writes.
+    pub(crate) fn push(&mut self, payload: &[u8]) {
+        self.number += 1;
+        let start = self.frames.len();
+        put!(self.frames, (payload.len() as u32));
+        put!(self.frames, self.number);
+        put!(self.frames, 0u32);
+        self.frames.extend_from_slice(payload);
+        let crc = frame_crc(self.number, payload);
+        self.frames[start + 12..start + 16].copy_from_slice(&crc.to_be_bytes());
+    }
+
+    /// Writes the buffered frames; the buffer is empty afterwards, also after an error.
+    pub(crate) fn write(&mut self) -> Result<(), LogError> {
+        let mut frames = std::mem::take(&mut self.frames);
+        let end = self.position + frames.len() as u64;
+        if end > self.allocated && self.allocate_bytes > 0 {
+            // Without space ahead the write below still may fit, and says so if not.
+            let from = self.allocated.max(self.position);
+            let to = end + self.allocate_bytes;
+            if self.file.allocate(from, to - from).is_ok() {
+                self.allocated = to;
+            }
+        }
+        let written = self.file.write_at(&frames, self.position);
+        frames.clear();
+        self.frames = frames;
+        written.map_err(|error| LogError::io("writing", &self.path, &error))?;
+        self.position = end;
+        Ok(())
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn sync(&self) -> Result<(), LogError> {
+        self.file.sync_data().map_err(|error| LogError::io("syncing", &self.path, &error))
+    }
+}
+
+fn frame_crc(number: u64, payload: &[u8]) -> u32 {
+    // Two sums instead of one over a copy; the number is mixed in, so a frame does not fit elsewhere.
+    crc32c(payload) ^ crc32c(&number.to_be_bytes()).rotate_left(7)
+}
+
+fn parse_frame(bytes: &[u8], after: u64) -> Option<(&[u8], u64)> {
+    let header = bytes.get(..FRAME_HEADER_LEN)?;
+    let len = u32::from_be_bytes(*header.first_chunk()?) as usize;
+    let number = u64::from_be_bytes(*header[4..].first_chunk()?);
+    let crc = u32::from_be_bytes(*header[12..].first_chunk()?);
+    let payload = bytes[FRAME_HEADER_LEN..].get(..len)?;
+    (len > 0 && number > after && frame_crc(number, payload) == crc).then_some((payload, number))
+}

@@ -1,0 +1,350 @@
+//! Reading: whole batches copied into the caller's buffer, checked, without a lock held by writers or syncs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::batch::{Batch, BatchError};
+use crate::error::LogError;
+use crate::partition::Partition;
+use crate::producer::AbortedTransaction;
+use crate::segment::{Segment, scan_file};
+
+/// Whether records of open and aborted transactions are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Everything that is written.
+    ReadUncommitted,
+    /// Only what is decided and not aborted.
+    ReadCommitted,
+}
+
+/// What a read found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadInfo {
+    /// Where to read on; past everything looked at, also what was left out.
+    pub next_offset: i64,
+    /// The partition's first offset.
+    pub log_start_offset: i64,
+    /// The offset read-committed readers see up to.
+    pub last_stable_offset: i64,
+    /// The offset after the last record.
+    pub high_watermark: i64,
+}
+
+/// A place in a partition kept between reads.
+#[derive(Default)]
+struct Cursor {
+    segment: Option<Arc<Segment>>,
+    position: u64,
+    offset: i64,
+}
+
+impl Partition {
+    /// Replaces `out` with whole batches from the one that has `offset` on, as they lie in the log: with markers and
+    /// aborted records, as Kafka's fetch answers them.
+    ///
+    /// At most `max_bytes`, but at least one batch if there is one.
+    pub fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        isolation: Isolation,
+        out: &mut Vec<u8>,
+    ) -> Result<ReadInfo, LogError> {
+        self.read_at(&mut Cursor::default(), offset, max_bytes, isolation, out)
+    }
+
+    /// Returns the aborted transactions with records between two offsets, for the answer to a read-committed fetch.
+    pub fn aborted_transactions(&self, from: i64, to: i64) -> Vec<AbortedTransaction> {
+        let aborted = self.aborted.read().expect("no holder panics").clone();
+        aborted[aborted.partition_point(|a| a.last_offset < from)..]
+            .iter()
+            .filter(|a| a.first_offset < to)
+            .copied()
+            .collect()
+    }
+
+    /// Returns a reader for in-process use.
+    pub fn reader(self: &Arc<Partition>, offset: i64, isolation: Isolation) -> PartitionReader {
+        PartitionReader { partition: self.clone(), isolation, offset, cursor: Cursor::default() }
+    }
+
+    /// Returns the first offset whose record has at least this timestamp, and that timestamp; `None` when all are older.
+    pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<(i64, i64)>, LogError> {
+        self.check_alive()?;
+        let offsets = self.offsets();
+        let mut scratch = Vec::new();
+        for segment in self.segments().iter().filter(|segment| segment.max_timestamp() >= timestamp) {
+            let from = segment.position_for_timestamp(&*self.shared.disk, timestamp)?;
+            let mut answer = None;
+            scan_file(&*segment.file, &segment.path, from, segment.size(), &mut |batch| {
+                if batch.max_timestamp() < timestamp || batch.last_offset() < offsets.log_start {
+                    return Ok(true);
+                }
+                let limit = crate::partition::UNPACKED_BATCH_BYTES_MAX;
+                let Ok(records) = batch.records(&mut scratch, limit) else { return Ok(true) };
+                answer = records
+                    .flatten()
+                    .find(|record| record.timestamp >= timestamp && record.offset >= offsets.log_start)
+                    .map(|record| (record.offset, record.timestamp));
+                Ok(answer.is_none())
+            })?;
+            if answer.is_some() {
+                return Ok(answer);
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_at(
+        &self,
+        cursor: &mut Cursor,
+        offset: i64,
+        max_bytes: usize,
+        isolation: Isolation,
+        out: &mut Vec<u8>,
+    ) -> Result<ReadInfo, LogError> {
+        out.clear();
+        self.check_alive()?;
+        let offsets = self.offsets();
+        if offset < offsets.log_start || offset > offsets.next {
+            return Err(LogError::OffsetOutOfRange {
+                topic: self.topic.to_string(),
+                partition: self.partition,
+                offset,
+                start: offsets.log_start,
+                end: offsets.next,
+            });
+        }
+        let limit = match isolation {
+            Isolation::ReadUncommitted => offsets.next,
+            Isolation::ReadCommitted => offsets.last_stable,
+        };
+        let next_offset =
+            if offset < limit { self.fill(cursor, offset, limit, max_bytes, out)? } else { offset };
+        Ok(ReadInfo {
+            next_offset,
+            log_start_offset: offsets.log_start,
+            last_stable_offset: offsets.last_stable,
+            high_watermark: offsets.next,
+        })
+    }
+
+    fn fill(
+        &self,
+        cursor: &mut Cursor,
+        offset: i64,
+        limit: i64,
+        max_bytes: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<i64, LogError> {
+        let mut next = offset;
+        let (mut segment, mut position) = match cursor.segment.take() {
+            Some(segment) if cursor.offset == offset => (segment, cursor.position),
+            _ => self.find(offset)?,
+        };
+        let mut floor = segment.base_offset;
+        loop {
+            let filled = out.len();
+            let left = segment.size().saturating_sub(position);
+            if left == 0 {
+                match self.segments().iter().find(|other| other.base_offset > segment.base_offset) {
+                    Some(after) if after.base_offset < limit => {
+                        next = next.max(segment.next_offset());
+                        (segment, position) = (after.clone(), 0);
+                        continue;
+                    }
+                    _ => break,
+                }
+            }
+            if filled >= max_bytes {
+                break;
+            }
+            let mut wanted = left.min((max_bytes - filled) as u64) as usize;
+            let mut got = read_more(&segment, out, position, wanted)?;
+            if let Ok(Some(len)) = Batch::peek_len(&out[filled..])
+                && len > got
+                && len as u64 <= left
+                && filled == 0
+            {
+                // The first batch is answered whole, however small `max_bytes`.
+                wanted = len;
+                out.truncate(filled);
+                got = read_more(&segment, out, position, wanted)?;
+            } else if got < crate::batch::BATCH_PREFIX_LEN && filled == 0 && left > got as u64 {
+                wanted = crate::batch::BATCH_HEADER_LEN.min(left as usize);
+                out.truncate(filled);
+                got = read_more(&segment, out, position, wanted)?;
+                if let Ok(Some(len)) = Batch::peek_len(out)
+                    && len as u64 <= left
+                {
+                    out.truncate(filled);
+                    got = read_more(&segment, out, position, len)?;
+                }
+            }
+            // Walk the batches: leave out those before the offset, stop at the limit or the cut last one.
+            let (mut keep_from, mut end) = (filled, filled);
+            let mut done = false;
+            while end < filled + got {
+                let checked = Batch::parse(&out[end..])
+                    .and_then(|batch| check_place(&batch, &out[end..], floor, &segment).map(|()| batch));
+                let batch = match checked {
+                    Ok(batch) => batch,
+                    Err(BatchError::Cut { .. }) if end > filled || filled > 0 => {
+                        done = end == filled;
+                        break;
+                    }
+                    Err(source) => {
+                        if end > keep_from || filled > 0 {
+                            // Answer what is good; the next read meets the damage.
+                            done = true;
+                            break;
+                        }
+                        let at = position + (end - filled) as u64;
+                        return Err(LogError::Corrupt {
+                            topic: self.topic.to_string(),
+                            partition: self.partition,
+                            offset: next,
+                            resume_offset: segment.resume_offset(&*self.shared.disk, at).max(next + 1),
+                            source,
+                        });
+                    }
+                };
+                if batch.base_offset() >= limit {
+                    done = true;
+                    break;
+                }
+                let len = batch.len();
+                let last_offset = batch.last_offset();
+                floor = last_offset + 1;
+                end += len;
+                if last_offset < offset {
+                    keep_from = end;
+                } else {
+                    next = last_offset + 1;
+                }
+            }
+            position += (end - filled) as u64;
+            out.truncate(end);
+            if keep_from > filled {
+                out.drain(filled..keep_from);
+            }
+            if done || next >= limit {
+                break;
+            }
+        }
+        *cursor = Cursor { segment: Some(segment), position, offset: next };
+        Ok(next)
+    }
+
+    fn find(&self, offset: i64) -> Result<(Arc<Segment>, u64), LogError> {
+        let segments = self.segments();
+        let after = segments.partition_point(|segment| segment.base_offset <= offset);
+        let segment = segments[after.saturating_sub(1)].clone();
+        let position = segment.position_for_offset(&*self.shared.disk, offset)?;
+        Ok((segment, position))
+    }
+}
+
+/// Checks a batch and, because the CRC does not cover it, that its base offset fits between its neighbours.
+fn check_place(batch: &Batch<'_>, from_here: &[u8], floor: i64, segment: &Segment) -> Result<(), BatchError> {
+    batch.validate()?;
+    let after = from_here[batch.len()..].first_chunk().map(|base| i64::from_be_bytes(*base));
+    let next_offset = batch.next_offset();
+    if batch.base_offset() < floor
+        || next_offset > segment.next_offset()
+        || after.is_some_and(|after| after < next_offset)
+    {
+        return Err(BatchError::Malformed { what: "offset does not follow" });
+    }
+    Ok(())
+}
+
+fn read_more(segment: &Segment, out: &mut Vec<u8>, position: u64, wanted: usize) -> Result<usize, LogError> {
+    let filled = out.len();
+    out.resize(filled + wanted, 0);
+    let got = segment
+        .file
+        .read_at(&mut out[filled..], position)
+        .map_err(|error| LogError::io("reading", &segment.path, &error))?;
+    out.truncate(filled + got);
+    if got == 0 {
+        return Err(LogError::io("reading", &segment.path, &std::io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(got)
+}
+
+/// Reads one partition in order, keeping its place: in-process readers get records only, no markers and (read
+/// committed) nothing aborted.
+pub struct PartitionReader {
+    partition: Arc<Partition>,
+    isolation: Isolation,
+    offset: i64,
+    cursor: Cursor,
+}
+
+impl PartitionReader {
+    /// Returns the partition read.
+    pub fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    /// Returns the offset the next read begins at.
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// Moves to another offset.
+    pub fn seek(&mut self, offset: i64) {
+        self.offset = offset;
+        self.cursor.segment = None;
+    }
+
+    /// Returns whether a read would find something.
+    pub fn has_more(&self) -> bool {
+        let visible = match self.isolation {
+            Isolation::ReadUncommitted => &self.partition.next,
+            Isolation::ReadCommitted => &self.partition.last_stable,
+        };
+        self.offset < visible.load(Ordering::Acquire)
+    }
+
+    /// Replaces `out` with the next batches, about `max_bytes`, and moves on. `out` can stay empty although the offset
+    /// moved, when all of it was markers or aborted. The first batch may begin below [`PartitionReader::offset`]
+    /// after a seek into its middle.
+    pub fn read(&mut self, max_bytes: usize, out: &mut Vec<u8>) -> Result<ReadInfo, LogError> {
+        let info = self.partition.read_at(&mut self.cursor, self.offset, max_bytes, self.isolation, out)?;
+        if !out.is_empty() {
+            self.leave_out(out, info.next_offset);
+        }
+        self.offset = info.next_offset;
+        Ok(info)
+    }
+
+    fn leave_out(&self, out: &mut Vec<u8>, to: i64) {
+        let aborted = match self.isolation {
+            Isolation::ReadCommitted => self.partition.aborted_transactions(self.offset, to),
+            Isolation::ReadUncommitted => Vec::new(),
+        };
+        let (mut from, mut kept) = (0, 0);
+        while from < out.len() {
+            let batch = Batch::parse(&out[from..]).expect("the read has parsed it");
+            let len = batch.len();
+            let offset = batch.base_offset();
+            let void = batch.is_control()
+                || (batch.is_transactional()
+                    && aborted.iter().any(|a| {
+                        a.producer_id == batch.producer_id()
+                            && (a.first_offset..=a.last_offset).contains(&offset)
+                    }));
+            if !void {
+                if kept < from {
+                    out.copy_within(from..from + len, kept);
+                }
+                kept += len;
+            }
+            from += len;
+        }
+        out.truncate(kept);
+    }
+}

@@ -1,0 +1,269 @@
+//! Opening a partition: trust what the checkpoint vouches for, scan the rest, cut at the first damage.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use crate::batch::{Batch, ControlType};
+use crate::checkpoint::Checkpoint;
+use crate::config::TopicConfig;
+use crate::error::LogError;
+use crate::partition::{Partition, PartitionState, Shared};
+use crate::producer::{AbortedTransaction, Producers};
+use crate::segment::{Segment, log_file_name, parse_log_file_name};
+
+/// What names a partition and where it is.
+pub(crate) struct PartitionPlace {
+    pub topic: Arc<str>,
+    pub topic_id: u128,
+    pub partition: u32,
+    pub dir: PathBuf,
+    pub config: Arc<RwLock<Arc<TopicConfig>>>,
+}
+
+/// What was found on disk.
+struct Found {
+    segments: Vec<Segment>,
+    producers: Producers,
+    aborted: Vec<AbortedTransaction>,
+    checkpoint: Checkpoint,
+    damaged_places: u64,
+    scanned: bool,
+}
+
+impl Partition {
+    /// Makes an empty partition on disk; durable when this returns, except for the name of its directory.
+    pub(crate) fn create(place: PartitionPlace, shared: Shared) -> Result<Partition, LogError> {
+        let disk = &*shared.disk;
+        disk.create_dir(&place.dir).map_err(|error| LogError::io("creating", &place.dir, &error))?;
+        let config = place.config.read().expect("no holder panics").clone();
+        let segment = Segment::create(disk, &place.dir, 0, config.index_interval_bytes)?;
+        let checkpoint = Checkpoint::default();
+        // Syncs the directory and so the segment's name too.
+        checkpoint.write(disk, &place.dir)?;
+        let found = Found {
+            segments: vec![segment],
+            producers: Producers::default(),
+            aborted: Vec::new(),
+            checkpoint,
+            damaged_places: 0,
+            scanned: false,
+        };
+        Ok(Partition::assemble(place, shared, found))
+    }
+
+    /// Opens a partition; returns whether it was scanned (its last stop was not clean).
+    pub(crate) fn open(place: PartitionPlace, shared: Shared) -> Result<(Partition, bool), LogError> {
+        let found = find(&place, &shared)?;
+        let scanned = found.scanned;
+        Ok((Partition::assemble(place, shared, found), scanned))
+    }
+
+    fn assemble(place: PartitionPlace, shared: Shared, found: Found) -> Partition {
+        let next = found.segments.last().expect("there is an active segment").next_offset();
+        let segments: Vec<Arc<Segment>> = found.segments.into_iter().map(Arc::new).collect();
+        let last_stable = found.producers.first_ongoing().unwrap_or(next);
+        let log_start = found.checkpoint.log_start_offset.min(next);
+        Partition {
+            topic: place.topic,
+            topic_id: place.topic_id,
+            partition: place.partition,
+            dir: place.dir,
+            shared,
+            config: place.config,
+            state: Mutex::new(PartitionState {
+                producers: found.producers,
+                dirty: VecDeque::new(),
+                names_made: 0,
+                names_synced: 0,
+                active_since_ms: None,
+                rolled: None,
+                repeated: false,
+            }),
+            segments: RwLock::new(Arc::new(segments)),
+            aborted: RwLock::new(Arc::new(found.aborted)),
+            checkpoint: Mutex::new(found.checkpoint),
+            log_start: AtomicI64::new(log_start),
+            last_stable: AtomicI64::new(last_stable),
+            next: AtomicI64::new(next),
+            durable: AtomicI64::new(next),
+            deleted: AtomicBool::new(false),
+            damaged_places: AtomicU64::new(found.damaged_places),
+        }
+    }
+
+    /// Writes a batch that the journal repeats, at its own offset, unless the partition has it. Lost records that
+    /// nobody was promised leave a gap, as compaction would.
+    pub(crate) fn redo(&self, batch: &Batch<'_>) -> Result<bool, LogError> {
+        let config = self.config();
+        let mut state = self.lock();
+        if batch.base_offset() < self.next.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        self.write(&mut state, batch.bytes(), &config, batch.max_timestamp())?;
+        Ok(true)
+    }
+
+    /// Ends the transactions that were open at the stop: those `is_committed` says so, the others are aborted.
+    /// Arguments: producer id, first offset.
+    pub(crate) fn resolve_ongoing(&self, is_committed: &dyn Fn(i64, i64) -> bool) -> Result<bool, LogError> {
+        let config = self.config();
+        let mut state = self.lock();
+        let ongoing = state.producers.ongoing();
+        let now_ms = self.segments().last().expect("there is an active segment").max_timestamp();
+        for &(producer_id, epoch, first_offset) in &ongoing {
+            let control = if is_committed(producer_id, first_offset) {
+                ControlType::Commit
+            } else {
+                ControlType::Abort
+            };
+            self.write_marker(&mut state, producer_id, epoch, control, &config, now_ms)?;
+        }
+        Ok(!ongoing.is_empty())
+    }
+}
+
+fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
+    let disk = &*shared.disk;
+    let dir = &place.dir;
+    let names = disk.list(dir).map_err(|error| LogError::io("listing", dir, &error))?;
+    let mut bases: Vec<i64> = names.iter().filter_map(|name| parse_log_file_name(name)).collect();
+    bases.sort_unstable();
+    for name in names.iter().filter(|name| name.ends_with(".cleaned") || name.ends_with(".new")) {
+        let path = dir.join(name);
+        disk.remove(&path).map_err(|error| LogError::io("removing", &path, &error))?;
+    }
+    let config = place.config.read().expect("no holder panics").clone();
+    let interval = config.index_interval_bytes;
+
+    let vouched = Checkpoint::read(disk, dir);
+    let log_start = vouched.as_ref().map_or(0, |checkpoint| checkpoint.log_start_offset);
+    // Deletion removes files after it has moved the start.
+    while bases.len() > 1 && bases[1] <= log_start {
+        remove_segment_files(shared, dir, bases.remove(0))?;
+    }
+    if let Some(checkpoint) = vouched
+        && let Some(found) = load(shared, place, &bases, interval, checkpoint)?
+    {
+        return Ok(found);
+    }
+    tracing::warn!(
+        topic = &*place.topic,
+        partition = place.partition,
+        "checkpoint does not fit, scanning everything"
+    );
+    let nothing = Checkpoint {
+        log_start_offset: log_start.max(bases.first().copied().unwrap_or(0)),
+        recovery_segment: -1,
+        ..Checkpoint::default()
+    };
+    let found = load(shared, place, &bases, interval, nothing)?;
+    Ok(found.expect("a checkpoint that vouches for nothing fits everything"))
+}
+
+/// Loads the segments; `None` when the files have less than the checkpoint vouches for.
+fn load(
+    shared: &Shared,
+    place: &PartitionPlace,
+    bases: &[i64],
+    interval: u64,
+    checkpoint: Checkpoint,
+) -> Result<Option<Found>, LogError> {
+    let (disk, dir) = (&*shared.disk, place.dir.as_path());
+    // Without a checkpoint we cannot tell compaction's gaps from lost bytes.
+    let lenient = checkpoint.recovery_segment < 0;
+    let from = checkpoint.recovery_offset;
+    let mut found = Found {
+        segments: Vec::new(),
+        producers: checkpoint.producers.clone(),
+        aborted: checkpoint.aborted.clone(),
+        checkpoint: checkpoint.clone(),
+        damaged_places: 0,
+        scanned: lenient,
+    };
+    let mut cut_from = None;
+    for (index, &base) in bases.iter().enumerate() {
+        let before = found.segments.last().map_or(base, Segment::next_offset);
+        let below = !lenient && base < checkpoint.recovery_segment;
+        if base < before || (!lenient && base > checkpoint.recovery_segment && base != before) {
+            found.damaged_places += 1;
+            cut_from = Some(index);
+            break;
+        }
+        let trusted = below || (base == checkpoint.recovery_segment && checkpoint.recovery_position > 0);
+        if trusted
+            && let Some(segment) = Segment::open_indexed(disk, dir, base, interval)?
+            && (below || segment.size() == checkpoint.recovery_position)
+        {
+            found.segments.push(segment);
+            continue;
+        }
+        let segment = Segment::open_empty(disk, dir, base, interval)?;
+        let contiguous = !lenient && !below;
+        let end = segment.scan(contiguous && base != checkpoint.recovery_segment, &mut |batch| {
+            if batch.base_offset() >= from
+                && let Some(aborted) = found.producers.record(batch)
+            {
+                found.aborted.push(aborted);
+            }
+            Ok(())
+        })?;
+        if !below && base == checkpoint.recovery_segment && segment.size() < checkpoint.recovery_position {
+            return Ok(None);
+        }
+        if let Some(damage) = end.damage {
+            found.damaged_places += 1;
+            let path = segment.path.display();
+            tracing::warn!(%path, position = end.position, %damage, "segment is damaged");
+            // A closed segment keeps its bytes for whoever wants to repair it: readers do not get past `size`.
+            let last = index + 1 == bases.len();
+            if !below && (last || !lenient) {
+                segment.cut()?;
+                segment.set_synced(segment.size());
+                found.segments.push(segment);
+                found.scanned = true;
+                cut_from = Some(index + 1);
+                break;
+            }
+        }
+        if !below {
+            found.scanned = true;
+            segment.file.sync_data().map_err(|error| LogError::io("syncing", &segment.path, &error))?;
+        }
+        segment.set_synced(segment.size());
+        found.segments.push(segment);
+    }
+    if let Some(index) = cut_from {
+        for &base in &bases[index..] {
+            remove_segment_files(shared, dir, base)?;
+        }
+        disk.sync_dir(dir).map_err(|error| LogError::io("syncing", dir, &error))?;
+    }
+    if found.segments.last().is_none_or(|last| last.base_offset < checkpoint.recovery_segment) {
+        if !lenient && (from > 0 || !bases.is_empty()) {
+            return Ok(None);
+        }
+        let base = found.segments.last().map_or(checkpoint.log_start_offset, Segment::next_offset);
+        found.segments.push(Segment::create(disk, dir, base, interval)?);
+        disk.sync_dir(dir).map_err(|error| LogError::io("syncing", dir, &error))?;
+        found.scanned = true;
+    }
+    Ok(Some(found))
+}
+
+pub(crate) fn remove_segment_files(shared: &Shared, dir: &Path, base: i64) -> Result<(), LogError> {
+    let log = dir.join(log_file_name(base));
+    match shared.disk.remove(&log.with_extension("index")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(LogError::io("removing", &log, &error));
+        }
+        _ => {}
+    }
+    match shared.disk.remove(&log) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(LogError::io("removing", &log, &error))
+        }
+        _ => Ok(()),
+    }
+}

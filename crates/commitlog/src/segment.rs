@@ -1,0 +1,346 @@
+//! A segment: one file of batches, named after its first offset, with its sparse index.
+//!
+//! Only the last segment of a partition is written to, at the end. Readers see `size` bytes, published after the
+//! bytes are written; nothing before `size` changes any more, so they take no lock.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+
+use crate::batch::{BATCH_HEADER_LEN, Batch, BatchError};
+use crate::disk::{Disk, DiskFile};
+use crate::error::LogError;
+use crate::index::{INDEX_HEADER_LEN, IndexSummary, SparseIndex};
+
+/// What a scan reads at a time.
+const SCAN_CHUNK_LEN: usize = 1 << 20;
+/// The timestamp of a segment without records.
+pub(crate) const NO_TIMESTAMP: i64 = -1;
+
+pub(crate) struct Segment {
+    pub base_offset: i64,
+    pub path: PathBuf,
+    pub file: Arc<dyn DiskFile>,
+    size: AtomicU64,
+    synced_size: AtomicU64,
+    next_offset: AtomicI64,
+    max_timestamp: AtomicI64,
+    index_interval_bytes: u64,
+    /// `None` until first needed for a closed segment.
+    index: RwLock<Option<SparseIndex>>,
+}
+
+/// Where and why a scan ended.
+pub(crate) struct ScanEnd {
+    pub position: u64,
+    pub damage: Option<BatchError>,
+}
+
+impl Segment {
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        dir: &Path,
+        base_offset: i64,
+        index_interval_bytes: u64,
+    ) -> Result<Segment, LogError> {
+        let path = dir.join(log_file_name(base_offset));
+        let file = disk.create(&path).map_err(|error| LogError::io("creating", &path, &error))?;
+        Ok(Segment::with_file(path, base_offset, file, index_interval_bytes))
+    }
+
+    pub(crate) fn with_file(
+        path: PathBuf,
+        base_offset: i64,
+        file: Arc<dyn DiskFile>,
+        index_interval_bytes: u64,
+    ) -> Segment {
+        Segment {
+            base_offset,
+            path,
+            file,
+            size: AtomicU64::new(0),
+            synced_size: AtomicU64::new(0),
+            next_offset: AtomicI64::new(base_offset),
+            max_timestamp: AtomicI64::new(NO_TIMESTAMP),
+            index_interval_bytes,
+            index: RwLock::new(Some(SparseIndex::default())),
+        }
+    }
+
+    /// Opens a segment without reading it if its index file matches; `None` if it must be scanned.
+    pub(crate) fn open_indexed(
+        disk: &dyn Disk,
+        dir: &Path,
+        base_offset: i64,
+        index_interval_bytes: u64,
+    ) -> Result<Option<Segment>, LogError> {
+        let segment = Segment::open_empty(disk, dir, base_offset, index_interval_bytes)?;
+        let Some(summary) = read_index_summary(disk, &dir.join(index_file_name(base_offset))) else {
+            return Ok(None);
+        };
+        let len = segment.file.len().map_err(|error| LogError::io("measuring", &segment.path, &error))?;
+        if summary.log_size != len || summary.next_offset < base_offset {
+            return Ok(None);
+        }
+        segment.size.store(len, Ordering::Relaxed);
+        segment.synced_size.store(len, Ordering::Relaxed);
+        segment.next_offset.store(summary.next_offset, Ordering::Relaxed);
+        segment.max_timestamp.store(summary.max_timestamp, Ordering::Relaxed);
+        *segment.index.write().expect("no holder panics") = None;
+        Ok(Some(segment))
+    }
+
+    /// Opens a segment as if it had no bytes; a scan then takes in what is good.
+    pub(crate) fn open_empty(
+        disk: &dyn Disk,
+        dir: &Path,
+        base_offset: i64,
+        index_interval_bytes: u64,
+    ) -> Result<Segment, LogError> {
+        let path = dir.join(log_file_name(base_offset));
+        let file = disk.open(&path).map_err(|error| LogError::io("opening", &path, &error))?;
+        Ok(Segment::with_file(path, base_offset, file, index_interval_bytes))
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.next_offset.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn max_timestamp(&self) -> i64 {
+        self.max_timestamp.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn synced_size(&self) -> u64 {
+        self.synced_size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_synced(&self, size: u64) {
+        self.synced_size.fetch_max(size, Ordering::AcqRel);
+    }
+
+    /// Writes batches at the end without publishing them. After an error the file is cut to what it was.
+    pub(crate) fn write(&self, batches: &[u8]) -> Result<(), LogError> {
+        let size = self.size();
+        if let Err(error) = self.file.write_at(batches, size) {
+            let failure = LogError::io("writing", &self.path, &error);
+            if let Err(error) = self.file.truncate(size) {
+                tracing::warn!(path = %self.path.display(), %error, "segment not cut after a failed write");
+            }
+            return Err(failure);
+        }
+        Ok(())
+    }
+
+    /// Notes a written batch in the index and publishes it; call it for every batch in order.
+    pub(crate) fn publish(&self, batch: &Batch<'_>) {
+        let position = self.size.load(Ordering::Relaxed);
+        let before = self.max_timestamp.load(Ordering::Relaxed);
+        if let Some(index) = self.index.write().expect("no holder panics").as_mut() {
+            let relative = (batch.base_offset() - self.base_offset) as u32;
+            index.note(relative, position, before, self.index_interval_bytes);
+        }
+        self.max_timestamp.store(before.max(batch.max_timestamp()), Ordering::Release);
+        self.next_offset.store(batch.next_offset(), Ordering::Release);
+        self.size.store(position + batch.len() as u64, Ordering::Release);
+    }
+
+    /// Takes in the batches of the file from the present size on, until the end or the first damage. `see` gets
+    /// every batch, in order.
+    pub(crate) fn scan(
+        &self,
+        contiguous: bool,
+        see: &mut dyn FnMut(&Batch<'_>) -> Result<(), LogError>,
+    ) -> Result<ScanEnd, LogError> {
+        let len = self.file.len().map_err(|error| LogError::io("measuring", &self.path, &error))?;
+        let mut expected = self.next_offset();
+        let end = scan_file(&*self.file, &self.path, self.size(), len, &mut |batch| {
+            if batch.base_offset() < expected || (contiguous && batch.base_offset() != expected) {
+                return Ok(false);
+            }
+            // The index counts offsets from the segment's first in 32 bits.
+            if batch.last_offset() - self.base_offset > i32::MAX as i64 {
+                return Ok(false);
+            }
+            expected = batch.next_offset();
+            see(batch)?;
+            self.publish(batch);
+            Ok(true)
+        })?;
+        Ok(end)
+    }
+
+    /// Cuts the file behind the published bytes.
+    pub(crate) fn cut(&self) -> Result<(), LogError> {
+        let size = self.size();
+        self.file.truncate(size).map_err(|error| LogError::io("cutting", &self.path, &error))?;
+        self.file.sync_data().map_err(|error| LogError::io("syncing", &self.path, &error))?;
+        if let Some(index) = self.index.write().expect("no holder panics").as_mut() {
+            index.truncate(size);
+        }
+        Ok(())
+    }
+
+    /// Writes the index file. It is not synced: damage is noticed when it is read.
+    pub(crate) fn write_index(&self, disk: &dyn Disk) -> Result<(), LogError> {
+        let summary = IndexSummary {
+            log_size: self.size(),
+            next_offset: self.next_offset(),
+            max_timestamp: self.max_timestamp(),
+            entry_count: 0,
+        };
+        let bytes = match self.index.read().expect("no holder panics").as_ref() {
+            Some(index) => index.encode(summary),
+            None => return Ok(()),
+        };
+        let path = self.path.with_extension("index");
+        let file = disk.create(&path).map_err(|error| LogError::io("creating", &path, &error))?;
+        file.write_at(&bytes, 0).map_err(|error| LogError::io("writing", &path, &error))
+    }
+
+    /// Returns where to start reading for an offset.
+    pub(crate) fn position_for_offset(&self, disk: &dyn Disk, offset: i64) -> Result<u64, LogError> {
+        let relative = (offset - self.base_offset).clamp(0, u32::MAX as i64) as u32;
+        self.with_index(disk, |index| index.position_for_offset(relative))
+    }
+
+    /// Returns where to start reading for a timestamp.
+    pub(crate) fn position_for_timestamp(&self, disk: &dyn Disk, timestamp: i64) -> Result<u64, LogError> {
+        self.with_index(disk, |index| index.position_for_timestamp(timestamp))
+    }
+
+    /// Returns the next offset behind a damaged place where reading may succeed.
+    pub(crate) fn resume_offset(&self, disk: &dyn Disk, position: u64) -> i64 {
+        match self.with_index(disk, |index| index.entry_after(position)) {
+            Ok(Some(entry)) => self.base_offset + entry.relative_offset as i64,
+            _ => self.next_offset(),
+        }
+    }
+
+    fn with_index<T>(&self, disk: &dyn Disk, ask: impl Fn(&SparseIndex) -> T) -> Result<T, LogError> {
+        if let Some(index) = self.index.read().expect("no holder panics").as_ref() {
+            return Ok(ask(index));
+        }
+        let mut slot = self.index.write().expect("no holder panics");
+        if slot.is_none() {
+            *slot = Some(self.load_index(disk)?);
+        }
+        Ok(ask(slot.as_ref().expect("filled above")))
+    }
+
+    fn load_index(&self, disk: &dyn Disk) -> Result<SparseIndex, LogError> {
+        let path = self.path.with_extension("index");
+        if let Some(index) = read_index(disk, &path, self.size()) {
+            return Ok(index);
+        }
+        let mut index = SparseIndex::default();
+        let (mut position, mut max_timestamp) = (0u64, NO_TIMESTAMP);
+        let end = scan_file(&*self.file, &self.path, 0, self.size(), &mut |batch| {
+            let relative = (batch.base_offset() - self.base_offset) as u32;
+            index.note(relative, position, max_timestamp, self.index_interval_bytes);
+            max_timestamp = max_timestamp.max(batch.max_timestamp());
+            position += batch.len() as u64;
+            Ok(true)
+        })?;
+        if let Some(damage) = end.damage {
+            tracing::warn!(path = %self.path.display(), position = end.position, %damage, "segment is damaged");
+        }
+        Ok(index)
+    }
+}
+
+/// Hands the valid batches between two positions to `see` until it returns false or bytes are damaged.
+pub(crate) fn scan_file(
+    file: &dyn DiskFile,
+    path: &Path,
+    from: u64,
+    to: u64,
+    see: &mut dyn FnMut(&Batch<'_>) -> Result<bool, LogError>,
+) -> Result<ScanEnd, LogError> {
+    let mut buffer = Vec::new();
+    let mut position = from;
+    while position < to {
+        let left = to - position;
+        let wanted = (SCAN_CHUNK_LEN as u64).min(left) as usize;
+        read_into(file, path, &mut buffer, position, wanted)?;
+        // A batch larger than the chunk: its length is checked against the file before memory is taken.
+        match Batch::peek_len(&buffer) {
+            Ok(Some(len)) if len > buffer.len() && len as u64 <= left => {
+                read_into(file, path, &mut buffer, position, len)?;
+            }
+            _ => {}
+        }
+        let mut taken = 0;
+        while taken < buffer.len() {
+            let batch =
+                match Batch::parse(&buffer[taken..]).and_then(|batch| batch.validate().map(|()| batch)) {
+                    Ok(batch) => batch,
+                    Err(BatchError::Cut { .. }) if taken > 0 => break,
+                    Err(damage) => {
+                        return Ok(ScanEnd { position: position + taken as u64, damage: Some(damage) });
+                    }
+                };
+            if !see(&batch)? {
+                let damage = BatchError::Malformed { what: "offset does not follow" };
+                return Ok(ScanEnd { position: position + taken as u64, damage: Some(damage) });
+            }
+            taken += batch.len();
+        }
+        position += taken as u64;
+    }
+    Ok(ScanEnd { position, damage: None })
+}
+
+/// Replaces `buffer` with `len` bytes of the file.
+pub(crate) fn read_into(
+    file: &dyn DiskFile,
+    path: &Path,
+    buffer: &mut Vec<u8>,
+    position: u64,
+    len: usize,
+) -> Result<(), LogError> {
+    buffer.resize(len, 0);
+    let read = file.read_at(buffer, position).map_err(|error| LogError::io("reading", path, &error))?;
+    buffer.truncate(read);
+    if read < len && read < BATCH_HEADER_LEN {
+        return Err(LogError::io("reading", path, &std::io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(())
+}
+
+fn read_index_summary(disk: &dyn Disk, path: &Path) -> Option<IndexSummary> {
+    let file = disk.open(path).ok()?;
+    let mut header = [0; INDEX_HEADER_LEN];
+    let read = file.read_at(&mut header, 0).ok()?;
+    IndexSummary::decode(&header[..read])
+}
+
+fn read_index(disk: &dyn Disk, path: &Path, log_size: u64) -> Option<SparseIndex> {
+    let summary = read_index_summary(disk, path)?;
+    if summary.log_size != log_size {
+        return None;
+    }
+    let file = disk.open(path).ok()?;
+    // Bounded by the file: a header with a large count does not make us allocate.
+    let mut bytes = vec![0; file.len().ok()? as usize];
+    let read = file.read_at(&mut bytes, 0).ok()?;
+    SparseIndex::decode(&bytes[..read], summary)
+}
+
+/// Returns the name of a segment's log file.
+pub(crate) fn log_file_name(base_offset: i64) -> String {
+    format!("{base_offset:020}.log")
+}
+
+pub(crate) fn index_file_name(base_offset: i64) -> String {
+    format!("{base_offset:020}.index")
+}
+
+/// Returns the base offset in a log file's name.
+pub(crate) fn parse_log_file_name(name: &str) -> Option<i64> {
+    let digits = name.strip_suffix(".log")?;
+    (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
+}

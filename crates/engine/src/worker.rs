@@ -1,0 +1,326 @@
+//! A worker: a thread that owns tasks, reads their topics, and commits in epochs.
+//!
+//! Each round a worker reads a run of every input, gives the records to the tasks, and, when the commit
+//! interval is over or there is nothing more to read, commits outputs, positions and state changes of all
+//! its tasks in one transaction. The commit is made durable by the log's own thread while the worker goes
+//! on; one that fails stops the worker's persistent tasks.
+//!
+//! Tasks that read the same source of the same partition from the same offset form one *unit*: a record is
+//! fetched and decoded once for all of them. Tasks with several inputs take the record with the lowest time
+//! first, as Kafka Streams does.
+
+pub(crate) mod input;
+pub(crate) mod output;
+mod problems;
+mod restore;
+mod unit;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use commitlog::{CommitTicket, EpochTx, Log, LogError, Partition};
+use runtime::Task;
+
+pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
+pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
+pub(crate) use restore::changelog_value;
+pub(crate) use unit::{TaskSlot, Unit};
+
+/// Bytes fetched from an input at a time.
+const FETCH_BYTES: usize = 1 << 20;
+/// Commits on their way at most; more would only make recovery repeat more.
+const COMMITS_MAX: usize = 2;
+/// An epoch is committed at the latest when it has read this much, so that batches stay bounded.
+const EPOCH_BYTES: u64 = 64 << 20;
+
+/// Identifies a task within the engine.
+pub(crate) type TaskId = u64;
+
+/// A look at a task on its own thread.
+pub(crate) type Visit = Box<dyn FnOnce(&mut Task) + Send>;
+
+/// What other threads ask of a worker.
+pub(crate) enum Command {
+    /// Begin a task.
+    Add(Box<Unit>),
+    /// End tasks; answered when they have stopped and what they did is committed.
+    Remove(Vec<TaskId>, Sender<()>),
+    /// Stop or go on reading for a query.
+    Pause(Vec<TaskId>, bool),
+    /// Look at a task (pull queries).
+    Visit(TaskId, Visit),
+    /// Commit and end the thread.
+    Stop,
+}
+
+/// What a worker is made of.
+pub(crate) struct WorkerParts {
+    pub number: usize,
+    pub log: Arc<Log>,
+    pub tx: EpochTx,
+    pub commands: Receiver<Command>,
+    pub commit_interval: Duration,
+    pub processing_log: Option<Arc<Partition>>,
+    pub clock: fn() -> i64,
+}
+
+/// A worker.
+pub(crate) struct Worker {
+    parts: WorkerParts,
+    units: Vec<Unit>,
+    /// Units whose tasks are paused.
+    paused: Vec<Unit>,
+    problems: output::Problems,
+    pending: std::collections::VecDeque<CommitTicket>,
+    epoch_start: Option<Instant>,
+    epoch_bytes: u64,
+    changelogs: HashMap<TaskId, commitlog::BatchBuilder>,
+}
+
+impl Worker {
+    pub fn new(parts: WorkerParts) -> Self {
+        Self {
+            parts,
+            units: vec![],
+            paused: vec![],
+            problems: output::Problems::default(),
+            pending: Default::default(),
+            epoch_start: None,
+            epoch_bytes: 0,
+            changelogs: HashMap::new(),
+        }
+    }
+
+    /// Runs until told to stop.
+    pub fn run(mut self) {
+        loop {
+            let seen = self.parts.log.notifier().generation();
+            loop {
+                match self.parts.commands.try_recv() {
+                    Ok(Command::Stop) => {
+                        self.commit(true);
+                        return;
+                    }
+                    Ok(command) => self.obey(command),
+                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
+                    Err(std::sync::mpsc::TryRecvError::Disconnected) => {
+                        self.commit(true);
+                        return;
+                    }
+                }
+            }
+            let busy = self.round();
+            self.settle(!busy);
+            if !busy {
+                self.parts.log.notifier().wait(seen, self.idle_time());
+            }
+        }
+    }
+
+    /// How long to sleep when nothing happens.
+    fn idle_time(&self) -> Duration {
+        if self.epoch_start.is_some() || !self.pending.is_empty() {
+            return Duration::from_millis(1);
+        }
+        // Clients that were full, or are gone, are looked at from time to time.
+        if self.units.iter().any(Unit::has_client) {
+            Duration::from_millis(20)
+        } else {
+            Duration::from_millis(500)
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Add(unit) => {
+                self.units.push(*unit);
+                self.join_units();
+            }
+            Command::Remove(ids, done) => {
+                self.commit(true);
+                for units in [&mut self.units, &mut self.paused] {
+                    for unit in units.iter_mut() {
+                        unit.tasks.retain(|t| !ids.contains(&t.id));
+                    }
+                    units.retain(|u| !u.tasks.is_empty());
+                }
+                for id in &ids {
+                    self.changelogs.remove(id);
+                }
+                let _ = done.send(());
+            }
+            Command::Pause(ids, true) => {
+                self.commit(true);
+                let units = std::mem::take(&mut self.units);
+                for unit in units {
+                    let (paused, running) = unit.split(|t| ids.contains(&t.id), &self.parts.log);
+                    self.paused.extend(paused);
+                    self.units.extend(running);
+                }
+            }
+            Command::Pause(ids, false) => {
+                let paused = std::mem::take(&mut self.paused);
+                for unit in paused {
+                    let resumes = unit.tasks.iter().any(|t| ids.contains(&t.id));
+                    if resumes { self.units.push(unit) } else { self.paused.push(unit) }
+                }
+                self.join_units();
+            }
+            Command::Visit(id, visit) => {
+                let all = self.units.iter_mut().chain(&mut self.paused).flat_map(|u| &mut u.tasks);
+                if let Some(slot) = all.into_iter().find(|t| t.id == id) {
+                    visit(&mut slot.task);
+                }
+            }
+            Command::Stop => {}
+        }
+    }
+
+    /// Makes one unit of those that read the same from the same place.
+    fn join_units(&mut self) {
+        let mut i = 0;
+        while i < self.units.len() {
+            let mut j = i + 1;
+            while j < self.units.len() {
+                if self.units[i].can_join(&self.units[j]) {
+                    let other = self.units.swap_remove(j);
+                    self.units[i].tasks.extend(other.tasks);
+                } else {
+                    j += 1;
+                }
+            }
+            i += 1;
+        }
+    }
+
+    /// One run of every unit; returns whether there was something to do.
+    fn round(&mut self) -> bool {
+        let mut busy = false;
+        let now_ms = (self.parts.clock)();
+        let mut gone = false;
+        for unit in &mut self.units {
+            if unit.is_stopped() {
+                gone |= unit.has_client();
+                continue;
+            }
+            match unit.run(FETCH_BYTES, &mut self.problems) {
+                Ok(0) => {}
+                Ok(bytes) => {
+                    busy = true;
+                    if unit.is_persistent() {
+                        self.epoch_bytes += bytes;
+                        self.epoch_start.get_or_insert_with(Instant::now);
+                    }
+                    for slot in &mut unit.tasks {
+                        if let Sink::Topic(sink) = &mut slot.sink
+                            && sink.is_full()
+                            && let Err(error) = sink.flush(&mut self.parts.tx, false, now_ms)
+                        {
+                            fail(slot, &error);
+                        }
+                    }
+                }
+                Err(error) => unit.fail(&error),
+            }
+        }
+        if gone {
+            self.units.retain(|u| !(u.has_client() && u.is_stopped()));
+        }
+        if self.units.len() > 1 {
+            self.join_units();
+        }
+        busy
+    }
+
+    /// Commits when it is time.
+    fn settle(&mut self, idle: bool) {
+        while let Some(ticket) = self.pending.front() {
+            match ticket.poll() {
+                None => break,
+                Some(Ok(())) => {
+                    self.pending.pop_front();
+                }
+                Some(Err(error)) => {
+                    self.pending.pop_front();
+                    self.fail_all(&error);
+                }
+            }
+        }
+        let Some(start) = self.epoch_start else { return };
+        let due = start.elapsed() >= self.parts.commit_interval || self.epoch_bytes >= EPOCH_BYTES;
+        if due || (idle && self.pending.is_empty()) {
+            self.commit(false);
+        }
+    }
+
+    /// Commits the open epoch; with `wait` until it is durable.
+    fn commit(&mut self, wait: bool) {
+        if self.epoch_start.take().is_some() {
+            self.epoch_bytes = 0;
+            while self.pending.len() >= COMMITS_MAX {
+                if let Some(ticket) = self.pending.pop_front()
+                    && let Err(error) = ticket.wait()
+                {
+                    self.fail_all(&error);
+                    return;
+                }
+            }
+            match self.write_epoch() {
+                Ok(ticket) => self.pending.push_back(ticket),
+                Err(error) => self.fail_all(&error),
+            }
+        }
+        if wait {
+            while let Some(ticket) = self.pending.pop_front() {
+                if let Err(error) = ticket.wait() {
+                    self.fail_all(&error);
+                }
+            }
+        }
+    }
+
+    fn write_epoch(&mut self) -> Result<CommitTicket, LogError> {
+        let now_ms = (self.parts.clock)();
+        let tx = &mut self.parts.tx;
+        for unit in self.units.iter_mut().filter(|u| u.is_persistent()) {
+            let positions: Vec<_> =
+                unit.inputs.iter().map(|i| (i.topic.clone(), i.partition, i.position())).collect();
+            for slot in &mut unit.tasks {
+                if let Sink::Topic(sink) = &mut slot.sink {
+                    sink.flush(tx, true, now_ms)?;
+                }
+                if slot.committed != positions {
+                    for (topic, partition, position) in &positions {
+                        tx.set_offset(&slot.group, topic, *partition, *position, now_ms)?;
+                    }
+                    slot.committed.clone_from(&positions);
+                }
+                if let Some(changelog) = &slot.changelog {
+                    let builder = self.changelogs.entry(slot.id).or_default();
+                    restore::write_changes(&mut slot.task, builder, changelog, tx, now_ms)?;
+                    let bytes: usize = slot.task.stores_mut().map(|(_, s)| s.bytes_used()).sum();
+                    slot.statistics.state_bytes.store(bytes as u64, std::sync::atomic::Ordering::Relaxed);
+                }
+            }
+        }
+        if let Some(partition) = &self.parts.processing_log {
+            problems::write(&mut self.problems, partition, tx, now_ms)?;
+        }
+        tx.commit(now_ms)
+    }
+
+    fn fail_all(&mut self, error: &LogError) {
+        tracing::error!(worker = self.parts.number, %error, "commit failed, queries stopped");
+        for unit in &mut self.units {
+            if unit.is_persistent() {
+                unit.fail(error);
+            }
+        }
+    }
+}
+
+fn fail(slot: &mut TaskSlot, error: &LogError) {
+    slot.fail(error.to_string());
+}

@@ -1,0 +1,307 @@
+//! One topic partition as a task reads it: fetched in runs, decoded record by record.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use commitlog::{Batch, LogError, PartitionReader, UNPACKED_BATCH_BYTES_MAX, batches};
+use runtime::{DecodeError, RawRecord, SourceDecoder, SourceHeader, SourceRecord};
+
+/// Where a record's bytes are.
+#[derive(Clone, Debug)]
+struct Place {
+    key: Option<Range<u32>>,
+    value: Option<Range<u32>>,
+    timestamp: i64,
+    offset: i64,
+    /// In `unpacked` rather than in `fetched`.
+    is_unpacked: bool,
+    /// Place in `headers`.
+    headers: Range<u32>,
+}
+
+/// A header's name and value, in the same buffer as its record.
+type HeaderPlace = (Range<u32>, Option<Range<u32>>);
+
+/// One topic partition being read.
+pub(crate) struct Input {
+    pub topic: Arc<str>,
+    pub partition: u32,
+    reader: PartitionReader,
+    decoder: SourceDecoder,
+    /// Whether the source has header columns.
+    pub wants_headers: bool,
+    fetched: Vec<u8>,
+    unpacked: Vec<u8>,
+    scratch: Vec<u8>,
+    places: Vec<Place>,
+    headers: Vec<HeaderPlace>,
+    next: usize,
+    /// The offset after the last record taken.
+    position: i64,
+    /// Reading ends here (pull queries on streams).
+    pub until: Option<i64>,
+    loaded: Option<i64>,
+}
+
+/// A record that could not be decoded.
+pub(crate) struct Undecodable {
+    pub offset: i64,
+    pub timestamp: i64,
+    pub error: DecodeError,
+}
+
+impl Input {
+    pub fn new(
+        reader: PartitionReader,
+        decoder: SourceDecoder,
+        wants_headers: bool,
+        until: Option<i64>,
+    ) -> Self {
+        let position = reader.offset();
+        Self {
+            topic: reader.partition().topic().into(),
+            partition: reader.partition().partition(),
+            reader,
+            decoder,
+            wants_headers,
+            fetched: vec![],
+            unpacked: vec![],
+            scratch: vec![],
+            places: vec![],
+            headers: vec![],
+            next: 0,
+            position,
+            until,
+            loaded: None,
+        }
+    }
+
+    /// The offset after the last record taken.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Records fetched and not taken yet.
+    pub fn is_empty(&self) -> bool {
+        self.next >= self.places.len()
+    }
+
+    /// Whether reading has come to its set end.
+    pub fn is_done(&self) -> bool {
+        self.until.is_some_and(|end| self.position >= end)
+    }
+
+    /// Fetches more when everything was taken; returns whether there is something to take.
+    pub fn fill(&mut self, bytes_max: usize) -> Result<bool, LogError> {
+        if !self.is_empty() {
+            return Ok(true);
+        }
+        if self.is_done() {
+            return Ok(false);
+        }
+        // A run may hold nothing but markers; go on until there is a record or the end.
+        loop {
+            self.places.clear();
+            self.headers.clear();
+            self.unpacked.clear();
+            self.next = 0;
+            if !self.reader.has_more() {
+                return Ok(false);
+            }
+            let before = self.reader.offset();
+            let read = self.reader.read(bytes_max, &mut self.fetched);
+            if let Err(error) = read {
+                if let LogError::OffsetOutOfRange { start, .. } = &error
+                    && before < *start
+                {
+                    // Retention was faster than we are.
+                    tracing::warn!(
+                        topic = &*self.topic,
+                        partition = self.partition,
+                        from = before,
+                        to = *start,
+                        "records deleted before they were read"
+                    );
+                    self.reader.seek(*start);
+                    self.position = *start;
+                    continue;
+                }
+                return Err(error);
+            }
+            self.find_records();
+            if !self.is_empty() {
+                return Ok(true);
+            }
+            self.position = self.reader.offset();
+            if self.reader.offset() == before {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn find_records(&mut self) {
+        for batch in batches(&self.fetched) {
+            let Ok(batch) = batch else {
+                tracing::warn!(topic = &*self.topic, partition = self.partition, "damaged batch passed over");
+                break;
+            };
+            if batch.is_control() {
+                continue;
+            }
+            let start = self.places.len();
+            let found = find_in_batch(
+                &batch,
+                &self.fetched,
+                &mut self.scratch,
+                &mut self.unpacked,
+                &mut self.places,
+                self.wants_headers.then_some(&mut self.headers),
+            );
+            if !found {
+                tracing::warn!(
+                    topic = &*self.topic,
+                    partition = self.partition,
+                    offset = batch.base_offset(),
+                    "damaged batch passed over"
+                );
+                self.places.truncate(start);
+            }
+        }
+        let from = self.position;
+        let until = self.until.unwrap_or(i64::MAX);
+        self.places.retain(|p| p.offset >= from && p.offset < until);
+    }
+
+    fn raw<'a>(&'a self, place: &Place, headers: &'a [SourceHeader<'a>]) -> RawRecord<'a> {
+        let bytes = if place.is_unpacked { &self.unpacked } else { &self.fetched };
+        let slice = |range: &Range<u32>| &bytes[range.start as usize..range.end as usize];
+        RawRecord {
+            key: place.key.as_ref().map(slice),
+            value: place.value.as_ref().map(slice),
+            headers,
+            timestamp: place.timestamp,
+            partition: self.partition as i32,
+            offset: place.offset,
+        }
+    }
+
+    /// Decodes the next record and returns its time; `None` when everything fetched was taken.
+    pub fn load(&mut self) -> Option<Result<i64, Undecodable>> {
+        if let Some(timestamp) = self.loaded {
+            return Some(Ok(timestamp));
+        }
+        let place = self.places.get(self.next)?.clone();
+        let bytes = if place.is_unpacked { &self.unpacked } else { &self.fetched };
+        let slice = |range: &Range<u32>| &bytes[range.start as usize..range.end as usize];
+        let headers: Vec<SourceHeader<'_>> = self.headers
+            [place.headers.start as usize..place.headers.end as usize]
+            .iter()
+            .map(|(key, value)| (slice(key), value.as_ref().map(slice)))
+            .collect();
+        let raw = RawRecord {
+            key: place.key.as_ref().map(slice),
+            value: place.value.as_ref().map(slice),
+            headers: &headers,
+            timestamp: place.timestamp,
+            partition: self.partition as i32,
+            offset: place.offset,
+        };
+        match self.decoder.load(&raw) {
+            Ok(timestamp) => {
+                self.loaded = Some(timestamp);
+                Some(Ok(timestamp))
+            }
+            Err(error) => {
+                let bad = Undecodable { offset: place.offset, timestamp: place.timestamp, error };
+                self.take();
+                Some(Err(bad))
+            }
+        }
+    }
+
+    /// The record decoded by `load`.
+    pub fn row(&self) -> SourceRecord<'_> {
+        let place = &self.places[self.next];
+        self.decoder.row(&self.raw(place, &[]))
+    }
+
+    /// The bytes of the record decoded by `load`: key and value.
+    pub fn bytes(&self) -> (Option<&[u8]>, Option<&[u8]>) {
+        let raw = self.raw(&self.places[self.next], &[]);
+        (raw.key, raw.value)
+    }
+
+    /// Goes on to the next record.
+    pub fn take(&mut self) {
+        if let Some(place) = self.places.get(self.next) {
+            self.position = place.offset + 1;
+            self.next += 1;
+            self.loaded = None;
+        }
+        if self.is_empty() {
+            // Behind the last record there may be markers.
+            self.position = self.position.max(self.reader.offset().min(self.until.unwrap_or(i64::MAX)));
+        }
+    }
+}
+
+fn find_in_batch(
+    batch: &Batch<'_>,
+    fetched: &[u8],
+    scratch: &mut Vec<u8>,
+    unpacked: &mut Vec<u8>,
+    places: &mut Vec<Place>,
+    mut headers: Option<&mut Vec<HeaderPlace>>,
+) -> bool {
+    let Ok(records) = batch.records(scratch, UNPACKED_BATCH_BYTES_MAX) else { return false };
+    let base = fetched.as_ptr() as usize;
+    for record in records {
+        let Ok(record) = record else { return false };
+        // Bytes of an uncompressed batch stay where they are; others are copied next to each other.
+        let probe = record.value.or(record.key);
+        let is_unpacked = probe.is_some_and(|b| {
+            let at = b.as_ptr() as usize;
+            at < base || at + b.len() > base + fetched.len()
+        });
+        let mut range = |bytes: &[u8]| -> Option<Range<u32>> {
+            let start = if is_unpacked {
+                unpacked.extend_from_slice(bytes);
+                unpacked.len() - bytes.len()
+            } else {
+                (bytes.as_ptr() as usize).checked_sub(base)?
+            };
+            Some(u32::try_from(start).ok()?..u32::try_from(start + bytes.len()).ok()?)
+        };
+        let mut ok = true;
+        let mut optional = |bytes: Option<&[u8]>| {
+            bytes.and_then(|b| {
+                let found = range(b);
+                ok &= found.is_some();
+                found
+            })
+        };
+        let (key, value) = (optional(record.key), optional(record.value));
+        let mut places_of_headers = 0..0;
+        if let Some(headers) = &mut headers {
+            places_of_headers.start = headers.len() as u32;
+            for header in record.headers() {
+                let Ok(header) = header else { return false };
+                let Some(name) = optional(Some(header.key)) else { return false };
+                headers.push((name, optional(header.value)));
+            }
+            places_of_headers.end = headers.len() as u32;
+        }
+        if !ok {
+            return false;
+        }
+        places.push(Place {
+            key,
+            value,
+            timestamp: record.timestamp,
+            offset: record.offset,
+            is_unpacked,
+            headers: places_of_headers,
+        });
+    }
+    true
+}

@@ -1,0 +1,247 @@
+//! Tasks that read the same, and the inputs they read.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use commitlog::{Isolation, Log, LogError, Partition};
+use plan::step::Step;
+use runtime::{SourceDecoder, Task};
+
+use super::TaskId;
+use super::input::Input;
+use super::output::{Problem, Problems, Sink, TaskOutput, TaskStatistics};
+
+/// A task on its worker.
+pub(crate) struct TaskSlot {
+    pub id: TaskId,
+    pub query_id: Arc<str>,
+    pub task: Task,
+    /// The group its positions are kept under; empty for push queries.
+    pub group: String,
+    /// The source (as in `Step::sources`) that each input of the unit feeds.
+    pub sources: Vec<usize>,
+    pub sink: Sink,
+    pub statistics: Arc<TaskStatistics>,
+    /// Where state changes go.
+    pub changelog: Option<Arc<Partition>>,
+    /// Positions as they were committed last.
+    pub committed: Vec<(Arc<str>, u32, i64)>,
+    /// Told when the task stops by an error.
+    pub on_error: Arc<dyn Fn(String) + Send + Sync>,
+    /// Stops the query at the first malformed record (`ksql.fail.on.deserialization.error`).
+    pub fails_on_malformed: bool,
+}
+
+impl TaskSlot {
+    pub fn fail(&mut self, error: String) {
+        if !self.statistics.failed.swap(true, Ordering::Relaxed) {
+            (self.on_error)(error);
+        }
+    }
+}
+
+/// Inputs and the tasks fed by them. Several tasks only with a single input.
+pub(crate) struct Unit {
+    pub inputs: Vec<Input>,
+    pub tasks: Vec<TaskSlot>,
+    /// What the input's decoder was made for; units join only when it is the same.
+    pub definition: Arc<str>,
+    /// The source steps that the inputs' decoders were made for.
+    pub steps: Vec<Step>,
+}
+
+impl Unit {
+    pub fn is_persistent(&self) -> bool {
+        self.tasks.first().is_some_and(|t| !t.group.is_empty())
+    }
+
+    pub fn has_client(&self) -> bool {
+        self.tasks.iter().any(|t| matches!(t.sink, Sink::Client(_)))
+    }
+
+    /// Nothing more will be read.
+    pub fn is_stopped(&self) -> bool {
+        self.tasks.iter().all(|t| {
+            t.statistics.failed.load(Ordering::Relaxed)
+                || matches!(&t.sink, Sink::Client(client) if client.is_gone())
+        })
+    }
+
+    pub fn can_join(&self, other: &Unit) -> bool {
+        let ([a], [b]) = (&self.inputs[..], &other.inputs[..]) else { return false };
+        self.is_persistent()
+            && other.is_persistent()
+            && self.definition == other.definition
+            && a.topic == b.topic
+            && a.partition == b.partition
+            && a.position() == b.position()
+            && a.is_empty()
+            && b.is_empty()
+            && a.until.is_none()
+            && b.until.is_none()
+    }
+
+    /// Divides the tasks into those that fit and those that do not, each with inputs of their own.
+    pub fn split(self, fits: impl Fn(&TaskSlot) -> bool, log: &Arc<Log>) -> (Option<Unit>, Option<Unit>) {
+        let (yes, no): (Vec<_>, Vec<_>) = self.tasks.into_iter().partition(fits);
+        let (definition, steps) = (self.definition, self.steps);
+        if yes.is_empty() || no.is_empty() {
+            let is_yes = !yes.is_empty();
+            let tasks = if is_yes { yes } else { no };
+            let unit = Unit { inputs: self.inputs, tasks, definition, steps };
+            return if is_yes { (Some(unit), None) } else { (None, Some(unit)) };
+        }
+        let copies =
+            self.inputs.iter().zip(&steps).filter_map(|(input, step)| reopened(input, step, log)).collect();
+        let yes = Unit { inputs: copies, tasks: yes, definition: definition.clone(), steps: steps.clone() };
+        (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps }))
+    }
+
+    /// Gives a run of records to the tasks; returns about how many bytes were read, 0 for nothing.
+    pub fn run(&mut self, fetch_bytes: usize, problems: &mut Problems) -> Result<u64, LogError> {
+        for slot in &self.tasks {
+            if let Sink::Client(client) = &slot.sink
+                && !client.has_room()
+            {
+                return Ok(0);
+            }
+        }
+        let consumed = match self.inputs.len() {
+            1 => self.run_single(fetch_bytes, problems)?,
+            _ => self.run_merged(fetch_bytes, problems)?,
+        };
+        let done = self.inputs.iter().all(Input::is_done);
+        for slot in &mut self.tasks {
+            if let Sink::Client(client) = &mut slot.sink {
+                client.flush();
+                if done {
+                    client.end();
+                }
+            }
+        }
+        Ok(consumed)
+    }
+
+    fn run_single(&mut self, fetch_bytes: usize, problems: &mut Problems) -> Result<u64, LogError> {
+        let input = &mut self.inputs[0];
+        if !input.fill(fetch_bytes)? {
+            return Ok(0);
+        }
+        let mut records = 0u64;
+        while let Some(loaded) = input.load() {
+            records += 1;
+            match loaded {
+                Ok(_) => {
+                    let row = input.row();
+                    for slot in &mut self.tasks {
+                        give(slot, slot.sources[0], &row, &input.topic, input.partition, problems);
+                    }
+                    input.take();
+                }
+                Err(bad) => {
+                    for slot in &mut self.tasks {
+                        report(slot, &bad, &input.topic, input.partition, problems);
+                    }
+                }
+            }
+        }
+        for slot in &self.tasks {
+            slot.statistics.consumed.fetch_add(records, Ordering::Relaxed);
+        }
+        Ok(records.max(1) * 100)
+    }
+
+    /// Lowest time first, over all inputs that have something.
+    fn run_merged(&mut self, fetch_bytes: usize, problems: &mut Problems) -> Result<u64, LogError> {
+        let mut records = 0u64;
+        let slot = &mut self.tasks[0];
+        // About as much as one fetch, then the other units have their turn.
+        let records_max = (fetch_bytes / 64) as u64;
+        // Which input an entry of `times` belongs to is its place.
+        let mut times: Vec<Option<i64>> = vec![None; self.inputs.len()];
+        while records < records_max {
+            for (i, input) in self.inputs.iter_mut().enumerate() {
+                while times[i].is_none() && input.fill(fetch_bytes)? {
+                    match input.load() {
+                        Some(Ok(time)) => times[i] = Some(time),
+                        Some(Err(bad)) => {
+                            records += 1;
+                            report(slot, &bad, &input.topic, input.partition, problems);
+                        }
+                        None => break,
+                    }
+                }
+            }
+            let next = times.iter().enumerate().filter_map(|(i, t)| t.map(|t| (t, i))).min();
+            let Some((_, i)) = next else { break };
+            times[i] = None;
+            let input = &mut self.inputs[i];
+            give(slot, slot.sources[i], &input.row(), &input.topic, input.partition, problems);
+            input.take();
+            records += 1;
+        }
+        slot.statistics.consumed.fetch_add(records, Ordering::Relaxed);
+        Ok(records * 100)
+    }
+
+    pub fn fail(&mut self, error: &LogError) {
+        for slot in &mut self.tasks {
+            slot.fail(error.to_string());
+        }
+    }
+}
+
+/// The same input once more, from the same place.
+fn reopened(input: &Input, step: &Step, log: &Arc<Log>) -> Option<Input> {
+    let reader =
+        log.reader(&input.topic, input.partition, input.position(), Isolation::ReadCommitted).ok()?;
+    let decoder = SourceDecoder::new(step).ok()?;
+    Some(Input::new(reader, decoder, input.wants_headers, input.until))
+}
+
+fn give(
+    slot: &mut TaskSlot,
+    source: usize,
+    row: &runtime::SourceRecord<'_>,
+    topic: &Arc<str>,
+    partition: u32,
+    problems: &mut Problems,
+) {
+    if slot.statistics.failed.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut out = TaskOutput {
+        sink: &mut slot.sink,
+        statistics: &slot.statistics,
+        problems,
+        query_id: &slot.query_id,
+        topic,
+        partition,
+    };
+    if let Err(error) = slot.task.process(source, row, &mut out) {
+        slot.fail(error.to_string());
+    }
+}
+
+fn report(
+    slot: &mut TaskSlot,
+    bad: &super::input::Undecodable,
+    topic: &Arc<str>,
+    partition: u32,
+    problems: &mut Problems,
+) {
+    slot.statistics.errors.fetch_add(1, Ordering::Relaxed);
+    problems.push(Problem {
+        kind: 0,
+        query_id: slot.query_id.clone(),
+        step: "source".into(),
+        message: bad.error.to_string(),
+        topic: topic.clone(),
+        partition,
+        offset: bad.offset,
+        timestamp: bad.timestamp,
+    });
+    if slot.fails_on_malformed {
+        slot.fail(bad.error.to_string());
+    }
+}

@@ -1,0 +1,163 @@
+//! Sixteen bytes looked at together: where a string may stop, where a number does.
+//!
+//! SSE2 is part of every x86-64, so there is nothing to detect; other machines use the scalar twins,
+//! which the tests hold equal.
+
+/// Bytes looked at together.
+pub(super) const BLOCK_BYTES: usize = 16;
+
+pub(super) type Block = [u8; BLOCK_BYTES];
+
+/// What a block means inside a string, one bit a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StringMask {
+    /// A quote, a backslash or a control character.
+    pub special: u32,
+    /// Not ASCII.
+    pub high: u32,
+}
+
+/// The 16 bytes at `at`, if there are so many.
+#[inline(always)]
+pub(super) fn whole_block(bytes: &[u8], at: usize) -> Option<&Block> {
+    bytes.get(at..)?.first_chunk()
+}
+
+/// The bytes at `at`, filled up with zeros behind the end. A zero is a control character and no digit,
+/// so every loop over blocks stops there.
+#[cold]
+#[inline(never)]
+pub(super) fn last_block(bytes: &[u8], at: usize) -> Block {
+    let mut block = [0; BLOCK_BYTES];
+    let rest = bytes.get(at..).unwrap_or_default();
+    let len = rest.len().min(BLOCK_BYTES);
+    block[..len].copy_from_slice(&rest[..len]);
+    block
+}
+
+/// The string mask of the 16 bytes at `at`.
+#[inline(always)]
+pub(super) fn string_mask_at(bytes: &[u8], at: usize) -> StringMask {
+    // Masks, not blocks, leave the branches: a block would take the way over memory.
+    match whole_block(bytes, at) {
+        Some(block) => string_mask(block),
+        None => string_mask(&last_block(bytes, at)),
+    }
+}
+
+/// Ones for the digits among the 16 bytes at `at`.
+#[inline(always)]
+pub(super) fn digit_mask_at(bytes: &[u8], at: usize) -> u32 {
+    match whole_block(bytes, at) {
+        Some(block) => digit_mask(block),
+        None => digit_mask(&last_block(bytes, at)),
+    }
+}
+
+/// The 16 bytes at `at` as one number, the first byte lowest.
+#[inline(always)]
+pub(super) fn word_at(bytes: &[u8], at: usize) -> u128 {
+    match whole_block(bytes, at) {
+        Some(block) => u128::from_le_bytes(*block),
+        None => u128::from_le_bytes(last_block(bytes, at)),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod imp {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+        _mm_set1_epi8, _mm_sub_epi8,
+    };
+
+    use super::{Block, StringMask};
+
+    #[inline(always)]
+    fn vector(block: &Block) -> __m128i {
+        // SAFETY: the reference covers the 16 bytes read, and this load asks for no alignment.
+        unsafe { _mm_loadu_si128(block.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn string_mask(block: &Block) -> StringMask {
+        let v = vector(block);
+        // SAFETY: SSE2 is part of the x86-64 baseline; none of these touches memory.
+        unsafe {
+            let quote = _mm_cmpeq_epi8(v, _mm_set1_epi8(b'"' as i8));
+            let backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8(b'\\' as i8));
+            let control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+            let special = _mm_or_si128(_mm_or_si128(quote, backslash), control);
+            StringMask { special: _mm_movemask_epi8(special) as u32, high: _mm_movemask_epi8(v) as u32 }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn digit_mask(block: &Block) -> u32 {
+        let v = vector(block);
+        // SAFETY: as above.
+        unsafe {
+            let value = _mm_sub_epi8(v, _mm_set1_epi8(b'0' as i8));
+            let digit = _mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8(9)), value);
+            _mm_movemask_epi8(digit) as u32
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use scalar as imp;
+
+use imp::{digit_mask, string_mask};
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod scalar {
+    use super::{Block, StringMask};
+
+    fn mask(block: &Block, test: impl Fn(u8) -> bool) -> u32 {
+        block.iter().enumerate().fold(0, |bits, (i, &byte)| bits | u32::from(test(byte)) << i)
+    }
+
+    pub(crate) fn string_mask(block: &Block) -> StringMask {
+        StringMask {
+            special: mask(block, |b| b == b'"' || b == b'\\' || b < 0x20),
+            high: mask(block, |b| b >= 0x80),
+        }
+    }
+
+    pub(crate) fn digit_mask(block: &Block) -> u32 {
+        mask(block, |b| b.is_ascii_digit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_byte_value_is_classified_as_by_the_scalar_twin() {
+        for byte in 0..=u8::MAX {
+            for place in 0..BLOCK_BYTES {
+                let mut block = [b'a'; BLOCK_BYTES];
+                block[place] = byte;
+                assert_eq!(string_mask(&block), scalar::string_mask(&block));
+                assert_eq!(digit_mask(&block), scalar::digit_mask(&block));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_are_classified_as_by_the_scalar_twin(block: [u8; BLOCK_BYTES]) {
+            prop_assert_eq!(string_mask(&block), scalar::string_mask(&block));
+            prop_assert_eq!(digit_mask(&block), scalar::digit_mask(&block));
+        }
+
+        #[test]
+        fn a_block_behind_the_end_is_filled_with_zeros(bytes in proptest::collection::vec(1u8.., 0..40), at in 0usize..50) {
+            let mut padded = bytes.clone();
+            padded.resize(100, 0);
+            prop_assert_eq!(&last_block(&bytes, at)[..], &padded[at..at + BLOCK_BYTES]);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! JSON, read by finding slices instead of building a tree, and written from columns.
+//!
+//! `Scanner` validates a record and gives a `Slot` per wanted column; `decode` turns one slot into a
+//! value; `ObjectEncoder` writes a row, passing untouched input through as bytes.
+
+mod block;
+mod decode;
+mod encode;
+mod error;
+mod key_order;
+mod lexer;
+mod number;
+mod projection;
+mod scan;
+mod text;
+
+pub use decode::{DecodeError, DecodeReason, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
+pub use encode::{ObjectEncoder, ObjectWriter, passes_through, write_value};
+pub use error::{Reason, ScanError};
+pub use lexer::DEPTH_MAX;
+pub(crate) use number::decimal as decimal_from_text;
+pub use projection::{PATH_LEN_MAX, PATHS_MAX, Projection, ProjectionError};
+pub use scan::{Kind, Scanner, Slot, Top, scan_value};

@@ -1,0 +1,75 @@
+//! SPLIT: the parts between delimiters.
+
+use types::Value;
+
+use crate::adapter::lift;
+use crate::function::Scalar;
+
+pub(super) fn functions() -> Vec<Scalar> {
+    vec![
+        Scalar::new("SPLIT", "STRING", "Splits at a delimiter; an empty one splits every character.")
+            .overload(
+                "(STRING, STRING) → ARRAY<STRING>",
+                lift!(|text: &str, delimiter: &str| split(text, delimiter)),
+            )
+            .overload(
+                "(BYTES, BYTES) → ARRAY<BYTES>",
+                lift!(|bytes: &[u8], delimiter: &[u8]| split_bytes(bytes, delimiter)),
+            ),
+    ]
+}
+
+fn split(text: &str, delimiter: &str) -> Vec<Value> {
+    if delimiter.is_empty() && !text.is_empty() {
+        return text.chars().map(|c| Value::text(c.encode_utf8(&mut [0; 4]))).collect();
+    }
+    if text.is_empty() {
+        return vec![Value::text("")];
+    }
+    text.split(delimiter).map(Value::text).collect()
+}
+
+fn split_bytes(bytes: &[u8], delimiter: &[u8]) -> Vec<Value> {
+    if delimiter.is_empty() && !bytes.is_empty() {
+        return bytes.iter().map(|byte| Value::bytes([*byte])).collect();
+    }
+    let (mut parts, mut start, mut at) = (Vec::new(), 0, 0);
+    while !delimiter.is_empty() && at + delimiter.len() <= bytes.len() {
+        if bytes[at..].starts_with(delimiter) {
+            parts.push(Value::bytes(&bytes[start..at]));
+            at += delimiter.len();
+            start = at;
+        } else {
+            at += 1;
+        }
+    }
+    parts.push(Value::bytes(&bytes[start..]));
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{NULL, cases, list};
+
+    #[test]
+    fn text_is_split_and_empty_parts_are_kept() {
+        cases!("SPLIT":
+            ("a.b.c", ".") => list(["a", "b", "c"]);
+            (".abc.", ".") => list(["", "abc", ""]);
+            ("abc", "") => list(["a", "b", "c"]);
+            ("", "") => list([""]);
+            ("", ".") => list([""]);
+            (NULL, ".") => NULL;
+        );
+    }
+
+    #[test]
+    fn bytes_are_split() {
+        cases!("SPLIT":
+            (b"a--b-c".to_vec(), b"--".to_vec()) => list([b"a".to_vec(), b"b-c".to_vec()]);
+            (b"ab".to_vec(), b"".to_vec()) => list([b"a".to_vec(), b"b".to_vec()]);
+            (b"".to_vec(), b"".to_vec()) => list([b"".to_vec()]);
+            (b"a-".to_vec(), b"-".to_vec()) => list([b"a".to_vec(), b"".to_vec()]);
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! TO_JSON_STRING: any value as JSON.
+
+use serde_json::Value as Json;
+use types::{DataType, Value, cast};
+
+use crate::adapter::{code, first};
+use crate::function::Scalar;
+use crate::registry::{FunctionError, ScalarCode};
+use crate::signature::Resolved;
+
+pub(super) fn functions() -> Vec<Scalar> {
+    vec![
+        Scalar::new("TO_JSON_STRING", "JSON", "Writes a value as JSON.")
+            .overload_with("(T) → STRING", to_json_string),
+    ]
+}
+
+fn to_json_string(call: &mut Resolved) -> Result<ScalarCode, FunctionError> {
+    let data_type = call.param(0).cloned().unwrap_or(DataType::String);
+    Ok(code(move |args| {
+        let mut out = String::new();
+        write_json(&first(args), &data_type, &mut out);
+        Ok(Value::text(out))
+    }))
+}
+
+/// Struct fields come in the order of their type; numbers that JSON has not are strings, as in ksqlDB.
+fn write_json(value: &Value, data_type: &DataType, out: &mut String) {
+    match (value, data_type) {
+        (Value::Null, _) => out.push_str("null"),
+        (Value::Array(items), DataType::Array(item_type)) => {
+            write_list(out, ('[', ']'), items.iter(), |item, out| write_json(item, item_type, out));
+        }
+        (Value::Map(map), DataType::Map(key_type, value_type)) => {
+            write_list(out, ('{', '}'), map.iter(), |(key, value), out| {
+                write_string(&text_of(key, key_type), out);
+                out.push(':');
+                write_json(value, value_type, out);
+            });
+        }
+        (Value::Struct(values), DataType::Struct(fields)) => {
+            write_list(out, ('{', '}'), fields.iter().zip(values.iter()), |(field, value), out| {
+                write_string(&field.name, out);
+                out.push(':');
+                write_json(value, &field.data_type, out);
+            });
+        }
+        (Value::Boolean(_) | Value::Int(_) | Value::BigInt(_) | Value::Decimal(_), _) => {
+            out.push_str(&text_of(value, data_type));
+        }
+        (Value::Double(number), _) if number.is_finite() => out.push_str(&text_of(value, data_type)),
+        _ => write_string(&text_of(value, data_type), out),
+    }
+}
+
+fn text_of(value: &Value, data_type: &DataType) -> String {
+    let text = cast(value, data_type, &DataType::String).ok();
+    text.as_ref().and_then(Value::as_str).unwrap_or("null").to_owned()
+}
+
+fn write_string(text: &str, out: &mut String) {
+    out.push_str(&Json::from(text).to_string());
+}
+
+fn write_list<T>(
+    out: &mut String,
+    brackets: (char, char),
+    items: impl Iterator<Item = T>,
+    write: impl Fn(T, &mut String),
+) {
+    out.push(brackets.0);
+    for (i, item) in items.enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write(item, out);
+    }
+    out.push(brackets.1);
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{Decimal, Value};
+
+    use crate::testing::{NULL, cases, list, map, value};
+
+    #[test]
+    fn values_are_written_as_json() {
+        cases!("TO_JSON_STRING":
+            (1) => "1";
+            (NULL) => "null";
+            ("a\"b") => "\"a\\\"b\"";
+            (123.456) => "123.456";
+            (f64::NAN) => "\"NaN\"";
+            (Decimal::new(1230, 3)) => "1.230";
+            (b"!".to_vec()) => "\"IQ==\"";
+            (Value::Time(60_220_000)) => "\"16:43:40\"";
+            (Value::Date(1000)) => "\"1972-09-27\"";
+            (list([value(1), NULL])) => "[1,null]";
+            (map([("id", list([1, 2]))])) => "{\"id\":[1,2]}";
+            (Value::structure(vec![value(1), value("x")])) => "{\"A\":1,\"B\":\"x\"}";
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! Expressions, compiled once and computed for each row.
+//!
+//! [`compile`] turns a planned expression into a tree of specialised nodes: constants are folded, LIKE patterns and
+//! IN lists prepared. Values are borrowed from the row or the tree wherever possible, so that comparing a column
+//! with a constant copies nothing.
+
+mod arithmetic;
+mod build;
+mod json;
+mod like;
+mod node;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use plan::expr::Expr;
+use types::{EvalError, Value};
+
+pub use json::JsonRow;
+use node::{Node, Scope};
+
+/// The value columns of a row.
+#[derive(Clone, Copy)]
+pub enum Columns<'a> {
+    /// Decoded.
+    Values(&'a [Value]),
+    /// Still in the record.
+    Json(JsonRow<'a>),
+}
+
+impl<'a> Columns<'a> {
+    /// Returns the nth column; NULL when there is none.
+    pub fn value(&self, column: usize) -> Result<Cow<'a, Value>, EvalError> {
+        match *self {
+            Self::Values(values) => Ok(values.get(column).map_or(Cow::Owned(Value::Null), Cow::Borrowed)),
+            Self::Json(json) => json.value(column).map(Cow::Owned),
+        }
+    }
+
+    /// Returns the number of columns.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Values(values) => values.len(),
+            Self::Json(json) => json.slots.len(),
+        }
+    }
+
+    /// Returns whether there is no column.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends all columns to `values`; a column that cannot be decoded is NULL.
+    pub fn append_to(&self, values: &mut Vec<Value>) {
+        match *self {
+            Self::Values(all) => values.extend_from_slice(all),
+            Self::Json(json) => {
+                values.extend((0..json.slots.len()).map(|column| json.value(column).unwrap_or_default()));
+            }
+        }
+    }
+
+    /// The columns where they are decoded already.
+    pub(crate) fn decoded(&self) -> Option<&'a [Value]> {
+        match *self {
+            Self::Values(values) => Some(values),
+            Self::Json(_) => None,
+        }
+    }
+}
+
+/// What an expression is computed on.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    /// Key columns.
+    pub key: &'a [Value],
+    /// Value columns.
+    pub columns: Columns<'a>,
+    /// The record's time in ms.
+    pub rowtime: i64,
+    /// The partition it was read from.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The window in the key.
+    pub window: Option<(i64, i64)>,
+}
+
+/// A compiled expression.
+pub struct Compiled {
+    node: Node,
+    reads_value: bool,
+    is_stable: bool,
+}
+
+/// Compiles an expression. One nested deeper than is safe to evaluate fails for each row.
+pub fn compile(expr: &Expr) -> Compiled {
+    build::build(expr)
+}
+
+impl Compiled {
+    /// Computes the value for a row.
+    pub fn eval(&self, row: &Row<'_>) -> Result<Value, EvalError> {
+        Ok(self.node.get(&Scope { row, params: &[] })?.into_owned())
+    }
+
+    /// Computes a predicate for a row; NULL is false.
+    pub fn test(&self, row: &Row<'_>) -> Result<bool, EvalError> {
+        Ok(self.node.truth(&Scope { row, params: &[] })?.unwrap_or(false))
+    }
+
+    /// Returns whether anything but the key is read: value columns or the record's time and place.
+    pub fn reads_value(&self) -> bool {
+        self.reads_value
+    }
+
+    /// Returns whether computing it again later gives the same: no impure function, no place in a topic.
+    pub(crate) fn is_stable(&self) -> bool {
+        self.is_stable
+    }
+}

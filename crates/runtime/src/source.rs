@@ -1,0 +1,395 @@
+//! Records of a topic to rows of a source: key, value, headers, window and time.
+//!
+//! A JSON value is only scanned here; its columns are decoded when an expression asks. So that this never
+//! shows, every column is checked to be decodable first: a record with a wrong type is refused as a whole,
+//! as in ksqlDB.
+
+use std::sync::Arc;
+
+use formats::json::{Kind, Projection, Scanner, Slot, Top, decode};
+use formats::{Deserializer, Properties};
+use plan::step::{FormatSpec, Layout, SourceStep, Step, StepKind, TimestampColumn, WindowInfo};
+use types::{DataType, Value, java_time};
+
+use crate::change::SourceRecord;
+use crate::eval::{Columns, JsonRow};
+
+/// Why a record could not become a row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The key's bytes.
+    #[error("error deserializing the key of a record of topic \"{topic}\": {reason}")]
+    Key {
+        /// The topic.
+        topic: Arc<str>,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The value's bytes.
+    #[error("error deserializing the value of a record of topic \"{topic}\": {reason}")]
+    Value {
+        /// The topic.
+        topic: Arc<str>,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The TIMESTAMP column.
+    #[error("the record of topic \"{topic}\" has no valid time in column \"{column}\": {reason}")]
+    Timestamp {
+        /// The topic.
+        topic: Arc<str>,
+        /// The column.
+        column: Arc<str>,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A decoder cannot be made for this source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("source \"{name}\" cannot be read: {reason}")]
+pub struct SourceError {
+    /// The source.
+    pub name: Arc<str>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A header of a record: its name and value.
+pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// A record as it lies in its topic.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRecord<'a> {
+    /// Key bytes.
+    pub key: Option<&'a [u8]>,
+    /// Value bytes.
+    pub value: Option<&'a [u8]>,
+    /// Headers in order.
+    pub headers: &'a [Header<'a>],
+    /// Record time, ms.
+    pub timestamp: i64,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
+enum ValueDecoder {
+    /// An object scanned in place.
+    Json { scanner: Scanner, slots: Vec<Slot>, types: Vec<DataType> },
+    /// Everything else, and JSON with header columns.
+    General { deserializer: Box<dyn Deserializer>, values: Vec<Value>, columns: usize },
+}
+
+/// Decodes the records of one source. Holds the last one.
+pub struct SourceDecoder {
+    topic: Arc<str>,
+    key: Option<Box<dyn Deserializer>>,
+    window: Option<WindowInfo>,
+    value: ValueDecoder,
+    headers: Vec<Option<Arc<str>>>,
+    timestamp: Option<Timestamp>,
+    key_from_value: Option<usize>,
+    key_columns: usize,
+    current: Current,
+}
+
+/// The record decoded last.
+#[derive(Default)]
+struct Current {
+    key: Option<Vec<Value>>,
+    has_value: bool,
+    window: Option<(i64, i64)>,
+    timestamp: i64,
+}
+
+impl SourceDecoder {
+    /// Makes the decoder of a source step.
+    pub fn new(step: &Step) -> Result<Self, SourceError> {
+        let StepKind::Source(source) = &step.kind else {
+            return Err(SourceError { name: "?".into(), reason: "the step is no source".into() });
+        };
+        let refuse = |reason: String| SourceError { name: source.name.clone(), reason };
+        let Layout { key, value, window } = &step.layout;
+        let declared = value.len() - source.headers.len() - usize::from(source.key_from_value.is_some());
+        let key_decoder = match key.is_empty() {
+            true => None,
+            false => Some(
+                formats::by_name(&source.key_format.name)
+                    .and_then(|f| f.deserializer(key, &properties(&source.key_format, true)))
+                    .map_err(|e| refuse(e.to_string()))?,
+            ),
+        };
+        Ok(Self {
+            topic: source.topic.clone(),
+            key: key_decoder,
+            window: *window,
+            value: value_decoder(source, value, declared).map_err(refuse)?,
+            headers: source.headers.clone(),
+            timestamp: source
+                .timestamp
+                .as_ref()
+                .map(|t| Timestamp::new(t, step))
+                .transpose()
+                .map_err(refuse)?,
+            key_from_value: source.key_from_value,
+            key_columns: key.len(),
+            current: Current::default(),
+        })
+    }
+
+    /// Takes a record in; its time is returned. `row` then gives the columns.
+    pub fn load(&mut self, record: &RawRecord<'_>) -> Result<i64, DecodeError> {
+        self.load_key(record)?;
+        self.load_value(record)?;
+        self.load_headers(record);
+        self.take_key_from_value(record)?;
+        self.current.timestamp = match &self.timestamp {
+            None => record.timestamp,
+            Some(_) if !self.current.has_value => record.timestamp,
+            Some(timestamp) => timestamp.of(&self.current.key, &self.columns(record.value), &self.topic)?,
+        };
+        Ok(self.current.timestamp)
+    }
+
+    /// The record loaded last; `record` must be that one.
+    pub fn row<'a>(&'a self, record: &RawRecord<'a>) -> SourceRecord<'a> {
+        SourceRecord {
+            key: self.current.key.as_deref(),
+            value: self.current.has_value.then(|| self.columns(record.value)),
+            timestamp: self.current.timestamp,
+            partition: record.partition,
+            offset: record.offset,
+            window: self.current.window,
+        }
+    }
+
+    fn columns<'a>(&'a self, value: Option<&'a [u8]>) -> Columns<'a> {
+        match &self.value {
+            ValueDecoder::Json { slots, types, .. } => {
+                Columns::Json(JsonRow { record: value.unwrap_or_default(), slots, types })
+            }
+            ValueDecoder::General { values, .. } => Columns::Values(values),
+        }
+    }
+
+    fn load_key(&mut self, record: &RawRecord<'_>) -> Result<(), DecodeError> {
+        let refuse = |reason: String| DecodeError::Key { topic: self.topic.clone(), reason };
+        self.current.window = None;
+        let Some(decoder) = &self.key else {
+            self.current.key = None;
+            return Ok(());
+        };
+        let bytes = match (record.key, self.window) {
+            (Some(bytes), Some(window)) => {
+                let (key, bounds) =
+                    split_window(bytes, window).ok_or_else(|| refuse("the key has no window".into()))?;
+                self.current.window = Some(bounds);
+                Some(key)
+            }
+            (bytes, _) => bytes,
+        };
+        self.current.key = decoder.deserialize(bytes).map_err(|e| refuse(e.to_string()))?;
+        Ok(())
+    }
+
+    fn load_value(&mut self, record: &RawRecord<'_>) -> Result<(), DecodeError> {
+        let topic = &self.topic;
+        let refuse = |reason: String| DecodeError::Value { topic: topic.clone(), reason };
+        self.current.has_value = match &mut self.value {
+            ValueDecoder::Json { scanner, slots, types } => match record.value {
+                None => false,
+                Some(bytes) => match scanner.scan(bytes, slots) {
+                    Ok(Top::Object) => {
+                        for (slot, data_type) in slots.iter().zip(types.iter()) {
+                            if !is_fine(bytes, slot, data_type) {
+                                decode(bytes, *slot, data_type).map_err(|e| refuse(e.to_string()))?;
+                            }
+                        }
+                        true
+                    }
+                    Ok(Top::Null) => false,
+                    Err(error) => return Err(refuse(error.to_string())),
+                },
+            },
+            ValueDecoder::General { deserializer, values, columns } => {
+                values.clear();
+                match deserializer.deserialize(record.value).map_err(|e| refuse(e.to_string()))? {
+                    Some(row) => {
+                        values.extend(row);
+                        values.resize(*columns, Value::Null);
+                        true
+                    }
+                    None => false,
+                }
+            }
+        };
+        Ok(())
+    }
+
+    fn load_headers(&mut self, record: &RawRecord<'_>) {
+        let ValueDecoder::General { values, columns, .. } = &mut self.value else { return };
+        let first = *columns - self.headers.len() - usize::from(self.key_from_value.is_some());
+        for (i, wanted) in self.headers.iter().enumerate() {
+            let value = match wanted {
+                None => Value::array(record.headers.iter().map(|(k, v)| header(k, *v)).collect()),
+                // The last one of a name wins, as in Kafka's Headers.lastHeader.
+                Some(name) => {
+                    let last = record.headers.iter().rev().find(|(k, _)| *k == name.as_bytes());
+                    last.and_then(|(_, v)| *v).map_or(Value::Null, Value::bytes)
+                }
+            };
+            if let Some(place) = values.get_mut(first + i) {
+                *place = value;
+            }
+        }
+    }
+
+    /// Old KSQL's KEY='column'.
+    fn take_key_from_value(&mut self, record: &RawRecord<'_>) -> Result<(), DecodeError> {
+        let Some(column) = self.key_from_value else { return Ok(()) };
+        if self.current.has_value && self.current.key.as_ref().is_none_or(|k| k.iter().all(Value::is_null)) {
+            let value = self.columns(record.value).value(column).map(|v| v.into_owned());
+            let value =
+                value.map_err(|e| DecodeError::Value { topic: self.topic.clone(), reason: e.to_string() })?;
+            let mut key = vec![Value::Null; self.key_columns];
+            key[0] = value;
+            self.current.key = Some(key);
+        }
+        Ok(())
+    }
+}
+
+fn header(key: &[u8], value: Option<&[u8]>) -> Value {
+    let key = Value::text(String::from_utf8_lossy(key));
+    Value::structure(vec![key, value.map_or(Value::Null, Value::bytes)])
+}
+
+/// Format properties of a plan as the formats take them.
+pub fn properties(format: &FormatSpec, is_key: bool) -> Properties {
+    Properties { delimiter: format.delimiter.clone(), wrap_single_value: format.wrap_single, is_key }
+}
+
+fn value_decoder(
+    source: &SourceStep,
+    value: &[(Arc<str>, DataType)],
+    declared: usize,
+) -> Result<ValueDecoder, String> {
+    let is_object = source.value_format.name == "JSON"
+        && (declared != 1 || source.value_format.wrap_single != Some(false));
+    if is_object && source.headers.is_empty() {
+        let names: Vec<&str> = value.iter().map(|(name, _)| &**name).collect();
+        let projection = Projection::columns(&names).map_err(|e| e.to_string())?;
+        let slots = vec![Slot::MISSING; projection.slot_count()];
+        let types = value.iter().map(|(_, t)| t.clone()).collect();
+        return Ok(ValueDecoder::Json { scanner: Scanner::new(projection), slots, types });
+    }
+    let columns = &value[..declared];
+    let deserializer = formats::by_name(&source.value_format.name)
+        .and_then(|f| f.deserializer(columns, &properties(&source.value_format, false)))
+        .map_err(|e| e.to_string())?;
+    Ok(ValueDecoder::General { deserializer, values: vec![], columns: value.len() })
+}
+
+/// Whether a field is sure to decode, seen from its look alone; most fields of most records.
+#[inline]
+fn is_fine(record: &[u8], slot: &Slot, data_type: &DataType) -> bool {
+    match (slot.kind, data_type) {
+        (Kind::Missing | Kind::Null, _) => true,
+        (_, DataType::String) => true,
+        (Kind::True | Kind::False, DataType::Boolean) => true,
+        // Nine digits and a sign fit.
+        (Kind::Integer, DataType::Int) => slot.len <= 9,
+        (Kind::Integer, DataType::BigInt | DataType::Timestamp) => slot.len <= 18,
+        // Without exponent a number this short is finite.
+        (Kind::Integer | Kind::Number, DataType::Double) => {
+            slot.len <= 40 && !slot.raw(record).iter().any(|b| matches!(b, b'e' | b'E'))
+        }
+        (Kind::Array, DataType::Array(item)) => **item == DataType::String,
+        (Kind::Object, DataType::Map(_, item)) => **item == DataType::String,
+        _ => false,
+    }
+}
+
+/// The key and the window of a windowed key, as Kafka Streams' windowed serializers write them.
+fn split_window(bytes: &[u8], window: WindowInfo) -> Option<(&[u8], (i64, i64))> {
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(i64::from_be_bytes);
+    match window {
+        WindowInfo::Time { size_ms } => {
+            let (key, start) = bytes.split_at_checked(bytes.len().checked_sub(8)?)?;
+            let start = number(start)?;
+            Some((key, (start, start.saturating_add(size_ms))))
+        }
+        WindowInfo::Session => {
+            let (key, bounds) = bytes.split_at_checked(bytes.len().checked_sub(16)?)?;
+            let (end, start) = bounds.split_at(8);
+            Some((key, (number(start)?, number(end)?)))
+        }
+    }
+}
+
+/// The TIMESTAMP property, ready to use; for sources and sinks.
+pub(crate) struct Timestamp {
+    column: Arc<str>,
+    place: Place,
+    pattern: Option<java_time::Pattern>,
+    zone: jiff::tz::TimeZone,
+}
+
+enum Place {
+    Key(usize),
+    Value(usize),
+}
+
+impl Timestamp {
+    pub fn new(timestamp: &TimestampColumn, step: &Step) -> Result<Self, String> {
+        Self::in_layout(timestamp, &step.layout)
+    }
+
+    pub fn in_layout(timestamp: &TimestampColumn, layout: &Layout) -> Result<Self, String> {
+        let find =
+            |columns: &[(Arc<str>, DataType)]| columns.iter().position(|(n, _)| *n == timestamp.column);
+        let place = match (find(&layout.key), find(&layout.value)) {
+            (Some(i), _) => Place::Key(i),
+            (None, Some(i)) => Place::Value(i),
+            (None, None) => {
+                return Err(format!("the TIMESTAMP column \"{}\" does not exist", timestamp.column));
+            }
+        };
+        let pattern = match &timestamp.format {
+            Some(text) => Some(java_time::Pattern::parse(text).map_err(|e| e.to_string())?),
+            None => None,
+        };
+        let zone = java_time::zone("UTC").map_err(|e| e.to_string())?;
+        Ok(Self { column: timestamp.column.clone(), place, pattern, zone })
+    }
+
+    pub fn of(
+        &self,
+        key: &Option<Vec<Value>>,
+        value: &Columns<'_>,
+        topic: &Arc<str>,
+    ) -> Result<i64, DecodeError> {
+        let refuse = |reason: String| DecodeError::Timestamp {
+            topic: topic.clone(),
+            column: self.column.clone(),
+            reason,
+        };
+        let column = match self.place {
+            Place::Key(i) => key.as_ref().and_then(|k| k.get(i)).cloned().unwrap_or_default(),
+            Place::Value(i) => value.value(i).map_err(|e| refuse(e.to_string()))?.into_owned(),
+        };
+        let ms = match (&column, &self.pattern) {
+            (Value::BigInt(ms) | Value::Timestamp(ms), _) => *ms,
+            // Unlike ksqlDB: epoch seconds, as Zeek writes `ts`.
+            (Value::Double(seconds), _) if seconds.is_finite() => (seconds * 1000.0).round() as i64,
+            (Value::String(text), Some(pattern)) => {
+                pattern.parse_timestamp(text, &self.zone).map_err(|e| refuse(format!("\"{text}\": {e}")))?
+            }
+            (Value::Null, _) => return Err(refuse("it is NULL".into())),
+            _ => return Err(refuse("it is no time".into())),
+        };
+        if ms < 0 { Err(refuse(format!("{ms} is before 1970"))) } else { Ok(ms) }
+    }
+}
