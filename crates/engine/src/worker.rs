@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use commitlog::{CommitTicket, EpochTx, Log, LogError, Partition};
 use runtime::Task;
 
-pub(crate) use output::{Client, Problem, Sink, TaskStatistics, TopicSink};
+pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
 pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
 pub(crate) use restore::changelog_value;
 pub(crate) use unit::{TaskSlot, Unit};

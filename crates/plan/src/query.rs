@@ -8,6 +8,8 @@ mod from;
 mod project;
 mod select;
 
+pub use from::source_step;
+
 use std::sync::Arc;
 
 use functions::{FunctionKind, Library};
