@@ -1,1 +1,64 @@
-fn main() {}
+//! Tasks of the project that are no part of the program: `cargo xtask conformance …`.
+
+mod conformance;
+mod record;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--with-scale] [--threads N] \
+                     [--list-passed FILE] [--baseline FILE]";
+
+fn main() -> Result<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    match args.next().as_deref() {
+        Some("conformance") => {
+            let is_fine = conformance::run(&conformance_options(args)?)?;
+            Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        _ => bail!(USAGE),
+    }
+}
+
+fn conformance_options(mut args: impl Iterator<Item = String>) -> Result<conformance::Options> {
+    let mut options = conformance::Options { threads: 2, ..conformance::Options::default() };
+    while let Some(flag) = args.next() {
+        let mut value = || args.next().with_context(|| format!("{flag} needs a value\n{USAGE}"));
+        match flag.as_str() {
+            "--dir" => options.dir = value()?.into(),
+            "--filter" => options.filter = Some(value()?),
+            "--verbose" => options.verbose = true,
+            "--with-scale" => options.with_scale = true,
+            "--threads" => options.threads = value()?.parse().context("--threads takes a number")?,
+            "--list-passed" => options.list_passed = Some(value()?.into()),
+            "--baseline" => options.baseline = Some(value()?.into()),
+            _ => bail!("unknown flag {flag}\n{USAGE}"),
+        }
+    }
+    if options.dir.as_os_str().is_empty() {
+        bail!("--dir is missing\n{USAGE}");
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(args: &[&str]) -> Result<conformance::Options> {
+        conformance_options(args.iter().map(|arg| (*arg).to_owned()))
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let read = options(&["--dir", "d", "--verbose", "--filter", "join", "--baseline", "b"]).unwrap();
+        assert_eq!(
+            (read.dir.to_str(), read.verbose, read.filter.as_deref()),
+            (Some("d"), true, Some("join"))
+        );
+        assert!(
+            options(&["--verbose"]).is_err() && options(&["--dir"]).is_err() && options(&["--x"]).is_err()
+        );
+    }
+}

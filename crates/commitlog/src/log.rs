@@ -129,6 +129,7 @@ impl Log {
             notifier: Arc::default(),
             health: Arc::new(Health::default()),
             redo: Arc::default(),
+            visibility: Arc::default(),
         };
         let mut ledger = Ledger::default();
         let mut replayed = Replayed::default();
@@ -312,6 +313,12 @@ impl Log {
     /// Returns a partition's offsets.
     pub fn offsets(&self, topic: &str, partition: u32) -> Result<PartitionOffsets, LogError> {
         Ok(self.partition(topic, partition)?.offsets())
+    }
+
+    /// Keeps commits from becoming visible while it is held, so that reads of several partitions see each
+    /// transaction in all of them or in none. Hold it only for those reads.
+    pub fn view(&self) -> std::sync::RwLockReadGuard<'_, ()> {
+        self.shared.visibility.read().expect("no holder panics")
     }
 
     /// Returns what wakes readers, for waiting on and for hooking in.

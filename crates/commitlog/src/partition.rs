@@ -81,6 +81,8 @@ pub(crate) struct Shared {
     pub notifier: Arc<Notifier>,
     pub health: Arc<Health>,
     pub redo: Arc<RedoQueue>,
+    /// Held for writing while a commit becomes visible; see `Log::view`.
+    pub visibility: Arc<RwLock<()>>,
 }
 
 /// One partition of a topic.

@@ -345,6 +345,8 @@ impl Writer {
 
     fn write_markers(&mut self, request: CommitRequest) {
         let mut owed = false;
+        let visibility = self.shared.visibility.clone();
+        let hidden = visibility.write().expect("no holder panics");
         for part in &request.parts {
             let marker = part.partition.append_marker(
                 request.producer_id,
@@ -357,6 +359,7 @@ impl Writer {
                 owed = true;
             }
         }
+        drop(hidden);
         if owed {
             self.owed.push(OwedMarkers { request });
         } else {

@@ -93,7 +93,8 @@ impl<'a> QueryPlanner<'a> {
         }
         self.flat_map(&mut items, &mut relation, grouped)?;
         let (root, window) = if grouped {
-            let window = query.window.as_ref().map(window_spec);
+            let is_final = query.emit == Some(Emit::Final);
+            let window = query.window.as_ref().map(|window| window_spec(window, is_final));
             (self.aggregate(query, items, &mut relation, window)?, window)
         } else {
             (self.project(query, items, &mut relation)?, None)
@@ -230,13 +231,14 @@ pub(crate) fn mapped(input: Step, value: Vec<(Arc<str>, Expr)>) -> Step {
 }
 
 /// A window clause with ksqlDB's default: a day's grace less the size. Windows are kept until they close.
-fn window_spec(window: &ast::Window) -> WindowSpec {
+fn window_spec(window: &ast::Window, is_final: bool) -> WindowSpec {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     let size = match window.kind {
         ast::WindowKind::Tumbling { size_ms } | ast::WindowKind::Hopping { size_ms, .. } => size_ms,
         ast::WindowKind::Session { gap_ms } => gap_ms,
     };
-    let grace_ms = window.grace_ms.unwrap_or((DAY_MS - size).max(0));
+    let default_grace_ms = if is_final { 0 } else { (DAY_MS - size).max(0) };
+    let grace_ms = window.grace_ms.unwrap_or(default_grace_ms);
     let retention_ms = window.retention_ms.unwrap_or(0).max(size.saturating_add(grace_ms));
     WindowSpec { kind: window.kind, grace_ms, retention_ms }
 }

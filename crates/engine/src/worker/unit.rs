@@ -48,6 +48,7 @@ pub(crate) struct Unit {
     pub definition: Arc<str>,
     /// The source steps that the inputs' decoders were made for.
     pub steps: Vec<Step>,
+    pub log: Arc<Log>,
 }
 
 impl Unit {
@@ -84,17 +85,17 @@ impl Unit {
     /// Divides the tasks into those that fit and those that do not, each with inputs of their own.
     pub fn split(self, fits: impl Fn(&TaskSlot) -> bool, log: &Arc<Log>) -> (Option<Unit>, Option<Unit>) {
         let (yes, no): (Vec<_>, Vec<_>) = self.tasks.into_iter().partition(fits);
-        let (definition, steps) = (self.definition, self.steps);
+        let (definition, steps, own_log) = (self.definition, self.steps, self.log);
         if yes.is_empty() || no.is_empty() {
             let is_yes = !yes.is_empty();
             let tasks = if is_yes { yes } else { no };
-            let unit = Unit { inputs: self.inputs, tasks, definition, steps };
+            let unit = Unit { inputs: self.inputs, tasks, definition, steps, log: own_log };
             return if is_yes { (Some(unit), None) } else { (None, Some(unit)) };
         }
         let copies =
             self.inputs.iter().zip(&steps).filter_map(|(input, step)| reopened(input, step, log)).collect();
-        let yes = Unit { inputs: copies, tasks: yes, definition: definition.clone(), steps: steps.clone() };
-        (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps }))
+        let yes = Unit { inputs: copies, tasks: yes, definition: definition.clone(), steps: steps.clone(), log: log.clone() };
+        (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps, log: own_log }))
     }
 
     /// Gives a run of records to the tasks; returns about how many bytes were read, 0 for nothing.
@@ -160,6 +161,10 @@ impl Unit {
         // Which input an entry of `times` belongs to is its place.
         let mut times: Vec<Option<i64>> = vec![None; self.inputs.len()];
         while records < records_max {
+            // A commit of several topics is seen in all inputs or in none: a row must not overtake the row of
+            // another input that was committed with it.
+            let fetches = self.inputs.iter().zip(&times).any(|(input, time)| time.is_none() && input.is_empty());
+            let view = fetches.then(|| self.log.view());
             for (i, input) in self.inputs.iter_mut().enumerate() {
                 while times[i].is_none() && input.fill(fetch_bytes)? {
                     match input.load() {
@@ -172,6 +177,7 @@ impl Unit {
                     }
                 }
             }
+            drop(view);
             let next = times.iter().enumerate().filter_map(|(i, t)| t.map(|t| (t, i))).min();
             let Some((_, i)) = next else { break };
             times[i] = None;

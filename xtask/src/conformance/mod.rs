@@ -1,0 +1,85 @@
+//! `cargo xtask conformance`: ksqlDB's validation cases against this program, in process.
+//!
+//! The cases are read from a directory the caller names; none of them is part of the project.
+
+mod case;
+mod check;
+mod compare;
+mod driver;
+mod json_comments;
+mod payload;
+mod report;
+mod running_query;
+mod skip;
+mod test_functions;
+mod watchdog;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use case::Case;
+use report::{Ran, Report};
+use watchdog::CASE_TIME_MAX;
+
+/// What was asked for on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Where the cases are.
+    pub dir: PathBuf,
+    /// Only cases with this in their names.
+    pub filter: Option<String>,
+    /// Totals by file.
+    pub verbose: bool,
+    /// The names of passed cases are written here.
+    pub list_passed: Option<PathBuf>,
+    /// Such a file of an earlier run.
+    pub baseline: Option<PathBuf>,
+    /// The cases' decimals have kept their scale.
+    pub with_scale: bool,
+    /// Cases that run at the same time.
+    pub threads: usize,
+}
+
+/// Runs the cases and prints the results; returns whether nothing regressed.
+pub fn run(options: &Options) -> Result<bool> {
+    let baseline = match &options.baseline {
+        Some(path) => Some(fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?),
+        None => None,
+    };
+    let mut cases = case::read_dir(&options.dir)?;
+    if let Some(filter) = &options.filter {
+        cases.retain(|case| case.name.contains(filter.as_str()));
+    }
+    watchdog::quiet_panics();
+    let library = test_functions::library();
+    let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
+    let with_scale = options.with_scale;
+    let results = watchdog::in_parallel(cases, options.threads, move |case| -> Ran {
+        if skip::is_skipped(case) {
+            return None;
+        }
+        let (case, library) = (case.clone(), library.clone());
+        Some(watchdog::watch(CASE_TIME_MAX, move || check::run(&case, &library, with_scale)))
+    });
+    let mut report = Report::default();
+    for (case, ran) in &results {
+        report.add(case, ran);
+    }
+    if let Some(path) = &options.list_passed {
+        let mut names = report.passed().join("\n");
+        names.push('\n');
+        fs::write(path, names).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let mut is_fine = true;
+    if let Some(baseline) = &baseline {
+        for name in report.regressions(baseline) {
+            println!("REGRESSED {name}");
+            is_fine = false;
+        }
+    }
+    print!("{}", report.text(options.verbose));
+    Ok(is_fine)
+}

@@ -1,0 +1,161 @@
+//! Totals and the lines that are printed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::case::Case;
+use super::check::Outcome;
+use super::watchdog::Watched;
+
+/// Characters of a difference that are shown.
+const SHOWN_CHARS_MAX: usize = 300;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Positive cases with the expected results.
+    pub positive_passed: usize,
+    /// Positive cases without.
+    pub positive_failed: usize,
+    /// Cases that were refused as expected.
+    pub refused: usize,
+    /// Cases that should have been refused.
+    pub wrongly_accepted: usize,
+    /// Cases to be refused that failed otherwise.
+    pub wrongly_refused: usize,
+    /// Cases that panicked or hung; they are among the failed ones too.
+    pub panics: usize,
+    /// Cases not run.
+    pub skipped: usize,
+}
+
+impl Totals {
+    /// All that went as expected.
+    pub fn passed(&self) -> usize {
+        self.positive_passed + self.refused
+    }
+
+    /// All that did not.
+    pub fn failed(&self) -> usize {
+        self.positive_failed + self.wrongly_accepted + self.wrongly_refused
+    }
+}
+
+/// How a case went; `None` if it was skipped.
+pub type Ran = Option<Watched<Outcome>>;
+
+/// The results of all cases.
+#[derive(Debug, Default)]
+pub struct Report {
+    totals: Totals,
+    by_file: BTreeMap<String, Totals>,
+    passed: Vec<String>,
+    failures: Vec<(String, String)>,
+}
+
+impl Report {
+    /// Counts a case.
+    pub fn add(&mut self, case: &Case, ran: &Ran) {
+        let why = match ran {
+            None | Some(Watched::Done(Outcome::Passed)) => None,
+            Some(Watched::Done(Outcome::Failed(why))) => Some(why.clone()),
+            Some(Watched::Done(Outcome::WronglyAccepted)) => {
+                let message = case.expected_error.as_ref().and_then(|error| error["message"].as_str());
+                Some(format!("wrongly accepted, expected: {}", message.unwrap_or_default()))
+            }
+            Some(Watched::Panicked(text)) => Some(format!("panicked: {text}")),
+            Some(Watched::Hung) => Some("hung".to_owned()),
+        };
+        for totals in [&mut self.totals, self.by_file.entry(case.file.clone()).or_default()] {
+            let count = match (ran, case.is_refusal()) {
+                (None, _) => &mut totals.skipped,
+                (Some(Watched::Done(Outcome::Passed)), false) => &mut totals.positive_passed,
+                (Some(Watched::Done(Outcome::Passed)), true) => &mut totals.refused,
+                (Some(Watched::Done(Outcome::WronglyAccepted)), _) => &mut totals.wrongly_accepted,
+                (Some(_), false) => &mut totals.positive_failed,
+                (Some(_), true) => &mut totals.wrongly_refused,
+            };
+            *count += 1;
+            if matches!(ran, Some(Watched::Panicked(_) | Watched::Hung)) {
+                totals.panics += 1;
+            }
+        }
+        match (ran, why) {
+            (_, Some(why)) => self.failures.push((case.name.clone(), why)),
+            (Some(_), None) => self.passed.push(case.name.clone()),
+            (None, None) => {}
+        }
+    }
+
+    /// The names of the cases that passed.
+    pub fn passed(&self) -> &[String] {
+        &self.passed
+    }
+
+    /// The cases of an earlier run that passed then, ran now and failed.
+    pub fn regressions<'a>(&self, baseline: &'a str) -> Vec<&'a str> {
+        let failed = |name: &&str| self.failures.iter().any(|(failed, _)| failed == name);
+        baseline.lines().filter(failed).collect()
+    }
+
+    /// The lines to print; the last one are the totals.
+    pub fn text(&self, is_verbose: bool) -> String {
+        let mut text = String::new();
+        let mut line = |line: String| writeln!(text, "{line}").expect("a String takes everything");
+        for (name, why) in &self.failures {
+            line(format!("FAILED {name}: {}", shown(why)));
+        }
+        if is_verbose {
+            for (file, totals) in &self.by_file {
+                let (passed, failed, skipped) = (totals.passed(), totals.failed(), totals.skipped);
+                line(format!("{file}: {passed} passed, {failed} failed, {skipped} skipped"));
+            }
+        }
+        let totals = &self.totals;
+        line(format!("positive cases: {} passed, {} failed", totals.positive_passed, totals.positive_failed));
+        line(format!(
+            "refusal cases: {} refused, {} wrongly accepted, {} failed before",
+            totals.refused, totals.wrongly_accepted, totals.wrongly_refused
+        ));
+        line(format!("panics and hangs: {}", totals.panics));
+        line(format!("{} passed, {} failed, {} skipped", totals.passed(), totals.failed(), totals.skipped));
+        text
+    }
+}
+
+/// One line of bounded length.
+fn shown(why: &str) -> String {
+    let escaped = why.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t");
+    let plain = escaped.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    plain.take(SHOWN_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_is_counted_once() {
+        let positive = Case { file: "f".into(), name: "p".into(), ..Case::default() };
+        let refusal = Case { expected_error: Some("E".into()), name: "r".into(), ..positive.clone() };
+        let mut report = Report::default();
+        report.add(&positive, &Some(Watched::Done(Outcome::Passed)));
+        report.add(&positive, &Some(Watched::Hung));
+        report.add(&refusal, &Some(Watched::Done(Outcome::Passed)));
+        report.add(&refusal, &Some(Watched::Done(Outcome::WronglyAccepted)));
+        report.add(&refusal, &Some(Watched::Done(Outcome::Failed("a\nb".into()))));
+        report.add(&refusal, &None);
+        let text = report.text(true);
+        let expect = "FAILED p: hung\n\
+            FAILED r: wrongly accepted, expected: \n\
+            FAILED r: a\\nb\n\
+            f: 2 passed, 3 failed, 1 skipped\n\
+            positive cases: 1 passed, 1 failed\n\
+            refusal cases: 1 refused, 1 wrongly accepted, 1 failed before\n\
+            panics and hangs: 1\n\
+            2 passed, 3 failed, 1 skipped\n";
+        assert_eq!(text, expect);
+        assert_eq!(report.passed(), ["p", "r"]);
+        assert_eq!(report.regressions("r\nx"), ["r"]);
+    }
+}
