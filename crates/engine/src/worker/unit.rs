@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use commitlog::{Isolation, Log, LogError, Partition};
-use plan::step::Step;
+use plan::step::{SourceKind, Step};
 use runtime::{SourceDecoder, Task};
 
 use super::TaskId;
@@ -185,8 +185,12 @@ impl Unit {
                 }
             }
             drop(view);
-            let next = times.iter().enumerate().filter_map(|(i, t)| t.map(|t| (t, i))).min();
-            let Some((_, i)) = next else { break };
+            // At the same time a table's change comes before the stream's record that looks it up.
+            let steps = &self.steps;
+            let order = |(i, time): (usize, &Option<i64>)| {
+                time.map(|time| (time, steps[i].output == SourceKind::Stream, i))
+            };
+            let Some((_, _, i)) = times.iter().enumerate().filter_map(order).min() else { break };
             times[i] = None;
             let input = &mut self.inputs[i];
             give(slot, slot.sources[i], &input.row(), &input.topic, input.partition, problems);
