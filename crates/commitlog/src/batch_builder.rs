@@ -35,6 +35,15 @@ impl BatchBuilder {
         self.count = 0;
     }
 
+    /// Takes another codec from the next batch on.
+    pub fn set_compression(&mut self, compression: Compression) {
+        self.compression = compression;
+    }
+
+    pub(crate) fn set_last_offset_delta(&mut self, delta: i32) {
+        self.last_offset_delta = delta;
+    }
+
     /// Returns the number of records collected.
     pub fn record_count(&self) -> usize {
         self.count as usize

@@ -7,10 +7,8 @@ use crate::error::LogError;
 use crate::ledger::{CommittedOffset, Entry, LANES, OffsetEntry, TransactionalId};
 use crate::log::Log;
 use crate::ticket::CommitTicket;
-use crate::transaction::{EpochTx, TransactionalState};
+use crate::transaction::{EpochTx, NO_TIMEOUT_MS, TransactionalState};
 
-/// A transaction of the engine has no time limit of its own: its owner is in this process.
-const NO_TIMEOUT_MS: i64 = i64::MAX;
 /// Ids for idempotent producers are written down this many at a time.
 const PRODUCER_ID_BLOCK: i64 = 1000;
 /// Longest transactional id, group or topic name taken, as in Kafka's own string fields.
@@ -55,7 +53,7 @@ impl Log {
         let Some(transactional_id) = transactional_id else {
             return Ok(ProducerIdentity { producer_id: self.idempotent_id()?, epoch: 0 });
         };
-        let (state, epoch) = self.init(transactional_id, timeout_ms, now_ms)?;
+        let (state, epoch) = self.init(transactional_id, timeout_ms.min(NO_TIMEOUT_MS - 1), now_ms)?;
         let producer_id = state.lock().producer_ids[0];
         Ok(ProducerIdentity { producer_id, epoch })
     }

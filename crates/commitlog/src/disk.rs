@@ -47,7 +47,7 @@ pub trait DiskFile: Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// Fills `len` bytes from `position` with zeros, so that later writes there change no metadata.
     fn allocate(&self, position: u64, len: u64) -> io::Result<()> {
-        const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+        static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
         let mut done = 0;
         while done < len {
             let step = (len - done).min(ZEROS.len() as u64);

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Numbers only grow, so what a failed write left behind is never taken for a later frame. Reading ends at the first
-//! frame that does not fit; the file is cut there. It is filled with zeros ahead of the end, because overwriting
+//! frame that does not fit; whoever opens a journal rewrites it, which leaves the rest behind. It is filled with zeros ahead of the end, because overwriting
 //! costs a sync less than growing does (94 µs instead of 154 µs).
 
 use std::path::PathBuf;
@@ -31,6 +31,8 @@ pub(crate) struct Journal {
     allocate_bytes: u64,
     number: u64,
     frames: Vec<u8>,
+    /// Opening found bytes behind the last whole frame: a torn write, or damage.
+    pub cut: bool,
 }
 
 impl Journal {
@@ -75,10 +77,11 @@ impl Journal {
                 reason: "its beginning is not readable".to_owned(),
             });
         }
-        if bytes[position..].iter().any(|byte| *byte != 0) {
-            tracing::warn!(path = %path.display(), position, "journal cut behind its last whole frame");
+        let cut = bytes[position..].iter().any(|byte| *byte != 0);
+        if cut {
+            tracing::warn!(path = %path.display(), position, "journal has bytes behind its last whole frame");
         }
-        file.truncate(position as u64).map_err(|e| failed("cutting", e))?;
+        // What was read may still be in the page cache only, and is about to be acted upon.
         file.sync_data().map_err(|e| failed("syncing", e))?;
         let position = position as u64;
         Ok(Journal {
@@ -93,6 +96,7 @@ impl Journal {
             allocate_bytes,
             number,
             frames: Vec::new(),
+            cut,
         })
     }
 
@@ -121,6 +125,7 @@ impl Journal {
             allocate_bytes,
             number,
             frames: Vec::new(),
+            cut: false,
         };
         journal.push(magic);
         for payload in payloads {

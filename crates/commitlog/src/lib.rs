@@ -17,6 +17,7 @@
 mod batch;
 mod batch_builder;
 mod checkpoint;
+mod cleaner;
 mod compression;
 mod config;
 mod coordinator;
@@ -33,6 +34,7 @@ mod producer;
 mod read;
 mod recovery;
 mod segment;
+mod simulated_disk;
 mod ticket;
 mod topic;
 mod topics;
@@ -46,6 +48,7 @@ pub use batch::{
     NO_PRODUCER_ID, Record, Records, batches, set_base_offset, set_leader_epoch, set_producer,
 };
 pub use batch_builder::{BatchBuilder, control_batch};
+pub use cleaner::MaintainReport;
 pub use compression::Compression;
 pub use config::{TimestampType, TopicConfig, TopicSettings, check_topic_name};
 pub use coordinator::{OffsetCommit, ProducerIdentity};
@@ -57,6 +60,7 @@ pub use notifier::{Notifier, Waker};
 pub use partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, UNPACKED_BATCH_BYTES_MAX};
 pub use producer::AbortedTransaction;
 pub use read::{Isolation, PartitionReader, ReadInfo};
+pub use simulated_disk::SimulatedDisk;
 pub use ticket::CommitTicket;
 pub use topic::TopicInfo;
 pub use topics::PARTITIONS_MAX;

@@ -28,14 +28,17 @@ const TOPIC_JOURNAL: &str = "topics.journal";
 const TOPIC_JOURNAL_MAGIC: &[u8] = b"TLTOPIC1";
 const TRANSACTION_JOURNAL: &str = "transactions.journal";
 const TRANSACTION_JOURNAL_MAGIC: &[u8] = b"TLTXNJ01";
-/// The transaction journal is filled with zeros this far ahead.
-const ALLOCATE_BYTES: u64 = 4 << 20;
 
 /// Settings of the whole log.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
     /// The transaction journal is rewritten above this size.
     pub journal_bytes_max: u64,
+    /// The transaction journal is filled with zeros this far ahead.
+    pub journal_allocate_bytes: u64,
+    /// Transactions up to this size are repeated in the journal, which then is the only file to sync. Measured with
+    /// 189 kB each: repeating halves the time to wait (281 µs against 604 µs) and the throughput (0.4 against 0.8 GB/s).
+    pub repeated_bytes_max: usize,
     /// Run the log-writer inside the calls that need it instead of on a thread, for deterministic tests.
     pub inline_writer: bool,
     /// Makes topic ids differ between logs.
@@ -50,6 +53,8 @@ impl Default for LogConfig {
     fn default() -> Self {
         LogConfig {
             journal_bytes_max: 64 << 20,
+            journal_allocate_bytes: 4 << 20,
+            repeated_bytes_max: 64 * 1024,
             inline_writer: false,
             id_seed: 0,
             cleaner_bytes_max: 128 << 20,
@@ -89,12 +94,14 @@ impl Log {
         for new in [&dir, &topics_dir] {
             disk.create_dir(new).map_err(|error| LogError::io("creating", new, &error))?;
         }
-        for made in
-            dir.parent().into_iter().filter(|parent| !parent.as_os_str().is_empty()).chain([dir.as_path()])
-        {
+        // A path of one name lies in the working directory.
+        let parent =
+            dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+        for made in parent.into_iter().chain([dir.as_path()]) {
             disk.sync_dir(made).map_err(|error| LogError::io("syncing", made, &error))?;
         }
         let mut records: Vec<TopicRecord> = Vec::new();
+        let mut deleted = Vec::new();
         let mut topic_journal = Journal::open(
             disk.clone(),
             dir.clone(),
@@ -104,10 +111,16 @@ impl Log {
             &mut |payload| {
                 let entry =
                     TopicEntry::decode(payload).ok_or_else(|| unreadable(&dir.join(TOPIC_JOURNAL)))?;
+                if let TopicEntry::Deleted { id } = entry {
+                    deleted.push(id);
+                }
                 apply_topic_entry(&mut records, entry);
                 Ok(())
             },
         )?;
+        if topic_journal.cut {
+            check_no_topic_lost(&*disk, &topics_dir, &records, &deleted)?;
+        }
         let created: Vec<Vec<u8>> = records.iter().map(|record| record.created().encode()).collect();
         topic_journal.rewrite(&created)?;
 
@@ -124,7 +137,7 @@ impl Log {
             dir.clone(),
             TRANSACTION_JOURNAL,
             TRANSACTION_JOURNAL_MAGIC,
-            ALLOCATE_BYTES,
+            config.journal_allocate_bytes,
             &mut |payload| {
                 let entry =
                     Entry::decode(payload).ok_or_else(|| unreadable(&dir.join(TRANSACTION_JOURNAL)))?;
@@ -253,7 +266,7 @@ impl Log {
             .all(|batch| batch.is_ok_and(|b| b.is_transactional() && b.producer_id() == producer_id));
         let state = self.foreign.read().expect("no holder panics").get(&producer_id).cloned();
         match state {
-            Some(state) if one_producer => state.append_foreign(epoch, &partition, bytes, now_ms),
+            Some(state) if one_producer => state.append_foreign(self, epoch, &partition, bytes, now_ms),
             _ => Err(LogError::UnknownProducer { transactional_id: String::new(), producer_id }),
         }
     }
@@ -400,6 +413,38 @@ fn open_topics(
     }
     remove_orphans(&topics, topics_dir, shared)?;
     Ok(topics)
+}
+
+/// Refuses to go on when the end of the topic journal is unreadable and a directory with records has no topic: a torn
+/// entry was never acknowledged and has no records, so this is damage, and going on would remove the records.
+fn check_no_topic_lost(
+    disk: &dyn Disk,
+    topics_dir: &Path,
+    records: &[TopicRecord],
+    deleted: &[u128],
+) -> Result<(), LogError> {
+    let list = |dir: &Path| disk.list(dir).map_err(|error| LogError::io("listing", dir, &error));
+    for name in list(topics_dir)? {
+        let id = name.rsplit_once('.').and_then(|(_, id)| u128::from_str_radix(id, 16).ok());
+        if id.is_some_and(|id| records.iter().any(|record| record.id == id) || deleted.contains(&id)) {
+            continue;
+        }
+        let dir = topics_dir.join(&name);
+        for partition in list(&dir)? {
+            let partition = dir.join(partition);
+            for file in list(&partition)?.iter().filter(|file| file.ends_with(".log")) {
+                let path = partition.join(file);
+                let failed = |error| LogError::io("measuring", &path, &error);
+                if !disk.open(&path).map_err(failed)?.is_empty().map_err(failed)? {
+                    return Err(LogError::Damaged {
+                        path: TOPIC_JOURNAL.to_owned(),
+                        reason: format!("directory \"{}\" has records but no topic", dir.display()),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes directories of topics that were never finished or are deleted.

@@ -65,6 +65,11 @@ impl Notifier {
         self.waker_count.store(wakers.len(), Ordering::SeqCst);
     }
 
+    /// Wakes all waiters though nothing changed in the log, so that they look at something else.
+    pub fn nudge(&self) {
+        self.notify();
+    }
+
     pub(crate) fn notify(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {

@@ -242,6 +242,12 @@ impl Partition {
                 AppendOrigin::Internal => batch.validate().map_err(invalid)?,
                 AppendOrigin::Client => {
                     batch.validate_records(&mut scratch, UNPACKED_BATCH_BYTES_MAX).map_err(invalid)?;
+                    if batch.producer_id() != NO_PRODUCER_ID && batch.len() != bytes.len() {
+                        // As in Kafka: sequences are judged one batch a request.
+                        return Err(invalid(BatchError::Malformed {
+                            what: "an idempotent producer sends one batch",
+                        }));
+                    }
                     if batch.is_control() {
                         return Err(invalid(BatchError::Malformed {
                             what: "a client may not write markers",
@@ -467,7 +473,8 @@ impl Partition {
     /// Writes the index files and the checkpoint of a roll whose segments are synced. A failure costs a longer
     /// recovery only.
     fn checkpoint_roll(&self, rolled: &Checkpoint) {
-        let mut checkpoint = self.checkpoint.lock().expect("no holder panics");
+        // Compaction holds it for long; the next flush tries again.
+        let Ok(mut checkpoint) = self.checkpoint.try_lock() else { return };
         if rolled.recovery_offset <= checkpoint.recovery_offset {
             return;
         }

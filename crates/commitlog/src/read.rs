@@ -143,6 +143,7 @@ impl Partition {
             Some(segment) if cursor.offset == offset => (segment, cursor.position),
             _ => self.find(offset)?,
         };
+        let mut floor = segment.base_offset;
         loop {
             let filled = out.len();
             let left = segment.size().saturating_sub(position);
@@ -185,7 +186,9 @@ impl Partition {
             let (mut keep_from, mut end) = (filled, filled);
             let mut done = false;
             while end < filled + got {
-                let batch = match Batch::parse(&out[end..]).and_then(|b| b.validate().map(|()| b)) {
+                let checked = Batch::parse(&out[end..])
+                    .and_then(|batch| check_place(&batch, &out[end..], floor, &segment).map(|()| batch));
+                let batch = match checked {
                     Ok(batch) => batch,
                     Err(BatchError::Cut { .. }) if end > filled || filled > 0 => {
                         done = end == filled;
@@ -213,6 +216,7 @@ impl Partition {
                 }
                 let len = batch.len();
                 let last_offset = batch.last_offset();
+                floor = last_offset + 1;
                 end += len;
                 if last_offset < offset {
                     keep_from = end;
@@ -240,6 +244,20 @@ impl Partition {
         let position = segment.position_for_offset(&*self.shared.disk, offset)?;
         Ok((segment, position))
     }
+}
+
+/// Checks a batch and, because the CRC does not cover it, that its base offset fits between its neighbours.
+fn check_place(batch: &Batch<'_>, from_here: &[u8], floor: i64, segment: &Segment) -> Result<(), BatchError> {
+    batch.validate()?;
+    let after = from_here[batch.len()..].first_chunk().map(|base| i64::from_be_bytes(*base));
+    let next_offset = batch.next_offset();
+    if batch.base_offset() < floor
+        || next_offset > segment.next_offset()
+        || after.is_some_and(|after| after < next_offset)
+    {
+        return Err(BatchError::Malformed { what: "offset does not follow" });
+    }
+    Ok(())
 }
 
 fn read_more(segment: &Segment, out: &mut Vec<u8>, position: u64, wanted: usize) -> Result<usize, LogError> {

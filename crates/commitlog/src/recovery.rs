@@ -192,11 +192,12 @@ fn load(
             break;
         }
         let trusted = below || (base == checkpoint.recovery_segment && checkpoint.recovery_position > 0);
-        if trusted && let Some(segment) = Segment::open_indexed(disk, dir, base, interval)? {
-            if below || segment.size() == checkpoint.recovery_position {
-                found.segments.push(segment);
-                continue;
-            }
+        if trusted
+            && let Some(segment) = Segment::open_indexed(disk, dir, base, interval)?
+            && (below || segment.size() == checkpoint.recovery_position)
+        {
+            found.segments.push(segment);
+            continue;
         }
         let segment = Segment::open_empty(disk, dir, base, interval)?;
         let contiguous = !lenient && !below;

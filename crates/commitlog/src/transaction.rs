@@ -16,12 +16,13 @@ use crate::partition::{AppendInfo, Partition, RedoItem};
 use crate::ticket::CommitTicket;
 use crate::writer::{CommitRequest, Request};
 
-/// Transactions up to this size are repeated in the journal, which then is the only file to sync.
-const REPEATED_BYTES_MAX: usize = 256 * 1024;
 /// Partitions one transaction may touch.
 const PARTS_MAX: usize = 100_000;
 /// Bytes of meta values one transaction may carry.
 const META_BYTES_MAX: usize = 8 << 20;
+
+/// A transaction of the engine has no time limit of its own: its owner is in this process.
+pub(crate) const NO_TIMEOUT_MS: i64 = i64::MAX;
 
 /// A partition in a transaction.
 #[derive(Clone)]
@@ -137,6 +138,7 @@ impl TransactionalState {
         epoch: i16,
         now_ms: i64,
     ) -> Result<&'a mut Open, LogError> {
+        log.shared.health.check()?;
         self.check_epoch(inner, epoch)?;
         if self.failed() {
             return Err(self.refused("go on", "a commit failed, abort first"));
@@ -159,11 +161,13 @@ impl TransactionalState {
     }
 
     fn free_lane_after_waiting(&self, log: &Log, inner: &mut Inner) -> Result<usize, LogError> {
+        // An outside producer stamps its batches itself and knows one producer id.
+        let lanes = if inner.timeout_ms == NO_TIMEOUT_MS { LANES } else { 1 };
         loop {
-            for step in 0..LANES {
-                let lane = (inner.next_lane + step) % LANES;
+            for step in 0..lanes {
+                let lane = (inner.next_lane + step) % lanes;
                 if !self.busy[lane].load(Ordering::Acquire) {
-                    inner.next_lane = (lane + 1) % LANES;
+                    inner.next_lane = (lane + 1) % lanes;
                     return Ok(lane);
                 }
             }
@@ -172,7 +176,7 @@ impl TransactionalState {
                 // Committed, but the markers found no space.
                 None => {
                     log.tidy()?;
-                    if self.busy.iter().all(|busy| busy.load(Ordering::Acquire)) {
+                    if self.busy[..lanes].iter().all(|busy| busy.load(Ordering::Acquire)) {
                         return Err(
                             self.refused("begin", "markers of earlier transactions wait for disk space")
                         );
@@ -212,13 +216,14 @@ impl TransactionalState {
         let producer_id = inner.producer_ids[lane];
         let info = partition.append_stamped(batches, producer_id, epoch, now_ms)?;
         let open = inner.open.as_mut().expect("opened above");
-        open.took(part, &info, partition, batches);
+        open.took(part, &info, partition, batches, log.config.repeated_bytes_max);
         Ok(info)
     }
 
     /// Appends batches that an outside producer has stamped itself; the partition must have been announced.
     pub(crate) fn append_foreign(
         &self,
+        log: &Log,
         epoch: i16,
         partition: &Arc<Partition>,
         batches: &mut [u8],
@@ -232,7 +237,7 @@ impl TransactionalState {
         };
         let info = partition.append(batches, crate::partition::AppendOrigin::Client, now_ms)?;
         if !info.duplicate {
-            open.took(part, &info, partition, batches);
+            open.took(part, &info, partition, batches, log.config.repeated_bytes_max);
         }
         Ok(info)
     }
@@ -291,6 +296,7 @@ impl TransactionalState {
         epoch: i16,
         now_ms: i64,
     ) -> Result<CommitTicket, LogError> {
+        log.shared.health.check()?;
         let mut inner = self.lock();
         self.check_epoch(&inner, epoch)?;
         if self.failed() {
@@ -308,7 +314,7 @@ impl TransactionalState {
         if parts.is_empty() && open.offsets.is_empty() && open.meta.is_empty() {
             return Ok(inner.in_flight.back().cloned().unwrap_or_else(CommitTicket::ready));
         }
-        let repeated = open.redo_bytes <= REPEATED_BYTES_MAX;
+        let repeated = open.redo_bytes <= log.config.repeated_bytes_max;
         let ticket = CommitTicket::default();
         let entry = CommitEntry {
             id: self.id.clone(),
@@ -405,10 +411,17 @@ impl Open {
         Ok(self.parts.len() - 1)
     }
 
-    fn took(&mut self, part: usize, info: &AppendInfo, partition: &Partition, batches: &[u8]) {
+    fn took(
+        &mut self,
+        part: usize,
+        info: &AppendInfo,
+        partition: &Partition,
+        batches: &[u8],
+        bytes_max: usize,
+    ) {
         self.parts[part].first_offset.get_or_insert(info.base_offset);
         self.redo_bytes += batches.len();
-        if self.redo_bytes > REPEATED_BYTES_MAX {
+        if self.redo_bytes > bytes_max {
             self.redo = Vec::new();
             return;
         }

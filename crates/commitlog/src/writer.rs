@@ -64,7 +64,7 @@ pub(crate) struct CommitRequest {
 
 /// A marker that could not be written; its transaction is committed all the same.
 struct OwedMarkers {
-    request: Box<CommitRequest>,
+    request: CommitRequest,
 }
 
 pub(crate) struct Writer {
@@ -174,7 +174,7 @@ impl Writer {
             return;
         }
         self.pay_owed_markers();
-        let mut commits: Vec<Box<CommitRequest>> = Vec::new();
+        let mut commits: Vec<CommitRequest> = Vec::new();
         let mut records = Vec::new();
         let mut flushes = Vec::new();
         let mut tidies = Vec::new();
@@ -184,9 +184,9 @@ impl Writer {
                 Request::Commit(commit) => {
                     // A transaction behind a failed one of the same id must not overtake it.
                     if commit.transactional.failed() {
-                        self.refuse(commit, &LogError::Closed);
+                        self.refuse(*commit, &LogError::Closed);
                     } else {
-                        commits.push(commit);
+                        commits.push(*commit);
                     }
                 }
                 Request::Record { entry, ticket } => records.push((entry, ticket)),
@@ -220,7 +220,7 @@ impl Writer {
         }
     }
 
-    fn refuse(&self, commit: Box<CommitRequest>, error: &LogError) {
+    fn refuse(&self, commit: CommitRequest, error: &LogError) {
         let error = match error {
             LogError::Closed => LogError::TransactionState {
                 transactional_id: commit.entry.id.clone(),
@@ -241,7 +241,7 @@ impl Writer {
     fn sync_segments(
         &self,
         flushes: &[(Arc<Partition>, CommitTicket)],
-        commits: &[Box<CommitRequest>],
+        commits: &[CommitRequest],
         markers: &[RedoItem],
     ) -> Result<(), LogError> {
         let mut targets: BTreeMap<(u128, u32), Arc<Partition>> = BTreeMap::new();
@@ -282,7 +282,7 @@ impl Writer {
     fn write_journal(
         &mut self,
         markers: &[RedoItem],
-        commits: &mut [Box<CommitRequest>],
+        commits: &mut [CommitRequest],
         records: &[(Entry, CommitTicket)],
     ) -> Result<(), LogError> {
         if markers.is_empty() && commits.is_empty() && records.is_empty() {
@@ -313,7 +313,7 @@ impl Writer {
         }
     }
 
-    fn apply(&mut self, commits: Vec<Box<CommitRequest>>, records: Vec<(Entry, CommitTicket)>) {
+    fn apply(&mut self, commits: Vec<CommitRequest>, records: Vec<(Entry, CommitTicket)>) {
         {
             let mut ledger = self.ledger.write().expect("no holder panics");
             for commit in &commits {
@@ -343,7 +343,7 @@ impl Writer {
         }
     }
 
-    fn write_markers(&mut self, request: Box<CommitRequest>) {
+    fn write_markers(&mut self, request: CommitRequest) {
         let mut owed = false;
         for part in &request.parts {
             let marker = part.partition.append_marker(
@@ -417,7 +417,7 @@ impl CommitRequest {
 }
 
 /// Returns how far a partition will be durable once the group's journal entries are.
-fn durable_with(partition: &Partition, commits: &[Box<CommitRequest>], markers: &[RedoItem]) -> i64 {
+fn durable_with(partition: &Partition, commits: &[CommitRequest], markers: &[RedoItem]) -> i64 {
     let mut durable = partition.durable.load(Ordering::Acquire);
     let redo = commits.iter().filter(|commit| commit.repeated).flat_map(|commit| &commit.entry.redo);
     let mut pieces: Vec<(i64, i64)> = redo

@@ -1,5 +1,8 @@
 //! The log on a real disk, through its public API.
 
+// Functions that only tests call may unwrap too.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use commitlog::*;

@@ -2,13 +2,33 @@
 //!
 //! Speaks Rust types: no HTTP, no JSON, nothing is printed. Owns the one clock.
 
+mod commands;
+mod core;
+mod ddl;
 mod entity;
 mod error;
+mod metrics;
+mod print;
+mod produce;
+mod query;
+mod rows;
+mod select;
 mod session;
+mod settings;
+mod show;
+mod statement;
+mod worker;
 
 pub use entity::*;
 pub use error::{EngineError, Result};
+pub use print::{PrintedRecord, Printing};
+pub use produce::NewRecord;
+pub use rows::{RowEvent, Rows};
 pub use session::Session;
+
+use std::sync::Arc;
+
+use crate::core::Inner;
 
 /// What starts an engine.
 #[derive(Clone, Debug)]
@@ -22,23 +42,8 @@ pub struct EngineConfig {
 
 /// A running engine. Cheap to clone; all clones are the same engine.
 #[derive(Clone)]
-pub struct Engine {}
-
-/// Rows of a push or pull query, as they come. Dropping it ends the query.
-pub struct Rows {}
-
-/// What comes out of a query.
-#[derive(Debug)]
-pub enum RowEvent {
-    /// Some rows (never empty).
-    Rows(Vec<ResultRow>),
-    /// The query has ended: LIMIT reached, or all rows of a pull query were given.
-    End {
-        /// Whether it ended because of LIMIT.
-        limit_reached: bool,
-    },
-    /// The query failed.
-    Failed(EngineError),
+pub struct Engine {
+    inner: Arc<Inner>,
 }
 
 /// A query whose rows come as a stream.
@@ -55,79 +60,55 @@ pub struct RunningQuery {
     pub rows: Rows,
 }
 
-/// A record as PRINT shows it.
-#[derive(Clone, Debug)]
-pub struct PrintedRecord {
-    /// Record time, ms.
-    pub timestamp: i64,
-    /// The key as text, as far as its format could be guessed; raw, not neutralised.
-    pub key: Option<String>,
-    /// The value as text; raw, not neutralised.
-    pub value: Option<String>,
-    /// Partition.
-    pub partition: u32,
-    /// Offset.
-    pub offset: i64,
-}
-
-/// A PRINT in progress. Dropping it ends it.
-pub struct Printing {}
-
 impl Engine {
     /// Opens the data directory (made if it is not there), brings back all streams, tables and queries,
     /// and starts the workers.
     pub fn open(config: EngineConfig) -> Result<Engine> {
-        let _ = config;
-        Err(EngineError::user("not_built", "the engine is being built"))
+        Ok(Engine { inner: Inner::open(config)? })
     }
 
     /// Stops reading, commits what is done and closes the log; 5 s at most.
-    pub fn close(&self) {}
+    pub fn close(&self) {
+        self.inner.close();
+    }
 
     /// Executes all statements of a text that are not queries and not PRINT, in order, and answers each.
     /// SET, UNSET, DEFINE and UNDEFINE change `session`. Stops at the first error (what came before is done:
     /// the answers so far are in `answered`).
     pub fn execute(&self, sql: &str, session: &mut Session, answered: &mut Vec<Entity>) -> Result<()> {
-        let _ = (sql, session, answered);
-        Err(EngineError::user("not_built", "the engine is being built"))
+        statement::execute(&self.inner, sql, session, answered)
     }
 
     /// Starts the one SELECT in a text. May block for a pull query's first rows; call it from a blocking
     /// thread.
     pub fn query(&self, sql: &str, session: &Session) -> Result<RunningQuery> {
-        let _ = (sql, session);
-        Err(EngineError::user("not_built", "the engine is being built"))
+        select::start(&self.inner, sql, session)
     }
 
     /// Starts the one PRINT in a text.
     pub fn print(&self, sql: &str, session: &Session) -> Result<Printing> {
-        let _ = (sql, session);
-        Err(EngineError::user("not_built", "the engine is being built"))
+        print::start(&self.inner, sql, session)
     }
 
     /// Ends a push query by its id; false where there is none.
     pub fn close_query(&self, id: &str) -> bool {
-        let _ = id;
-        false
+        let push = self.inner.state().pushes.remove(id);
+        if let Some(push) = &push {
+            push.channel.close();
+        }
+        push.is_some()
     }
 
     /// Writes one row given as a JSON object (`/inserts-stream`); durable when it returns.
     pub fn insert_json(&self, target: &str, row: &str) -> Result<()> {
-        let _ = (target, row);
-        Err(EngineError::user("not_built", "the engine is being built"))
+        produce::insert_json(&self.inner, target, row)
     }
 
     /// Appends records to a topic (made if it is not there), all or an error; durable when it returns.
     /// Each is (timestamp ms or none for now, key, value). `partition`: none = by key (murmur2), or in
     /// turn without key.
-    pub fn produce(
-        &self,
-        topic: &str,
-        partition: Option<u32>,
-        records: &[(Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>)],
-    ) -> Result<()> {
-        let _ = (topic, partition, records);
-        Err(EngineError::user("not_built", "the engine is being built"))
+    pub fn produce(&self, topic: &str, partition: Option<u32>, records: &[NewRecord]) -> Result<()> {
+        produce::produce(&self.inner, topic, partition, records)
     }
 
     /// Creates a topic; settings by Kafka's names.
@@ -137,58 +118,109 @@ impl Engine {
         partitions: Option<u32>,
         settings: &[(String, String)],
     ) -> Result<()> {
-        let _ = (name, partitions, settings);
-        Err(EngineError::user("not_built", "the engine is being built"))
+        let mut all = self.inner.topic_settings();
+        all.extend(settings.iter().cloned());
+        let partitions = partitions.unwrap_or_else(|| self.inner.default_partitions());
+        self.inner
+            .log
+            .create_topic(name, partitions, &all, core::now_ms())
+            .map(|_| ())
+            .map_err(query::log_error)
     }
 
-    /// Deletes a topic.
+    /// Deletes a topic; refused while a stream or table stands on it.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
-        let _ = name;
-        Err(EngineError::user("not_built", "the engine is being built"))
+        let state = self.inner.state();
+        if let Some(source) = state.catalog.sources().find(|s| &*s.topic == name) {
+            return Err(EngineError::user(
+                "still_used",
+                format!("topic \"{name}\" is that of {}", source.name),
+            )
+            .hint(format!("DROP it first: DROP … {} DELETE TOPIC", source.name)));
+        }
+        self.inner.log.delete_topic(name).map_err(query::log_error)
     }
 
     /// Kafka's description of a topic: partitions with start and end offsets, settings.
     pub fn describe_topic(&self, name: &str) -> Result<TopicDescription> {
-        let _ = name;
-        Err(EngineError::user("not_built", "the engine is being built"))
+        let log = &self.inner.log;
+        let info = log.describe_topic(name).map_err(query::log_error)?;
+        let partitions = (0..info.partitions)
+            .map(|p| {
+                let partition = log.partition(name, p).map_err(query::log_error)?;
+                let offsets = partition.offsets();
+                Ok((p, offsets.log_start, offsets.next, partition.size()))
+            })
+            .collect::<Result<_>>()?;
+        Ok(TopicDescription { name: info.name, partitions, settings: info.settings.into_iter().collect() })
     }
 
     /// All settings in force with their origin.
     pub fn properties(&self, session: &Session) -> Vec<PropertyInfo> {
-        let _ = session;
-        vec![]
+        match self.inner.settings.with(&session.properties) {
+            Ok(settings) => settings.describe(),
+            Err(_) => self.inner.settings.describe(),
+        }
+    }
+
+    /// The settings that would be in force with these, without starting anything.
+    pub fn describe_settings(given: &[(String, String, String)]) -> Result<Vec<PropertyInfo>> {
+        Ok(settings::Settings::new(given)?.describe())
     }
 
     /// Checks a setting's name and value, as SET does.
     pub fn check_property(name: &str, value: &str) -> Result<()> {
-        let _ = (name, value);
-        Ok(())
+        settings::check(name, value)
     }
 
     /// The service id (`ksql.service.id`).
     pub fn service_id(&self) -> String {
-        "default_".into()
+        self.inner.service_id.clone()
     }
 
     /// Whether the engine can do its work, and what is wrong: (part, healthy, reason).
     pub fn health(&self) -> Vec<(&'static str, bool, Option<String>)> {
-        vec![]
+        let log = self.inner.log.read_only_cause().map(|e| e.to_string());
+        let failed: Vec<String> = self
+            .inner
+            .state()
+            .queries
+            .values()
+            .filter(|q| q.state() == QueryState::Error)
+            .map(|q| q.id.to_string())
+            .collect();
+        let queries = (!failed.is_empty()).then(|| format!("stopped by an error: {}", failed.join(", ")));
+        vec![
+            ("metastore", true, None),
+            ("kafka", log.is_none(), log),
+            ("commandRunner", true, None),
+            ("queries", queries.is_none(), queries),
+        ]
     }
 
     /// Counters and gauges for `/metrics`.
     pub fn metrics(&self) -> Vec<Metric> {
-        vec![]
+        metrics::collect(&self.inner)
     }
 
     /// Whether a command id (`stream/NAME/create`) is known, for `/status`.
     pub fn command_status(&self, command_id: &str) -> Option<CommandStatus> {
-        let _ = command_id;
-        None
+        self.inner.state().statuses.get(command_id).cloned()
     }
 
     /// Names for completion in the shell: streams, tables and their columns, topics.
     pub fn names(&self) -> Vec<String> {
-        vec![]
+        let state = self.inner.state();
+        let mut names: Vec<String> = state
+            .catalog
+            .sources()
+            .flat_map(|s| std::iter::once(&s.name).chain(s.schema.columns.iter().map(|c| &c.name)))
+            .map(|n| sql::quote(n))
+            .chain(self.inner.log.topics().into_iter().map(|t| t.name).filter(|t| !show::is_internal(t)))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
     }
 }
 
@@ -216,33 +248,4 @@ pub struct Metric {
     pub labels: Vec<(&'static str, String)>,
     /// The value.
     pub value: f64,
-}
-
-impl Rows {
-    /// The next event; waits up to the time-out, `None` when nothing came. After `End` or `Failed` it
-    /// always answers `End`. Blocking: for blocking threads.
-    pub fn next(&mut self, timeout: std::time::Duration) -> Option<RowEvent> {
-        let _ = timeout;
-        None
-    }
-
-    /// Has `wake` called (from a worker thread; must be quick and not block) whenever `next` may have
-    /// something; for async callers, which then call `next` with a zero time-out.
-    pub fn on_ready(&mut self, wake: std::sync::Arc<dyn Fn() + Send + Sync>) {
-        let _ = wake;
-    }
-}
-
-impl Printing {
-    /// As `Rows::next`: some records; `Ok(None)`: nothing yet; `Err`: it failed; an empty list: it has ended
-    /// (LIMIT).
-    pub fn next(&mut self, timeout: std::time::Duration) -> Result<Option<Vec<PrintedRecord>>> {
-        let _ = timeout;
-        Ok(None)
-    }
-
-    /// The guessed formats of key and value, for PRINT's first lines.
-    pub fn formats(&self) -> (String, String) {
-        ("KAFKA_STRING".into(), "JSON".into())
-    }
 }

@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use commitlog::{CommitTicket, EpochTx, Log, LogError, Partition};
 use runtime::Task;
 
-pub(crate) use output::{Client, Problem, Sink, TaskStatistics, TopicSink};
+pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
+pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
 pub(crate) use restore::changelog_value;
 pub(crate) use unit::{TaskSlot, Unit};
 
@@ -63,7 +64,6 @@ pub(crate) struct WorkerParts {
     pub commit_interval: Duration,
     pub processing_log: Option<Arc<Partition>>,
     pub clock: fn() -> i64,
-    pub include_rows: bool,
 }
 
 /// A worker.
@@ -125,7 +125,11 @@ impl Worker {
             return Duration::from_millis(1);
         }
         // Clients that were full, or are gone, are looked at from time to time.
-        if self.units.iter().any(Unit::has_client) { Duration::from_millis(20) } else { Duration::from_millis(500) }
+        if self.units.iter().any(Unit::has_client) {
+            Duration::from_millis(20)
+        } else {
+            Duration::from_millis(500)
+        }
     }
 
     fn obey(&mut self, command: Command) {

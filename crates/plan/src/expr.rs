@@ -53,8 +53,9 @@ pub enum CallArg {
 
 /// What a typed expression computes.
 ///
-/// NULL rules are ksqlDB's: an operator with a NULL operand yields NULL, comparisons with NULL are NULL
-/// (treated as false by filters), AND/OR are three-valued.
+/// NULL rules are ksqlDB's: arithmetic with a NULL operand yields NULL; comparisons, LIKE and IN with a
+/// NULL operand are false (not NULL, so their NOT is true); AND, OR and NOT of a NULL BOOLEAN are
+/// three-valued.
 #[derive(Clone)]
 pub enum ExprKind {
     /// A constant, of the expression's type.

@@ -8,6 +8,8 @@ mod from;
 mod project;
 mod select;
 
+pub use from::source_step;
+
 use std::sync::Arc;
 
 use functions::{FunctionKind, Library};
@@ -227,7 +229,7 @@ pub(crate) fn mapped(input: Step, value: Vec<(Arc<str>, Expr)>) -> Step {
     Step { kind: StepKind::Map { input: Box::new(input), key: None, value }, layout, output }
 }
 
-/// A window clause with ksqlDB's defaults: a day's grace less the size, a day's retention.
+/// A window clause with ksqlDB's default: a day's grace less the size. Windows are kept until they close.
 fn window_spec(window: &ast::Window) -> WindowSpec {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     let size = match window.kind {
@@ -235,7 +237,7 @@ fn window_spec(window: &ast::Window) -> WindowSpec {
         ast::WindowKind::Session { gap_ms } => gap_ms,
     };
     let grace_ms = window.grace_ms.unwrap_or((DAY_MS - size).max(0));
-    let retention_ms = window.retention_ms.unwrap_or(DAY_MS).max(size.saturating_add(grace_ms));
+    let retention_ms = window.retention_ms.unwrap_or(0).max(size.saturating_add(grace_ms));
     WindowSpec { kind: window.kind, grace_ms, retention_ms }
 }
 

@@ -9,6 +9,8 @@ mod build;
 mod json;
 mod like;
 mod node;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 

@@ -20,5 +20,6 @@ pub use error::TaskError;
 pub use eval::{Columns, Compiled, JsonRow, Row, compile};
 pub use sink::{EncodeError, Encoded, SinkEncoder, partition_of};
 pub use source::{DecodeError, Header as SourceHeader, RawRecord, SourceDecoder, SourceError};
+pub use state::Options as StoreOptions;
 pub use task::{Counters, Task, TaskOptions};
 pub use view::{MaterializedView, ViewRow};

@@ -147,3 +147,162 @@ impl Task {
         self.counters
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+    use crate::{Columns, Emitted, RowError};
+    use plan::expr::{CompareOp, Expr};
+    use plan::step::{JoinKind, SourceKind, Step, StepKind};
+    use proptest::prelude::*;
+    use sql::ast::WindowKind::{Hopping, Session};
+    use types::Value;
+
+    fn number_stream() -> Step {
+        stream(&[BigInt])
+    }
+
+    /// One plan for each operator.
+    fn plans() -> Vec<Step> {
+        let number_table = || table(&[BigInt]);
+        let equal = |n| compare(CompareOp::Equal, column(0, BigInt), number(n));
+        let mut plans = vec![
+            filter(number_table(), equal(1)),
+            map(number_stream(), Some(vec![column(0, BigInt)]), vec![divide(number(1), column(0, BigInt))]),
+            aggregate(number_stream(), None, false),
+            filter(aggregate(number_stream(), None, false), equal(2)),
+            join(number_stream(), number_table(), |left, right| StepKind::StreamTableJoin {
+                kind: JoinKind::Left,
+                left,
+                right,
+            }),
+            join(number_table(), number_table(), |left, right| StepKind::TableTableJoin {
+                kind: JoinKind::Full,
+                left,
+                right,
+            }),
+            join(number_table(), number_table(), |left, right| StepKind::ForeignKeyJoin {
+                kind: JoinKind::Left,
+                left,
+                right,
+                foreign_key: column(0, BigInt),
+            }),
+            Step {
+                kind: StepKind::TableAggregate {
+                    input: number_table().into(),
+                    key: vec![column(0, BigInt)],
+                    carried: vec![column(0, BigInt)],
+                    functions: sum(),
+                    topic: "t".into(),
+                },
+                layout: layout(&[BigInt], &[BigInt, BigInt]),
+                output: SourceKind::Table,
+            },
+        ];
+        for emit_final in [false, true] {
+            let hopping = Hopping { size_ms: 10, advance_ms: 3 };
+            plans.push(aggregate(number_stream(), Some((hopping, 2)), emit_final));
+            plans.push(aggregate(number_stream(), Some((Session { gap_ms: 10 }, 2)), emit_final));
+        }
+        for grace_ms in [None, Some(3)] {
+            plans.push(join(number_stream(), number_stream(), |left, right| StepKind::StreamStreamJoin {
+                kind: JoinKind::Full,
+                left,
+                right,
+                before_ms: 5,
+                after_ms: 7,
+                grace_ms,
+            }));
+        }
+        plans
+    }
+
+    type Input = (usize, Option<i64>, Option<Option<i64>>, i64);
+
+    fn inputs() -> impl Strategy<Value = Vec<Input>> {
+        let time = prop_oneof![8 => 0..60i64, 1 => any::<i64>(), 1 => Just(i64::MAX), 1 => Just(i64::MIN)];
+        let value =
+            prop_oneof![1 => Just(None), 1 => Just(Some(None)), 6 => (0..4i64).prop_map(|n| Some(Some(n)))];
+        let key = prop_oneof![1 => Just(None), 8 => (0..3i64).prop_map(Some)];
+        prop::collection::vec((0..2usize, key, value, time), 0..30)
+    }
+
+    fn feed(task: &mut Task, inputs: &[Input], out: &mut dyn Output) {
+        let number = |n: Option<i64>| n.map_or(Value::Null, Value::BigInt);
+        for (source, key, value, timestamp) in inputs {
+            let key = key.map(|key| [Value::BigInt(key)]);
+            let value = value.map(|value| [number(value)]);
+            let record = SourceRecord {
+                key: key.as_ref().map(|key| key.as_slice()),
+                value: value.as_ref().map(|value| Columns::Values(value)),
+                timestamp: *timestamp,
+                partition: 0,
+                offset: 0,
+                window: None,
+            };
+            let source = if task.sources.len() > *source { *source } else { 0 };
+            task.process(source, &record, out).unwrap();
+        }
+    }
+
+    fn new_task(plan_: &Step) -> Task {
+        let options = TaskOptions { inline_repartition: true, materialize: true, ..TaskOptions::default() };
+        Task::new(&plan(plan_.clone()), &options).unwrap()
+    }
+
+    proptest! {
+        /// A task restored between any two records goes on as if nothing had happened.
+        #[test]
+        fn restored_task_goes_on_as_the_first_one(before in inputs(), after in inputs()) {
+            for plan in plans() {
+                let (mut first, mut second) = (new_task(&plan), new_task(&plan));
+                feed(&mut first, &before, &mut Lines::default());
+                for ((_, from), (_, to)) in first.stores_mut().zip(second.stores_mut()) {
+                    from.drain_changes(&mut |key, value| to.apply(key, value).unwrap()).unwrap();
+                }
+                second.load_meta(&first.save_meta()).unwrap();
+                let (mut expect, mut found) = (Lines::default(), Lines::default());
+                feed(&mut first, &after, &mut expect);
+                feed(&mut second, &after, &mut found);
+                prop_assert_eq!(found.rows, expect.rows);
+            }
+        }
+
+        #[test]
+        fn forged_meta_data_is_an_error_or_harmless(meta in prop::collection::vec(any::<u8>(), 0..40), input in inputs()) {
+            for plan in plans() {
+                let mut task = new_task(&plan);
+                if task.load_meta(&meta).is_ok() {
+                    feed(&mut task, &input, &mut Lines::default());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_consequences_come_depth_first() {
+        struct Order(Vec<i64>);
+        impl Output for Order {
+            fn emit(&mut self, row: Emitted<'_>) {
+                self.0.push(row.timestamp);
+            }
+            fn error(&mut self, _: RowError<'_>) {}
+        }
+        let mut order = Order(vec![]);
+        let mut task = new_task(&aggregate(number_stream(), None, false));
+        feed(&mut task, &[(0, Some(1), Some(Some(1)), 5), (0, Some(1), Some(Some(1)), 3)], &mut order);
+        assert_eq!(order.0, [5, 5]);
+        assert_eq!((task.counters().records_in, task.counters().records_out), (2, 2));
+    }
+
+    #[test]
+    fn plan_of_too_many_steps_is_refused() {
+        let truth = || Expr::constant(Value::Boolean(true), types::DataType::Boolean);
+        let root = (0..300).fold(number_stream(), |input, _| filter(input, truth()));
+        assert!(matches!(
+            Task::new(&plan(root), &TaskOptions::default()),
+            Err(TaskError::TooManySteps { .. })
+        ));
+    }
+}

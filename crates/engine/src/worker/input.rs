@@ -29,7 +29,7 @@ pub(crate) struct Input {
     reader: PartitionReader,
     decoder: SourceDecoder,
     /// Whether the source has header columns.
-    wants_headers: bool,
+    pub wants_headers: bool,
     fetched: Vec<u8>,
     unpacked: Vec<u8>,
     scratch: Vec<u8>,
@@ -51,7 +51,12 @@ pub(crate) struct Undecodable {
 }
 
 impl Input {
-    pub fn new(reader: PartitionReader, decoder: SourceDecoder, wants_headers: bool, until: Option<i64>) -> Self {
+    pub fn new(
+        reader: PartitionReader,
+        decoder: SourceDecoder,
+        wants_headers: bool,
+        until: Option<i64>,
+    ) -> Self {
         let position = reader.offset();
         Self {
             topic: reader.partition().topic().into(),
@@ -110,7 +115,13 @@ impl Input {
                     && before < *start
                 {
                     // Retention was faster than we are.
-                    tracing::warn!(topic = &*self.topic, partition = self.partition, from = before, to = *start, "records deleted before they were read");
+                    tracing::warn!(
+                        topic = &*self.topic,
+                        partition = self.partition,
+                        from = before,
+                        to = *start,
+                        "records deleted before they were read"
+                    );
                     self.reader.seek(*start);
                     self.position = *start;
                     continue;
@@ -182,7 +193,8 @@ impl Input {
         let place = self.places.get(self.next)?.clone();
         let bytes = if place.is_unpacked { &self.unpacked } else { &self.fetched };
         let slice = |range: &Range<u32>| &bytes[range.start as usize..range.end as usize];
-        let headers: Vec<SourceHeader<'_>> = self.headers[place.headers.start as usize..place.headers.end as usize]
+        let headers: Vec<SourceHeader<'_>> = self.headers
+            [place.headers.start as usize..place.headers.end as usize]
             .iter()
             .map(|(key, value)| (slice(key), value.as_ref().map(slice)))
             .collect();

@@ -38,7 +38,8 @@ pub(super) fn write(
         builder.append(now_ms, None, Some(record(problem, now_ms).to_string().as_bytes()), &[]);
     }
     if more > 0 {
-        let summary = Problem { message: format!("{more} further errors in the same moment"), offset: -1, ..last };
+        let summary =
+            Problem { message: format!("{more} further errors in the same moment"), offset: -1, ..last };
         builder.append(now_ms, None, Some(record(&summary, now_ms).to_string().as_bytes()), &[]);
     }
     tx.append_to(partition, builder.finish(), now_ms)?;

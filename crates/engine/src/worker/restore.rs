@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use commitlog::{BatchBuilder, EpochTx, Isolation, Log, LogError, Partition, UNPACKED_BATCH_BYTES_MAX, batches};
+use commitlog::{
+    BatchBuilder, EpochTx, Isolation, Log, LogError, Partition, UNPACKED_BATCH_BYTES_MAX, batches,
+};
 use runtime::Task;
 
 /// Stands for the task's small state in place of a store's number.
@@ -52,7 +54,11 @@ pub(super) fn write_changes(
 }
 
 /// Brings a new task's state to what was committed.
-pub(crate) fn changelog_value(log: &Arc<Log>, changelog: &Arc<Partition>, task: &mut Task) -> Result<u64, String> {
+pub(crate) fn changelog_value(
+    log: &Arc<Log>,
+    changelog: &Arc<Partition>,
+    task: &mut Task,
+) -> Result<u64, String> {
     let _ = log;
     let start = changelog.offsets().log_start;
     let mut reader = changelog.reader(start, Isolation::ReadCommitted);

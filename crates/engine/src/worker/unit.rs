@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use commitlog::{Log, LogError, Partition};
-use runtime::Task;
+use commitlog::{Isolation, Log, LogError, Partition};
+use plan::step::Step;
+use runtime::{SourceDecoder, Task};
 
 use super::TaskId;
 use super::input::Input;
@@ -45,6 +46,8 @@ pub(crate) struct Unit {
     pub tasks: Vec<TaskSlot>,
     /// What the input's decoder was made for; units join only when it is the same.
     pub definition: Arc<str>,
+    /// The source steps that the inputs' decoders were made for.
+    pub steps: Vec<Step>,
 }
 
 impl Unit {
@@ -79,29 +82,19 @@ impl Unit {
     }
 
     /// Divides the tasks into those that fit and those that do not, each with inputs of their own.
-    pub fn split(
-        self,
-        fits: impl Fn(&TaskSlot) -> bool,
-        log: &Arc<Log>,
-    ) -> (Option<Unit>, Option<Unit>) {
+    pub fn split(self, fits: impl Fn(&TaskSlot) -> bool, log: &Arc<Log>) -> (Option<Unit>, Option<Unit>) {
         let (yes, no): (Vec<_>, Vec<_>) = self.tasks.into_iter().partition(fits);
+        let (definition, steps) = (self.definition, self.steps);
         if yes.is_empty() || no.is_empty() {
             let is_yes = !yes.is_empty();
             let tasks = if is_yes { yes } else { no };
-            let unit = Unit { inputs: self.inputs, tasks, definition: self.definition };
+            let unit = Unit { inputs: self.inputs, tasks, definition, steps };
             return if is_yes { (Some(unit), None) } else { (None, Some(unit)) };
         }
-        let mut copies = Vec::new();
-        for input in &self.inputs {
-            if let Some(copy) = input.reopened(log, &yes[0].task, yes[0].sources[0]) {
-                copies.push(copy);
-            }
-        }
-        let definition = self.definition;
-        (
-            Some(Unit { inputs: copies, tasks: yes, definition: definition.clone() }),
-            Some(Unit { inputs: self.inputs, tasks: no, definition }),
-        )
+        let copies =
+            self.inputs.iter().zip(&steps).filter_map(|(input, step)| reopened(input, step, log)).collect();
+        let yes = Unit { inputs: copies, tasks: yes, definition: definition.clone(), steps: steps.clone() };
+        (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps }))
     }
 
     /// Gives a run of records to the tasks; returns about how many bytes were read, 0 for nothing.
@@ -196,6 +189,14 @@ impl Unit {
             slot.fail(error.to_string());
         }
     }
+}
+
+/// The same input once more, from the same place.
+fn reopened(input: &Input, step: &Step, log: &Arc<Log>) -> Option<Input> {
+    let reader =
+        log.reader(&input.topic, input.partition, input.position(), Isolation::ReadCommitted).ok()?;
+    let decoder = SourceDecoder::new(step).ok()?;
+    Some(Input::new(reader, decoder, input.wants_headers, input.until))
 }
 
 fn give(

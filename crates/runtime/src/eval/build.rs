@@ -8,7 +8,7 @@ use super::node::{ArgNode, Node, Scope, Set, flipped};
 use super::{Columns, Compiled, Row};
 
 /// Levels of nesting that are evaluated.
-const DEPTH_MAX: usize = 500;
+const DEPTH_MAX: usize = 100;
 
 pub(crate) fn build(expr: &Expr) -> Compiled {
     let mut builder = Builder { reads_value: false, is_stable: true };
@@ -53,10 +53,10 @@ impl Builder {
         (Box::new(node), constant)
     }
 
-    fn list(&mut self, exprs: &[Expr], depth: usize) -> (Vec<Node>, bool) {
+    fn list<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>, depth: usize) -> (Vec<Node>, bool) {
         let mut all = true;
         let nodes = exprs
-            .iter()
+            .into_iter()
             .map(|expr| {
                 let (node, constant) = self.node(expr, depth);
                 all &= constant;
@@ -109,13 +109,13 @@ impl Builder {
                     if a && !b { (flipped(*op), right, left) } else { (*op, left, right) };
                 (Node::Compare { op, left, right }, a && b)
             }
-            ExprKind::Logical(op, left, right) => {
-                let ((left, a), (right, b)) = (self.boxed(left, depth), self.boxed(right, depth));
+            ExprKind::Logical(op, ..) => {
+                let (nodes, constant) = self.list(operands(*op, expr), depth);
                 let node = match op {
-                    LogicalOp::And => Node::And(left, right),
-                    LogicalOp::Or => Node::Or(left, right),
+                    LogicalOp::And => Node::And(nodes),
+                    LogicalOp::Or => Node::Or(nodes),
                 };
-                (node, a && b)
+                (node, constant)
             }
             ExprKind::Not(operand) => {
                 let (operand, constant) = self.boxed(operand, depth);
@@ -213,15 +213,26 @@ impl Builder {
         let constants: Option<Vec<Value>> = list.iter().map(|node| node.constant().cloned()).collect();
         match constants {
             Some(values) if is_set => {
-                let has_null = values.iter().any(Value::is_null);
                 let set = if operand_is_text {
                     Set::Texts(values.iter().filter_map(Value::as_str).map(Text::new).collect())
                 } else {
                     Set::Values(values.into_iter().filter(|value| !value.is_null()).collect())
                 };
-                (Node::InSet { operand, set, has_null, negated }, a)
+                (Node::InSet { operand, set, negated }, a)
             }
             _ => (Node::In { operand, list, negated }, a && b),
         }
     }
+}
+
+/// The operands of a chain of ANDs, or of ORs, however long and whichever way it leans.
+fn operands(op: LogicalOp, expr: &Expr) -> Vec<&Expr> {
+    let (mut operands, mut waiting) = (vec![], vec![expr]);
+    while let Some(expr) = waiting.pop() {
+        match &expr.kind {
+            ExprKind::Logical(same, left, right) if *same == op => waiting.extend([&**right, &**left]),
+            _ => operands.push(expr),
+        }
+    }
+    operands
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use formats::json::{Slot, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
+use formats::json::{Kind, Slot, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
 use plan::expr::CompareOp;
 use types::{DataType, EvalError, Value};
 
@@ -49,6 +49,16 @@ impl<'a> JsonRow<'a> {
         }
     }
 
+    /// The bytes of a STRING column that stands in the record as it is, without escapes.
+    pub(crate) fn plain_text(&self, column: usize) -> Option<&'a [u8]> {
+        match self.column(column)? {
+            (slot, DataType::String) if slot.kind == Kind::String => {
+                slot.raw(self.record).strip_prefix(b"\"")?.strip_suffix(b"\"")
+            }
+            _ => None,
+        }
+    }
+
     /// The value of a BOOLEAN column, `None` in it for NULL; nothing where it has to be decoded.
     pub(crate) fn truth(&self, column: usize) -> Option<Option<bool>> {
         match self.column(column)? {
@@ -65,9 +75,10 @@ impl<'a> JsonRow<'a> {
             return Some(super::node::compare(op, &Value::Null, constant));
         }
         let order = match (data_type, constant) {
-            (DataType::String, Value::String(constant)) => {
-                self.text(column)??.as_bytes().cmp(constant.as_bytes())
-            }
+            (DataType::String, Value::String(constant)) => match self.plain_text(column) {
+                Some(text) => text.cmp(constant.as_bytes()),
+                None => self.text(column)??.as_bytes().cmp(constant.as_bytes()),
+            },
             (DataType::BigInt, Value::BigInt(constant)) => slot_i64(self.record, slot)?.cmp(constant),
             (DataType::Int, Value::Int(constant)) => {
                 i32::try_from(slot_i64(self.record, slot)?).ok()?.cmp(constant)

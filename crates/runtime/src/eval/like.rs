@@ -60,12 +60,20 @@ impl Like {
 
     pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
-            Self::Exact(exact) => text == &**exact,
-            Self::Prefix(prefix) => text.starts_with(&**prefix),
-            Self::Suffix(suffix) => text.ends_with(&**suffix),
-            Self::Contains(finder) => finder.find(text.as_bytes()).is_some(),
             Self::General(tokens) => matches(tokens, text),
+            simple => simple.matches_bytes(text.as_bytes()).unwrap_or(false),
         }
+    }
+
+    /// Matches the bytes of a text; `None` when the pattern needs characters.
+    pub(crate) fn matches_bytes(&self, text: &[u8]) -> Option<bool> {
+        Some(match self {
+            Self::Exact(exact) => text == exact.as_bytes(),
+            Self::Prefix(prefix) => text.starts_with(prefix.as_bytes()),
+            Self::Suffix(suffix) => text.ends_with(suffix.as_bytes()),
+            Self::Contains(finder) => finder.find(text).is_some(),
+            Self::General(_) => return None,
+        })
     }
 }
 

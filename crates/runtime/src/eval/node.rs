@@ -36,8 +36,8 @@ pub(crate) enum Node {
         left: Box<Node>,
         right: Box<Node>,
     },
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
+    And(Vec<Node>),
+    Or(Vec<Node>),
     Not(Box<Node>),
     IsNull {
         operand: Box<Node>,
@@ -51,7 +51,6 @@ pub(crate) enum Node {
     InSet {
         operand: Box<Node>,
         set: Set,
-        has_null: bool,
         negated: bool,
     },
     Like {
@@ -131,8 +130,8 @@ impl Node {
             Self::Negate(operand) => arithmetic::negate(&*operand.get(scope)?)?,
             Self::Concat(left, right) => concat(&*left.get(scope)?, &*right.get(scope)?)?,
             Self::Compare { .. }
-            | Self::And(..)
-            | Self::Or(..)
+            | Self::And(_)
+            | Self::Or(_)
             | Self::Not(_)
             | Self::IsNull { .. }
             | Self::In { .. }
@@ -204,16 +203,28 @@ impl Node {
                 Some((json, _)) if let Some(result) = json.truth(*column) => result,
                 _ => self.get(scope)?.as_bool(),
             },
-            Self::And(left, right) => match left.truth(scope)? {
-                Some(false) => Some(false),
-                Some(true) => right.truth(scope)?,
-                None => right.truth(scope)?.filter(|right| !right),
-            },
-            Self::Or(left, right) => match left.truth(scope)? {
-                Some(true) => Some(true),
-                Some(false) => right.truth(scope)?,
-                None => right.truth(scope)?.filter(|right| *right),
-            },
+            Self::And(operands) => {
+                let mut result = Some(true);
+                for operand in operands {
+                    match operand.truth(scope)? {
+                        Some(true) => {}
+                        Some(false) => return Ok(Some(false)),
+                        None => result = None,
+                    }
+                }
+                result
+            }
+            Self::Or(operands) => {
+                let mut result = Some(false);
+                for operand in operands {
+                    match operand.truth(scope)? {
+                        Some(false) => {}
+                        Some(true) => return Ok(Some(true)),
+                        None => result = None,
+                    }
+                }
+                result
+            }
             Self::Not(operand) => operand.truth(scope)?.map(|value| !value),
             Self::IsNull { operand, negated } => {
                 let is_null = match operand.json_column(scope) {
@@ -224,47 +235,43 @@ impl Node {
             }
             Self::In { operand, list, negated } => {
                 let value = operand.get(scope)?;
-                if value.is_null() {
-                    return Ok(None);
-                }
-                let mut found = Some(false);
+                let mut found = false;
                 for item in list {
-                    match types::equal(&value, &*item.get(scope)?) {
-                        Some(true) => return Ok(Some(!negated)),
-                        Some(false) => {}
-                        None => found = None,
+                    if types::equal(&value, &*item.get(scope)?) == Some(true) {
+                        found = true;
+                        break;
                     }
                 }
-                found.map(|found| found != *negated)
+                Some(found != *negated)
             }
-            Self::InSet { operand, set, has_null, negated } => {
+            Self::InSet { operand, set, negated } => {
                 let found = match (operand.json_text(scope), set) {
-                    (Some(None), _) => return Ok(None),
+                    (Some(None), _) => false,
                     (Some(Some(text)), Set::Texts(texts)) => texts.contains(&*text),
                     _ => {
                         let value = operand.get(scope)?;
-                        if value.is_null() {
-                            return Ok(None);
-                        }
-                        set.contains(&value)
+                        !value.is_null() && set.contains(&value)
                     }
                 };
-                if !found && *has_null { None } else { Some(found != *negated) }
+                Some(found != *negated)
             }
             Self::Like { operand, pattern, negated } => {
+                let plain = operand.json_column(scope).and_then(|(json, column)| json.plain_text(column));
+                if let Some(matched) = plain.and_then(|text| pattern.matches_bytes(text)) {
+                    return Ok(Some(matched != *negated));
+                }
                 let matched = match operand.json_text(scope) {
-                    Some(text) => text.map(|text| pattern.matches(&text)),
-                    None => operand.get(scope)?.as_str().map(|text| pattern.matches(text)),
+                    Some(text) => text.is_some_and(|text| pattern.matches(&text)),
+                    None => operand.get(scope)?.as_str().is_some_and(|text| pattern.matches(text)),
                 };
-                matched.map(|matched| matched != *negated)
+                Some(matched != *negated)
             }
             Self::LikeComputed { operand, pattern, escape, negated } => {
-                match (operand.get(scope)?.as_str(), pattern.get(scope)?.as_str()) {
-                    (Some(text), Some(pattern)) => {
-                        Some(Like::new(pattern, *escape).matches(text) != *negated)
-                    }
-                    _ => None,
-                }
+                let matched = match (operand.get(scope)?.as_str(), pattern.get(scope)?.as_str()) {
+                    (Some(text), Some(pattern)) => Like::new(pattern, *escape).matches(text),
+                    _ => false,
+                };
+                Some(matched != *negated)
             }
             other => other.get(scope)?.as_bool(),
         })
@@ -311,17 +318,20 @@ fn get_column<'a>(column: ColumnRef, scope: &Scope<'a>) -> Computed<'a> {
     })
 }
 
+/// Compares as ksqlDB does: with a NULL operand the answer is false, not NULL (so that `NOT (x LIKE 'a%')`
+/// keeps rows in which x is NULL).
 pub(crate) fn compare(op: CompareOp, left: &Value, right: &Value) -> Option<bool> {
-    match op {
-        CompareOp::Equal => types::equal(left, right),
-        CompareOp::NotEqual => types::equal(left, right).map(|equal| !equal),
-        CompareOp::Less => types::order(left, right).map(|order| order.is_lt()),
-        CompareOp::LessEqual => types::order(left, right).map(|order| order.is_le()),
-        CompareOp::Greater => types::order(left, right).map(|order| order.is_gt()),
-        CompareOp::GreaterEqual => types::order(left, right).map(|order| order.is_ge()),
-        CompareOp::IsDistinctFrom => Some(is_distinct(left, right)),
-        CompareOp::IsNotDistinctFrom => Some(!is_distinct(left, right)),
-    }
+    let order = |holds: fn(std::cmp::Ordering) -> bool| types::order(left, right).is_some_and(holds);
+    Some(match op {
+        CompareOp::Equal => types::equal(left, right) == Some(true),
+        CompareOp::NotEqual => types::equal(left, right) == Some(false),
+        CompareOp::Less => order(std::cmp::Ordering::is_lt),
+        CompareOp::LessEqual => order(std::cmp::Ordering::is_le),
+        CompareOp::Greater => order(std::cmp::Ordering::is_gt),
+        CompareOp::GreaterEqual => order(std::cmp::Ordering::is_ge),
+        CompareOp::IsDistinctFrom => is_distinct(left, right),
+        CompareOp::IsNotDistinctFrom => !is_distinct(left, right),
+    })
 }
 
 /// The comparison with its operands exchanged.

@@ -1,0 +1,376 @@
+//! The engine's inside: what it owns, how it starts and stops.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use commitlog::{Log, LogConfig, Partition, RealDisk, TopicInfo};
+use functions::{Library, Limits};
+use plan::catalog::Catalog;
+use plan::statement::TopicSpec;
+use plan::step::QueryPlan;
+use types::{ErrorKind, Schema};
+
+use crate::commands::CommandLog;
+use crate::entity::{CommandStatus, QueryState, Statistics};
+use crate::error::{EngineError, Result};
+use crate::query::log_error;
+use crate::settings::Settings;
+use crate::worker::{Command, TaskId, TaskStatistics, Worker, WorkerParts};
+use crate::{EngineConfig, ddl, rows::Channel};
+
+/// How long `close` waits for the workers.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+/// How often retention and compaction run.
+const MAINTAIN_EVERY: u32 = 30;
+
+/// A task of a query, seen from other threads.
+#[derive(Clone)]
+pub(crate) struct TaskHandle {
+    pub worker: usize,
+    pub id: TaskId,
+    pub statistics: Arc<TaskStatistics>,
+}
+
+/// A persistent query.
+pub(crate) struct Query {
+    pub id: Arc<str>,
+    pub sql: String,
+    pub plan: Arc<QueryPlan>,
+    /// The sources read, by name.
+    pub reads: Vec<Arc<str>>,
+    /// The stream or table written; a source table's own materialisation writes none.
+    pub sink: Option<(Arc<str>, Arc<str>)>,
+    pub schema: Schema,
+    pub properties: BTreeMap<String, String>,
+    pub tasks: Vec<TaskHandle>,
+    pub is_paused: bool,
+    pub error: Arc<Mutex<Option<String>>>,
+    pub rates: Rates,
+}
+
+/// Records a second, sampled once a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rates {
+    last: (u64, u64),
+    pub per_second: (f64, f64),
+}
+
+impl Query {
+    pub fn statistics(&self) -> Statistics {
+        let mut sum = Statistics {
+            consumed_per_second: self.rates.per_second.0,
+            produced_per_second: self.rates.per_second.1,
+            ..Default::default()
+        };
+        for task in &self.tasks {
+            let s = &task.statistics;
+            sum.consumed += s.consumed.load(Ordering::Relaxed);
+            sum.produced += s.produced.load(Ordering::Relaxed);
+            sum.errors += s.errors.load(Ordering::Relaxed);
+            sum.late += s.late.load(Ordering::Relaxed);
+            sum.state_bytes += s.state_bytes.load(Ordering::Relaxed);
+            let last = s.last_message_ms.load(Ordering::Relaxed);
+            if last > 0 {
+                sum.last_message_ms = Some(sum.last_message_ms.unwrap_or(0).max(last));
+            }
+        }
+        sum
+    }
+
+    pub fn state(&self) -> QueryState {
+        if self.error.lock().is_ok_and(|e| e.is_some()) {
+            QueryState::Error
+        } else if self.is_paused {
+            QueryState::Paused
+        } else {
+            QueryState::Running
+        }
+    }
+}
+
+/// A push query in progress.
+pub(crate) struct PushQuery {
+    pub sql: String,
+    pub channel: Arc<Channel>,
+}
+
+/// What changes with statements.
+#[derive(Default)]
+pub(crate) struct State {
+    pub catalog: Catalog,
+    pub queries: BTreeMap<Arc<str>, Query>,
+    pub pushes: BTreeMap<String, PushQuery>,
+    pub statuses: BTreeMap<String, CommandStatus>,
+    /// Where queries begin that are still to be started (only while the command log is read).
+    pub starts: BTreeMap<Arc<str>, BTreeMap<(String, u32), i64>>,
+    /// Sequence number of the next command (where there is no command log to give one).
+    pub next_command: i64,
+}
+
+pub(crate) struct WorkerHandle {
+    pub commands: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What all clones of an engine share.
+pub(crate) struct Inner {
+    pub log: Arc<Log>,
+    pub settings: Settings,
+    pub library: Library,
+    pub service_id: String,
+    pub data_dir: PathBuf,
+    /// `None` when a queries file gives the statements.
+    pub commands: Option<CommandLog>,
+    pub workers: Vec<WorkerHandle>,
+    state: Mutex<State>,
+    next_id: AtomicU64,
+    pub next_partition: AtomicU64,
+    closing: AtomicBool,
+    housekeeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The one clock: ms since 1970.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+impl Inner {
+    pub fn open(config: EngineConfig) -> Result<Arc<Self>> {
+        let settings = Settings::new(&config.properties)?;
+        let log = Log::open(Arc::new(RealDisk), config.data_dir.join("log"), LogConfig::default())
+            .map_err(log_error)?;
+        let service_id = settings.text("ksql.service.id").to_owned();
+        let commands = match settings.text("ksql.queries.file") {
+            "" => Some(CommandLog::open(log.clone(), &service_id, now_ms())?),
+            _ => None,
+        };
+        let library = functions::library().with_limits(Limits {
+            collect_list: settings.integer("ksql.functions.collect_list.limit") as usize,
+            collect_set: settings.integer("ksql.functions.collect_set.limit") as usize,
+        });
+        let processing_log = processing_log_partition(&log, &settings, &service_id)?;
+        let count = settings.integer("num.stream.threads").clamp(1, 256) as usize;
+        let workers = (0..count)
+            .map(|number| start_worker(number, &log, &settings, &service_id, processing_log.clone()))
+            .collect::<Result<Vec<_>>>()?;
+        let inner = Arc::new(Self {
+            log,
+            settings,
+            library,
+            service_id,
+            data_dir: config.data_dir,
+            commands,
+            workers,
+            state: Mutex::default(),
+            next_id: AtomicU64::new(1),
+            next_partition: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            housekeeper: Mutex::default(),
+        });
+        ddl::recover(&inner)?;
+        let weak = Arc::downgrade(&inner);
+        let housekeeper = std::thread::Builder::new()
+            .name("housekeeper".into())
+            .spawn(move || {
+                let mut round = 0u32;
+                loop {
+                    std::thread::park_timeout(Duration::from_secs(1));
+                    let Some(inner) = weak.upgrade() else { return };
+                    if inner.closing.load(Ordering::Acquire) {
+                        return;
+                    }
+                    inner.sample_rates();
+                    round = round.wrapping_add(1);
+                    if round % MAINTAIN_EVERY == 0
+                        && let Err(error) = inner.log.maintain(now_ms())
+                    {
+                        tracing::warn!(%error, "log maintenance failed");
+                    }
+                }
+            })
+            .map_err(|e| EngineError::new(ErrorKind::External, "no_thread", e.to_string()))?;
+        if let Ok(mut place) = inner.housekeeper.lock() {
+            *place = Some(housekeeper);
+        }
+        Ok(inner)
+    }
+
+    pub fn close(&self) {
+        if self.closing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for push in self.state().pushes.values() {
+            push.channel.close();
+        }
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Stop);
+        }
+        self.wake_workers();
+        let deadline = std::time::Instant::now() + CLOSE_TIME;
+        for worker in &self.workers {
+            let Some(thread) = worker.thread.lock().ok().and_then(|mut t| t.take()) else { continue };
+            while !thread.is_finished() && std::time::Instant::now() < deadline {
+                self.wake_workers();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            } else {
+                tracing::warn!("a worker did not stop in time");
+            }
+        }
+        if let Some(thread) = self.housekeeper.lock().ok().and_then(|mut t| t.take()) {
+            thread.thread().unpark();
+        }
+        if let Err(error) = self.log.close(now_ms()) {
+            tracing::warn!(%error, "closing the log");
+        }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Gives a worker something to do.
+    pub fn send(&self, worker: usize, command: Command) -> Result<()> {
+        let sent = self.workers.get(worker).map(|w| w.commands.send(command));
+        self.wake_workers();
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(EngineError::new(ErrorKind::Internal, "worker_gone", "a worker thread has stopped")),
+        }
+    }
+
+    fn wake_workers(&self) {
+        self.log.notifier().nudge();
+    }
+
+    /// The topic, made with the given settings if it is not there.
+    pub fn ensure_topic(
+        &self,
+        name: &str,
+        spec: &TopicSpec,
+        partitions: u32,
+        compact: bool,
+    ) -> Result<TopicInfo> {
+        if let Ok(found) = self.log.describe_topic(name) {
+            if let Some(wanted) = spec.partitions
+                && wanted != found.partitions
+            {
+                return Err(EngineError::user(
+                    "topic_exists",
+                    format!(
+                        "topic \"{name}\" already exists with {} partitions, not {wanted}",
+                        found.partitions
+                    ),
+                )
+                .hint("leave PARTITIONS out, or use another topic"));
+            }
+            return Ok(found);
+        }
+        if !self.settings.boolean("auto.create.topics.enable") && spec.partitions.is_none() {
+            return Err(EngineError::user("unknown_topic", format!("topic \"{name}\" does not exist"))
+                .hint("give PARTITIONS in the WITH clause to have it made"));
+        }
+        let mut settings = self.topic_settings();
+        if compact {
+            settings.insert("cleanup.policy".into(), "compact".into());
+        }
+        if let Some(ms) = spec.retention_ms {
+            settings.insert("retention.ms".into(), ms.to_string());
+        }
+        if let Some(policy) = &spec.cleanup_policy {
+            settings.insert("cleanup.policy".into(), policy.clone());
+        }
+        self.log
+            .create_topic(name, spec.partitions.unwrap_or(partitions), &settings, now_ms())
+            .map_err(log_error)
+    }
+
+    /// Settings every new topic gets from the server's.
+    pub fn topic_settings(&self) -> BTreeMap<String, String> {
+        let mut settings = BTreeMap::new();
+        for (topic, server) in [
+            ("retention.ms", "log.retention.ms"),
+            ("retention.bytes", "log.retention.bytes"),
+            ("segment.bytes", "log.segment.bytes"),
+            ("max.message.bytes", "message.max.bytes"),
+        ] {
+            settings.insert(topic.to_owned(), self.settings.text(server).to_owned());
+        }
+        settings
+    }
+
+    pub fn default_partitions(&self) -> u32 {
+        self.settings.integer("num.partitions").clamp(1, 10_000) as u32
+    }
+
+    fn sample_rates(&self) {
+        for query in self.state().queries.values_mut() {
+            let now = query.statistics();
+            let last = query.rates.last;
+            // Smoothed over about five seconds.
+            let smooth = |old: f64, new: u64| old + (new as f64 - old) / 5.0;
+            query.rates.per_second = (
+                smooth(query.rates.per_second.0, now.consumed.saturating_sub(last.0)),
+                smooth(query.rates.per_second.1, now.produced.saturating_sub(last.1)),
+            );
+            query.rates.last = (now.consumed, now.produced);
+        }
+    }
+}
+
+fn processing_log_partition(
+    log: &Arc<Log>,
+    settings: &Settings,
+    service_id: &str,
+) -> Result<Option<Arc<Partition>>> {
+    if !settings.boolean("ksql.logging.processing.topic.auto.create") {
+        return Ok(None);
+    }
+    let topic = processing_log_topic(settings, service_id);
+    if log.describe_topic(&topic).is_err() {
+        log.create_topic(&topic, 1, &BTreeMap::new(), now_ms()).map_err(log_error)?;
+    }
+    Ok(Some(log.partition(&topic, 0).map_err(log_error)?))
+}
+
+/// The processing log's topic: ksqlDB puts the service id before it.
+pub(crate) fn processing_log_topic(settings: &Settings, service_id: &str) -> String {
+    format!("{service_id}{}", settings.text("ksql.logging.processing.topic.name"))
+}
+
+fn start_worker(
+    number: usize,
+    log: &Arc<Log>,
+    settings: &Settings,
+    service_id: &str,
+    processing_log: Option<Arc<Partition>>,
+) -> Result<WorkerHandle> {
+    let (commands, receiver) = std::sync::mpsc::channel();
+    let tx =
+        log.transaction(&format!("tripline-{service_id}-worker-{number}"), now_ms()).map_err(log_error)?;
+    let worker = Worker::new(WorkerParts {
+        number,
+        log: log.clone(),
+        tx,
+        commands: receiver,
+        commit_interval: Duration::from_millis(settings.integer("commit.interval.ms").clamp(0, 60_000) as u64),
+        processing_log,
+        clock: now_ms,
+    });
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || worker.run())
+        .map_err(|e| EngineError::new(ErrorKind::External, "no_thread", e.to_string()))?;
+    Ok(WorkerHandle { commands, thread: Mutex::new(Some(thread)) })
+}

@@ -1,0 +1,766 @@
+//! Statements that change the catalog, the topics or the queries.
+//!
+//! Each is planned against the catalog as it is, written to the command log, then applied. At start the
+//! same statements are planned and applied again in order; queries start when all are done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use commitlog::Partition;
+use plan::catalog::{Catalog, Source};
+use plan::statement::{PlannedPersistent, PlannedSource, Planner, TopicSpec};
+use plan::step::QueryPlan;
+use sql::{Parsed, SourceKind, Statement};
+use types::{ErrorKind, Schema};
+
+use crate::commands::Command as Logged;
+use crate::core::{Inner, Query, Rates, State, TaskHandle, now_ms, processing_log_topic};
+use crate::entity::{CommandStatus, Entity};
+use crate::error::{EngineError, Result};
+use crate::query::{self, Setup, log_error};
+use crate::settings::Settings;
+use crate::worker::Command;
+
+/// Brings back what the command log says.
+pub(crate) fn recover(inner: &Arc<Inner>) -> Result<()> {
+    let mut state = inner.state();
+    make_processing_log_stream(inner, &mut state);
+    let Some(commands) = &inner.commands else { return Ok(()) };
+    for (sequence, command) in commands.read()? {
+        state.next_command = sequence + 1;
+        if let Err(error) = replay(inner, &mut state, &command, sequence) {
+            tracing::error!(command = command.id, error = %error, "a statement of the command log failed");
+        }
+    }
+    let ids: Vec<Arc<str>> = state.queries.keys().cloned().collect();
+    for id in ids {
+        let start = state.starts.get(&id).cloned().unwrap_or_default();
+        if let Err(error) = start_tasks(inner, &mut state, &id, &start) {
+            tracing::error!(query = &*id, %error, "query could not be started");
+            if let Some(query) = state.queries.get(&id)
+                && let Ok(mut place) = query.error.lock()
+            {
+                *place = Some(error.to_string());
+            }
+        }
+    }
+    state.starts.clear();
+    Ok(())
+}
+
+fn replay(inner: &Arc<Inner>, state: &mut State, command: &Logged, sequence: i64) -> Result<()> {
+    let parsed = sql::parse_one(&command.statement)
+        .map_err(|e| EngineError::user("syntax", e.message.clone()).at(&command.statement, Some(e.span)))?;
+    let settings = inner.settings.with(&command.properties)?;
+    let change = plan_change(inner, &state.catalog, &settings, &parsed, &command.statement)?;
+    let start = command.start.iter().map(|(t, p, o)| ((t.clone(), *p), *o)).collect();
+    apply(inner, state, change, command, sequence, start, false).map(|_| ())
+}
+
+/// Where a new query begins: topic and partition → offset.
+type Starts = BTreeMap<(String, u32), i64>;
+
+/// A statement that was planned and is about to take effect.
+pub(crate) enum Change {
+    Source {
+        planned: Box<PlannedSource>,
+        or_replace: bool,
+    },
+    Persistent {
+        planned: Box<PlannedPersistent>,
+        prefix: String,
+        or_replace: bool,
+    },
+    Drop {
+        name: Arc<str>,
+        kind: SourceKind,
+        delete_topic: bool,
+    },
+    Alter {
+        source: Box<Source>,
+    },
+    Type {
+        name: Arc<str>,
+        data_type: types::DataType,
+    },
+    DropType {
+        name: Arc<str>,
+    },
+    Terminate {
+        query: Option<Arc<str>>,
+    },
+    Pause {
+        query: Option<Arc<str>>,
+        resume: bool,
+    },
+    /// IF EXISTS, IF NOT EXISTS: nothing to do.
+    Nothing(String),
+}
+
+/// Executes a statement that changes something.
+pub(crate) fn execute(
+    inner: &Arc<Inner>,
+    parsed: &Parsed,
+    text: &str,
+    properties: &BTreeMap<String, String>,
+) -> Result<Entity> {
+    let settings = inner.settings.with(properties)?;
+    let mut state = inner.state();
+    let change = plan_change(inner, &state.catalog, &settings, parsed, text)?;
+    let change = match change {
+        Change::Nothing(message) => return Ok(Entity::Warning(message)),
+        change => change,
+    };
+    check(inner, &state, &change)?;
+    let mut start = Starts::new();
+    if let Change::Persistent { planned, .. } = &change {
+        ensure_sources(inner, &planned.plan)?;
+        if settings.text("auto.offset.reset").eq_ignore_ascii_case("latest") {
+            start = latest(inner, &planned.plan)?;
+        }
+    }
+    let sequence = state.next_command;
+    let (id, query_id) = names(&change, sequence, &state);
+    let command = Logged {
+        id: id.clone(),
+        statement: parsed.text.clone(),
+        properties: properties.clone(),
+        query_id: query_id.clone(),
+        start: start.iter().map(|((t, p), o)| (t.clone(), *p, *o)).collect(),
+    };
+    let sequence = match &inner.commands {
+        Some(commands) => commands.append(&command, now_ms())?,
+        None => sequence,
+    };
+    state.next_command = sequence + 1;
+    let message = apply(inner, &mut state, change, &command, sequence, start, true)?;
+    let status =
+        CommandStatus { command_id: id.clone(), sequence, message, query_id, warnings: warnings(parsed) };
+    state.statuses.insert(id, status.clone());
+    Ok(Entity::Status(status))
+}
+
+fn plan_change(
+    inner: &Arc<Inner>,
+    catalog: &Catalog,
+    settings: &Settings,
+    parsed: &Parsed,
+    text: &str,
+) -> Result<Change> {
+    let planning = settings.planning();
+    let planner = Planner { catalog, library: &inner.library, settings: &planning };
+    let at = |e: plan::PlanError| from_plan(e, text);
+    Ok(match &parsed.statement {
+        Statement::CreateSource(s) => {
+            if let Some(change) = existing(catalog, &s.name.text, s.kind, s.if_not_exists, s.or_replace)? {
+                return Ok(change);
+            }
+            let planned = planner.create_source(s, &parsed.text).map_err(at)?;
+            if s.or_replace {
+                check_replace(catalog, &planned.source)?;
+            }
+            Change::Source { planned: Box::new(planned), or_replace: s.or_replace }
+        }
+        Statement::CreateAs(s) => {
+            if let Some(change) = existing(catalog, &s.name.text, s.kind, s.if_not_exists, s.or_replace)? {
+                return Ok(change);
+            }
+            let mut planned = planner.create_as(s, &parsed.text).map_err(at)?;
+            if planned.topic.partitions.is_none() {
+                planned.topic.partitions = settings.text("ksql.sink.partitions").parse().ok();
+            }
+            let verb = if s.kind == SourceKind::Stream { "CSAS" } else { "CTAS" };
+            if s.or_replace
+                && let Some(source) = &planned.creates
+            {
+                check_replace(catalog, source)?;
+            }
+            Change::Persistent {
+                planned: Box::new(planned),
+                prefix: format!("{verb}_{}", s.name.text),
+                or_replace: s.or_replace,
+            }
+        }
+        Statement::InsertInto(s) => Change::Persistent {
+            planned: Box::new(planner.insert_into(s).map_err(at)?),
+            prefix: "INSERTQUERY".into(),
+            or_replace: false,
+        },
+        Statement::DropSource(s) => match catalog.source(&s.name.text) {
+            None if s.if_exists => Change::Nothing(format!("{} does not exist", s.name.text)),
+            None => return Err(at(planner.source(&s.name).expect_err("it is not there"))),
+            Some(source) if source.kind != s.kind => {
+                let (is, verb) = match source.kind {
+                    SourceKind::Stream => ("a stream", "DROP STREAM"),
+                    SourceKind::Table => ("a table", "DROP TABLE"),
+                };
+                return Err(EngineError::user("wrong_kind", format!("\"{}\" is {is}", source.name))
+                    .at(text, Some(s.name.span))
+                    .hint(format!("write {verb}")));
+            }
+            Some(source) if source.is_source && s.delete_topic => {
+                return Err(EngineError::user(
+                    "read_only",
+                    format!("the topic of read-only \"{}\" cannot be deleted", source.name),
+                )
+                .at(text, Some(s.name.span)));
+            }
+            Some(source) => {
+                Change::Drop { name: source.name.clone(), kind: source.kind, delete_topic: s.delete_topic }
+            }
+        },
+        Statement::AlterSource(s) => {
+            let source = planner.source(&s.name).map_err(at)?;
+            if source.kind != s.kind || source.is_source || source.created_by.is_some() {
+                return Err(EngineError::user(
+                    "bad_alter",
+                    format!("\"{}\" cannot be altered this way", source.name),
+                )
+                .at(text, Some(s.name.span))
+                .hint("ALTER works on streams and tables made by CREATE with columns"));
+            }
+            let added = planner.columns(&s.columns, source.kind).map_err(at)?;
+            let mut source = (*source).clone();
+            for column in added.columns {
+                if source.schema.find(&column.name).is_some() {
+                    return Err(EngineError::user(
+                        "duplicate_column",
+                        format!("column \"{}\" exists already", column.name),
+                    ));
+                }
+                source.schema.columns.push(column);
+            }
+            Change::Alter { source: Box::new(source) }
+        }
+        Statement::CreateType { name, type_name, if_not_exists } => {
+            if catalog.custom_type(&name.text).is_some() {
+                if *if_not_exists {
+                    return Ok(Change::Nothing(format!("type {} exists already", name.text)));
+                }
+                return Err(EngineError::user(
+                    "type_exists",
+                    format!("type \"{}\" exists already", name.text),
+                )
+                .at(text, Some(name.span)));
+            }
+            let data_type = plan::typing::resolve_type(catalog, type_name).map_err(at)?;
+            Change::Type { name: name.text.clone(), data_type }
+        }
+        Statement::DropType { name, if_exists } => match catalog.custom_type(&name.text) {
+            Some(_) => Change::DropType { name: name.text.clone() },
+            None if *if_exists => Change::Nothing(format!("type {} does not exist", name.text)),
+            None => {
+                return Err(EngineError::user(
+                    "unknown_type",
+                    format!("type \"{}\" does not exist", name.text),
+                )
+                .at(text, Some(name.span)));
+            }
+        },
+        Statement::Terminate { query } => Change::Terminate { query: query.as_ref().map(|q| q.text.clone()) },
+        Statement::Pause { query } => {
+            Change::Pause { query: query.as_ref().map(|q| q.text.clone()), resume: false }
+        }
+        Statement::Resume { query } => {
+            Change::Pause { query: query.as_ref().map(|q| q.text.clone()), resume: true }
+        }
+        _ => return Err(EngineError::user("not_a_change", "the statement cannot be executed here")),
+    })
+}
+
+fn existing(
+    catalog: &Catalog,
+    name: &str,
+    kind: SourceKind,
+    if_not_exists: bool,
+    or_replace: bool,
+) -> Result<Option<Change>> {
+    let Some(found) = catalog.source(name) else { return Ok(None) };
+    if if_not_exists {
+        return Ok(Some(Change::Nothing(format!("{name} exists already"))));
+    }
+    if or_replace && found.kind == kind && !found.is_source {
+        return Ok(None);
+    }
+    let is = if found.kind == SourceKind::Stream { "a stream" } else { "a table" };
+    Err(EngineError::user("source_exists", format!("{is} \"{name}\" exists already"))
+        .hint("drop it first, or write CREATE OR REPLACE"))
+}
+
+/// CREATE OR REPLACE may add value columns; the rest stays.
+fn check_replace(catalog: &Catalog, new: &Source) -> Result<()> {
+    let Some(old) = catalog.source(&new.name) else { return Ok(()) };
+    if new.is_source {
+        return Err(EngineError::user("bad_replace", "CREATE OR REPLACE is not for read-only sources"));
+    }
+    let keys_equal = old.schema.key().eq(new.schema.key());
+    let old_value: Vec<_> = old.schema.value().collect();
+    let new_value: Vec<_> = new.schema.value().collect();
+    let extends = new_value.len() >= old_value.len() && old_value.iter().zip(&new_value).all(|(a, b)| a == b);
+    if keys_equal
+        && extends
+        && old.topic == new.topic
+        && old.key_format == new.key_format
+        && old.value_format.name == new.value_format.name
+    {
+        return Ok(());
+    }
+    Err(EngineError::user(
+        "bad_replace",
+        format!("\"{}\" can only be replaced by one with more value columns", new.name),
+    )
+    .hint("key, topic, formats and the columns there are must stay as they are"))
+}
+
+/// What cannot be seen from the catalog alone.
+fn check(inner: &Inner, state: &State, change: &Change) -> Result<()> {
+    match change {
+        Change::Persistent { .. } => {
+            let limit = inner.settings.integer("ksql.query.persistent.active.limit");
+            if state.queries.len() as i64 >= limit {
+                return Err(EngineError::user(
+                    "too_many_queries",
+                    format!("there are {limit} persistent queries already"),
+                ));
+            }
+        }
+        Change::Drop { name, .. } => {
+            let readers: Vec<&str> = state
+                .queries
+                .values()
+                .filter(|q| q.reads.contains(name) && q.sink.is_some())
+                .map(|q| &*q.id)
+                .collect();
+            if !readers.is_empty() {
+                return Err(EngineError::user(
+                    "still_used",
+                    format!("\"{name}\" is read by {}", readers.join(", ")),
+                )
+                .hint(format!("TERMINATE {} first", readers[0])));
+            }
+            let inserters: Vec<&str> = state
+                .queries
+                .values()
+                .filter(|q| {
+                    q.id.starts_with("INSERTQUERY") && q.sink.as_ref().is_some_and(|(n, _)| n == name)
+                })
+                .map(|q| &*q.id)
+                .collect();
+            if !inserters.is_empty() {
+                return Err(EngineError::user(
+                    "still_used",
+                    format!("\"{name}\" is written by {}", inserters.join(", ")),
+                )
+                .hint(format!("TERMINATE {} first", inserters[0])));
+            }
+        }
+        Change::Terminate { query: Some(id) } | Change::Pause { query: Some(id), .. } => {
+            if !state.queries.contains_key(id) {
+                let known = state.queries.keys().map(|k| &**k);
+                let error = EngineError::user("unknown_query", format!("query \"{id}\" does not exist"));
+                return Err(match sql::nearest(id, known) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint("SHOW QUERIES lists what there is"),
+                });
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Command id and query id.
+fn names(change: &Change, sequence: i64, state: &State) -> (String, Option<String>) {
+    let kind = |k: SourceKind| if k == SourceKind::Stream { "stream" } else { "table" };
+    match change {
+        Change::Source { planned, .. } => {
+            (format!("{}/`{}`/create", kind(planned.source.kind), planned.source.name), None)
+        }
+        Change::Persistent { planned, prefix, .. } => {
+            let query_id = match &planned.query_id {
+                Some(id) => id.clone(),
+                None => format!("{prefix}_{sequence}"),
+            };
+            let id = match &planned.creates {
+                Some(source) => format!("{}/`{}`/create", kind(source.kind), source.name),
+                None => format!("stream/`{query_id}`/create"),
+            };
+            (id, Some(query_id))
+        }
+        Change::Drop { name, kind: k, .. } => (format!("{}/`{name}`/drop", kind(*k)), None),
+        Change::Alter { source } => (format!("{}/`{}`/alter", kind(source.kind), source.name), None),
+        Change::Type { name, .. } => (format!("type/`{name}`/create"), None),
+        Change::DropType { name } => (format!("type/`{name}`/drop"), None),
+        Change::Terminate { query } => {
+            let _ = state;
+            (format!("terminate/{}/execute", query.as_deref().unwrap_or("ALL")), None)
+        }
+        Change::Pause { query, resume } => {
+            let verb = if *resume { "resume" } else { "pause" };
+            (format!("{verb}/{}/execute", query.as_deref().unwrap_or("ALL")), None)
+        }
+        Change::Nothing(_) => (String::new(), None),
+    }
+}
+
+/// Makes a change; `is_live` is false while the command log is read.
+fn apply(
+    inner: &Arc<Inner>,
+    state: &mut State,
+    change: Change,
+    command: &Logged,
+    sequence: i64,
+    start: Starts,
+    is_live: bool,
+) -> Result<String> {
+    match change {
+        Change::Source { planned, .. } => {
+            let PlannedSource { source, topic } = *planned;
+            inner.ensure_topic(&source.topic, &topic, inner.default_partitions(), false)?;
+            let text = kind_text(source.kind);
+            let name = source.name.clone();
+            let materialise = source.is_source && source.kind == SourceKind::Table;
+            state.catalog.put_source(source);
+            if materialise {
+                let id: Arc<str> = format!("CST_{name}_{sequence}").into();
+                let source = state.catalog.source(&name).expect("just put").clone();
+                let root = plan::query::source_step(&source);
+                let query = new_query(
+                    &id,
+                    command,
+                    QueryPlan { root, sink: None, limit: None },
+                    vec![name],
+                    None,
+                    source.schema.clone(),
+                );
+                insert_query(inner, state, query, start, is_live)?;
+            }
+            Ok(format!("{text} created"))
+        }
+        Change::Persistent { planned, or_replace, .. } => {
+            let id: Arc<str> = command.query_id.clone().unwrap_or_default().into();
+            let first = planned.query.sources.first();
+            let inherited = first
+                .and_then(|s| inner.log.describe_topic(&s.topic).ok())
+                .map_or(inner.default_partitions(), |t| t.partitions);
+            let mut replaced_start = start;
+            if let Some(mut source) = planned.creates.clone() {
+                if or_replace
+                    && let Some(old) = state.catalog.source(&source.name).and_then(|s| s.created_by.clone())
+                {
+                    // The new query goes on where the old one stopped.
+                    replaced_start.extend(positions(inner, state, &old));
+                    remove_query(inner, state, &old, true);
+                }
+                let is_table = source.kind == SourceKind::Table;
+                inner.ensure_topic(
+                    &source.topic,
+                    &planned.topic,
+                    inherited,
+                    is_table && source.window.is_none(),
+                )?;
+                source.created_by = Some(id.to_string());
+                state.catalog.put_source(source);
+            }
+            let reads = planned.query.sources.iter().map(|s| s.name.clone()).collect();
+            let sink = planned.plan.sink.as_ref().map(|s| (s.name.clone(), s.topic.clone()));
+            let schema = result_schema(&planned.plan);
+            let query = new_query(&id, command, planned.plan.clone(), reads, sink, schema);
+            insert_query(inner, state, query, replaced_start, is_live)?;
+            Ok(format!("Created query with ID {id}"))
+        }
+        Change::Drop { name, kind, delete_topic } => {
+            let source = state.catalog.remove_source(&name);
+            let writer = source.as_ref().and_then(|s| s.created_by.clone());
+            if let Some(id) = writer {
+                remove_query(inner, state, &id, is_live);
+            }
+            let own: Vec<Arc<str>> = state
+                .queries
+                .values()
+                .filter(|q| q.sink.is_none() && q.reads == [name.clone()])
+                .map(|q| q.id.clone())
+                .collect();
+            for id in own {
+                remove_query(inner, state, &id, is_live);
+            }
+            if let (true, true, Some(source)) = (delete_topic, is_live, source)
+                && let Err(error) = inner.log.delete_topic(&source.topic)
+            {
+                tracing::warn!(topic = &*source.topic, %error, "topic not deleted");
+            }
+            Ok(format!("Source `{name}` ({}) was dropped.", kind_text(kind).to_uppercase()))
+        }
+        Change::Alter { source } => {
+            let name = source.name.clone();
+            let text = kind_text(source.kind);
+            state.catalog.put_source(*source);
+            Ok(format!("{text} {name} altered"))
+        }
+        Change::Type { name, data_type } => {
+            state.catalog.put_type(name.clone(), data_type.clone());
+            Ok(format!("Registered custom type with name '{name}' and SQL type {data_type}"))
+        }
+        Change::DropType { name } => {
+            state.catalog.remove_type(&name);
+            Ok(format!("Dropped type '{name}'"))
+        }
+        Change::Terminate { query } => {
+            let ids = chosen(state, query.as_ref());
+            for id in &ids {
+                remove_query(inner, state, id, is_live);
+            }
+            Ok("Query terminated.".into())
+        }
+        Change::Pause { query, resume } => {
+            for id in chosen(state, query.as_ref()) {
+                let Some(query) = state.queries.get_mut(&id) else { continue };
+                query.is_paused = !resume;
+                for task in &query.tasks {
+                    inner.send(task.worker, Command::Pause(vec![task.id], !resume))?;
+                }
+            }
+            Ok(if resume { "Query resumed." } else { "Query paused." }.into())
+        }
+        Change::Nothing(message) => Ok(message),
+    }
+}
+
+fn kind_text(kind: SourceKind) -> &'static str {
+    if kind == SourceKind::Stream { "Stream" } else { "Table" }
+}
+
+fn chosen(state: &State, query: Option<&Arc<str>>) -> Vec<Arc<str>> {
+    match query {
+        Some(id) => vec![id.clone()],
+        None => state.queries.values().filter(|q| q.sink.is_some()).map(|q| q.id.clone()).collect(),
+    }
+}
+
+fn new_query(
+    id: &Arc<str>,
+    command: &Logged,
+    plan: QueryPlan,
+    reads: Vec<Arc<str>>,
+    sink: Option<(Arc<str>, Arc<str>)>,
+    schema: Schema,
+) -> Query {
+    Query {
+        id: id.clone(),
+        sql: command.statement.clone(),
+        plan: Arc::new(plan),
+        reads,
+        sink,
+        schema,
+        properties: command.properties.clone(),
+        tasks: vec![],
+        is_paused: false,
+        error: Arc::default(),
+        rates: Rates::default(),
+    }
+}
+
+fn result_schema(plan: &QueryPlan) -> Schema {
+    let mut schema = Schema::default();
+    for (name, data_type) in &plan.root.layout.key {
+        schema = schema.with_key(name.clone(), data_type.clone());
+    }
+    for (name, data_type) in &plan.root.layout.value {
+        schema = schema.with_value(name.clone(), data_type.clone());
+    }
+    schema
+}
+
+fn insert_query(
+    inner: &Arc<Inner>,
+    state: &mut State,
+    query: Query,
+    start: Starts,
+    is_live: bool,
+) -> Result<()> {
+    let id = query.id.clone();
+    state.queries.insert(id.clone(), query);
+    if !is_live {
+        state.starts.insert(id, start);
+        return Ok(());
+    }
+    let started = start_tasks(inner, state, &id, &start);
+    if started.is_err() {
+        state.queries.remove(&id);
+    }
+    started
+}
+
+/// The consumer group of a query, named as ksqlDB names it.
+pub(crate) fn group(inner: &Inner, query_id: &str) -> String {
+    format!("_confluent-ksql-{}query_{query_id}", inner.service_id)
+}
+
+fn ensure_sources(inner: &Inner, plan: &QueryPlan) -> Result<()> {
+    for source in plan.root.sources() {
+        inner.ensure_topic(&source.topic, &TopicSpec::default(), inner.default_partitions(), false)?;
+    }
+    Ok(())
+}
+
+fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Starts) -> Result<()> {
+    let Some(query) = state.queries.get_mut(id) else { return Ok(()) };
+    let plan = query.plan.clone();
+    ensure_sources(inner, &plan)?;
+    let group = group(inner, id);
+    let changelog = match query::has_state(&plan.root) {
+        false => None,
+        true => {
+            let topic = format!("{group}-changelog");
+            let tasks = query::divide(&inner.log, &plan, inner.workers.len(), false)?.len() as u32;
+            let mut settings = inner.topic_settings();
+            settings.insert("cleanup.policy".into(), "compact".into());
+            settings.insert("segment.bytes".into(), (64 << 20).to_string());
+            if inner.log.describe_topic(&topic).is_err() {
+                inner.log.create_topic(&topic, tasks, &settings, now_ms()).map_err(log_error)?;
+            }
+            Some(topic)
+        }
+    };
+    let error = query.error.clone();
+    let on_error = Arc::new(move |message: String| {
+        if let Ok(mut place) = error.lock() {
+            place.get_or_insert(message);
+        }
+    });
+    let start = |partition: &Partition| {
+        let key = (partition.topic().to_owned(), partition.partition());
+        start.get(&key).copied().unwrap_or(0)
+    };
+    let settings = inner.settings.with(&query.properties)?;
+    let is_table = plan.root.output == SourceKind::Table;
+    let tasks = query::build(
+        &plan,
+        &mut Setup {
+            log: &inner.log,
+            workers: inner.workers.len(),
+            query_id: id.clone(),
+            group,
+            changelog,
+            start: &start,
+            until: &|_| None,
+            next_id: &mut || inner.next_id(),
+            on_error,
+            fails_on_malformed: settings.boolean("ksql.fail.on.deserialization.error"),
+            store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
+            spill_dir: Some(inner.data_dir.join("state")),
+        },
+        || query::topic_sink(&inner.log, &plan),
+        is_table,
+    )?;
+    let is_paused = query.is_paused;
+    for task in tasks {
+        let slot = &task.unit.tasks[0];
+        query.tasks.push(TaskHandle {
+            worker: task.worker,
+            id: slot.id,
+            statistics: slot.statistics.clone(),
+        });
+        let id = slot.id;
+        inner.send(task.worker, Command::Add(Box::new(task.unit)))?;
+        if is_paused {
+            inner.send(task.worker, Command::Pause(vec![id], true))?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends a query's tasks and forgets its positions and state.
+fn remove_query(inner: &Arc<Inner>, state: &mut State, id: &str, is_live: bool) {
+    state.starts.remove(id);
+    let Some(query) = state.queries.remove(id) else { return };
+    if let Some((name, _)) = &query.sink
+        && let Some(source) = state.catalog.source(name)
+        && source.created_by.as_deref() == Some(id)
+    {
+        let mut source = (**source).clone();
+        source.created_by = None;
+        state.catalog.put_source(source);
+    }
+    if !is_live {
+        return;
+    }
+    for task in &query.tasks {
+        let (done, finished) = channel();
+        if inner.send(task.worker, Command::Remove(vec![task.id], done)).is_ok() {
+            let _ = finished.recv_timeout(std::time::Duration::from_secs(10));
+        }
+    }
+    let group = group(inner, id);
+    let _ = inner.log.delete_group(&group);
+    let _ = inner.log.delete_topic(&format!("{group}-changelog"));
+}
+
+fn positions(inner: &Inner, state: &State, id: &str) -> Starts {
+    if !state.queries.contains_key(id) {
+        return Starts::new();
+    }
+    let offsets = inner.log.committed_offsets(&group(inner, id));
+    offsets.into_iter().map(|(topic, partition, offset)| ((topic, partition), offset.offset)).collect()
+}
+
+fn latest(inner: &Inner, plan: &QueryPlan) -> Result<Starts> {
+    let mut starts = Starts::new();
+    for source in plan.root.sources() {
+        // A table is always read whole: its rows are its present.
+        if source.kind == SourceKind::Table {
+            continue;
+        }
+        let count = inner.log.describe_topic(&source.topic).map_err(log_error)?.partitions;
+        for p in 0..count {
+            let partition = inner.log.partition(&source.topic, p).map_err(log_error)?;
+            starts.insert((source.topic.to_string(), p), partition.offsets().next);
+        }
+    }
+    Ok(starts)
+}
+
+/// The stream over the processing log, as ksqlDB makes it.
+fn make_processing_log_stream(inner: &Arc<Inner>, state: &mut State) {
+    if !inner.settings.boolean("ksql.logging.processing.stream.auto.create") {
+        return;
+    }
+    let name = inner.settings.text("ksql.logging.processing.stream.name");
+    let topic = processing_log_topic(&inner.settings, &inner.service_id);
+    let text = format!(
+        "CREATE STREAM {} ({}) WITH (KAFKA_TOPIC='{topic}', VALUE_FORMAT='JSON');",
+        sql::quote(name),
+        crate::worker::PROCESSING_LOG_COLUMNS
+    );
+    let planning = inner.settings.planning();
+    let planner = Planner { catalog: &state.catalog, library: &inner.library, settings: &planning };
+    let planned = match sql::parse_one(&text) {
+        Ok(Parsed { statement: Statement::CreateSource(s), text, .. }) => planner.create_source(&s, &text),
+        _ => return,
+    };
+    match planned {
+        Ok(planned) => state.catalog.put_source(planned.source),
+        Err(error) => tracing::error!(%error, "no stream over the processing log"),
+    }
+}
+
+fn warnings(parsed: &Parsed) -> Vec<String> {
+    let properties = match &parsed.statement {
+        Statement::CreateSource(s) => &s.properties,
+        Statement::CreateAs(s) => &s.properties,
+        _ => return vec![],
+    };
+    properties
+        .iter()
+        .filter(|p| p.name.text.eq_ignore_ascii_case("REPLICAS"))
+        .map(|_| "REPLICAS has no effect: there is one node".to_owned())
+        .collect()
+}
+
+/// An error of the planner with its place in the text.
+pub(crate) fn from_plan(error: plan::PlanError, text: &str) -> EngineError {
+    let mut found = EngineError::new(ErrorKind::User, error.code, error.message).at(text, error.span);
+    found.hint = error.hint;
+    found
+}

@@ -1,0 +1,197 @@
+//! A persistent or push query as tasks on workers.
+//!
+//! A query whose steps keep each record in its partition has one task for each partition, on the worker
+//! `partition % workers`, so that tasks on the same partition of different topics share a worker and its
+//! epochs. A query that moves records to other partitions, or whose sources differ in their number of
+//! partitions, has one task that reads them all.
+
+use std::sync::Arc;
+
+use commitlog::{Isolation, Log, Partition};
+use plan::step::{QueryPlan, Step, StepKind};
+use runtime::{SinkEncoder, SourceDecoder, Task, TaskOptions};
+
+use crate::error::{EngineError, Result};
+use crate::worker::input::Input;
+use crate::worker::{Sink, TaskSlot, TaskStatistics, TopicSink, Unit, changelog_value};
+use types::ErrorKind;
+
+/// A task that is about to be started.
+pub(crate) struct NewTask {
+    pub worker: usize,
+    pub unit: Unit,
+}
+
+/// How a query's tasks are set up.
+pub(crate) struct Setup<'a> {
+    pub log: &'a Arc<Log>,
+    pub workers: usize,
+    pub query_id: Arc<str>,
+    /// The consumer group of its positions; empty for push queries.
+    pub group: String,
+    /// The changelog topic of a query with state.
+    pub changelog: Option<String>,
+    /// Where to begin in a partition without committed position.
+    pub start: &'a dyn Fn(&Partition) -> i64,
+    /// Where to end (pull queries on streams).
+    pub until: &'a dyn Fn(&Partition) -> Option<i64>,
+    pub next_id: &'a mut dyn FnMut() -> u64,
+    pub on_error: Arc<dyn Fn(String) + Send + Sync>,
+    pub fails_on_malformed: bool,
+    pub store_budget: usize,
+    pub spill_dir: Option<std::path::PathBuf>,
+}
+
+/// Whether some step of a plan keeps state.
+pub(crate) fn has_state(step: &Step) -> bool {
+    let own = match &step.kind {
+        StepKind::Source(source) => source.kind == sql::SourceKind::Table,
+        StepKind::Aggregate { .. }
+        | StepKind::TableAggregate { .. }
+        | StepKind::StreamStreamJoin { .. }
+        | StepKind::StreamTableJoin { .. }
+        | StepKind::TableTableJoin { .. }
+        | StepKind::ForeignKeyJoin { .. } => true,
+        _ => false,
+    };
+    own || step.inputs().into_iter().any(has_state)
+}
+
+fn moves_records(step: &Step) -> bool {
+    matches!(
+        step.kind,
+        StepKind::Repartition { .. } | StepKind::TableAggregate { .. } | StepKind::ForeignKeyJoin { .. }
+    ) || step.inputs().into_iter().any(moves_records)
+}
+
+fn source_steps(step: &Step) -> Vec<&Step> {
+    match &step.kind {
+        StepKind::Source(_) => vec![step],
+        _ => step.inputs().into_iter().flat_map(source_steps).collect(),
+    }
+}
+
+/// The partitions of a plan's sources, grouped by task.
+pub(crate) fn divide(
+    log: &Log,
+    plan: &QueryPlan,
+    workers: usize,
+    is_push: bool,
+) -> Result<Vec<(usize, Vec<(usize, u32)>)>> {
+    let counts = source_steps(&plan.root)
+        .into_iter()
+        .map(|step| {
+            let StepKind::Source(source) = &step.kind else { return Ok(0) };
+            Ok(log.describe_topic(&source.topic).map_err(log_error)?.partitions)
+        })
+        .collect::<Result<Vec<u32>>>()?;
+    let first = counts.first().copied().unwrap_or(1);
+    if !is_push && counts.iter().all(|c| *c == first) && !moves_records(&plan.root) {
+        return Ok((0..first)
+            .map(|p| (p as usize % workers, (0..counts.len()).map(|source| (source, p)).collect()))
+            .collect());
+    }
+    let all = counts.iter().enumerate().flat_map(|(s, count)| (0..*count).map(move |p| (s, p))).collect();
+    Ok(vec![(0, all)])
+}
+
+/// Sets up a query's tasks, with their state as it was committed last.
+pub(crate) fn build(
+    plan: &QueryPlan,
+    setup: &mut Setup<'_>,
+    mut sink: impl FnMut() -> Result<Sink>,
+    materialize: bool,
+) -> Result<Vec<NewTask>> {
+    let log = setup.log;
+    let steps = source_steps(&plan.root);
+    let is_push = setup.group.is_empty();
+    let mut tasks = Vec::new();
+    for (number, (worker, inputs)) in divide(log, plan, setup.workers, is_push)?.into_iter().enumerate() {
+        let options = TaskOptions {
+            inline_repartition: true,
+            materialize,
+            store: runtime::StoreOptions {
+                track_changes: setup.changelog.is_some(),
+                budget_bytes: setup.store_budget,
+                spill_dir: setup.spill_dir.clone(),
+                ..Default::default()
+            },
+        };
+        let mut task = Task::new(plan, &options)
+            .map_err(|e| EngineError::new(ErrorKind::Internal, "task_failed", e.to_string()))?;
+        let changelog = match &setup.changelog {
+            Some(topic) => Some(log.partition(topic, number as u32).map_err(log_error)?),
+            None => None,
+        };
+        if let Some(changelog) = &changelog {
+            changelog_value(log, changelog, &mut task)
+                .map_err(|e| EngineError::new(ErrorKind::Internal, "restore_failed", e))?;
+        }
+        let mut readers = Vec::new();
+        let mut sources = Vec::new();
+        let mut input_steps = Vec::new();
+        for (source, partition) in inputs {
+            let StepKind::Source(step) = &steps[source].kind else { continue };
+            let partition = log.partition(&step.topic, partition).map_err(log_error)?;
+            let committed = match is_push {
+                true => None,
+                false => log
+                    .committed_offset(&setup.group, &step.topic, partition.partition())
+                    .map(|committed| committed.offset),
+            };
+            let offset =
+                committed.unwrap_or_else(|| (setup.start)(&partition)).max(partition.offsets().log_start);
+            let reader = partition.reader(offset, Isolation::ReadCommitted);
+            let decoder = SourceDecoder::new(steps[source])
+                .map_err(|e| EngineError::user("bad_source", e.to_string()))?;
+            let until = (setup.until)(&partition);
+            readers.push(Input::new(reader, decoder, !step.headers.is_empty(), until));
+            sources.push(source);
+            input_steps.push(steps[source].clone());
+        }
+        let slot = TaskSlot {
+            id: (setup.next_id)(),
+            query_id: setup.query_id.clone(),
+            task,
+            group: setup.group.clone(),
+            sources,
+            sink: sink()?,
+            statistics: Arc::new(TaskStatistics::default()),
+            changelog,
+            committed: vec![],
+            on_error: setup.on_error.clone(),
+            fails_on_malformed: setup.fails_on_malformed,
+        };
+        let definition =
+            format!("{:?}", input_steps.iter().map(|s| (&s.layout, s.sources())).collect::<Vec<_>>());
+        let unit =
+            Unit { inputs: readers, tasks: vec![slot], definition: definition.into(), steps: input_steps };
+        tasks.push(NewTask { worker, unit });
+    }
+    Ok(tasks)
+}
+
+/// The sink of a persistent query.
+pub(crate) fn topic_sink(log: &Log, plan: &QueryPlan) -> Result<Sink> {
+    let Some(sink) = &plan.sink else { return Ok(Sink::None) };
+    let encoder = SinkEncoder::new(sink, &plan.root.layout)
+        .map_err(|e| EngineError::user("bad_sink", e.to_string()))?;
+    let count = log.describe_topic(&sink.topic).map_err(log_error)?.partitions;
+    let partitions =
+        (0..count).map(|p| log.partition(&sink.topic, p).map_err(log_error)).collect::<Result<_>>()?;
+    Ok(Sink::Topic(Box::new(TopicSink::new(encoder, partitions))))
+}
+
+/// An error of the log as one of the engine.
+pub(crate) fn log_error(error: commitlog::LogError) -> EngineError {
+    use commitlog::LogError;
+    let (kind, code) = match &error {
+        LogError::UnknownTopic { .. } => (ErrorKind::User, "unknown_topic"),
+        LogError::UnknownPartition { .. } => (ErrorKind::User, "unknown_partition"),
+        LogError::Config { .. } | LogError::PartitionCount { .. } => (ErrorKind::User, "bad_topic_setting"),
+        LogError::TopicExists { .. } => (ErrorKind::User, "topic_exists"),
+        LogError::TopicName { .. } => (ErrorKind::User, "bad_topic_name"),
+        _ => (ErrorKind::External, "log_failed"),
+    };
+    EngineError::new(kind, code, error.to_string())
+}

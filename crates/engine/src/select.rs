@@ -1,0 +1,308 @@
+//! SELECT: push queries, pull queries on tables, and reads of streams up to their present end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use commitlog::Partition;
+use plan::expr::{ColumnRef, ExprKind};
+use plan::pull::{self, PullPlan};
+use plan::query::Purpose;
+use plan::statement::Planner;
+use plan::step::QueryPlan;
+use runtime::{Columns, Compiled, Row, ViewRow, compile};
+use sql::{SourceKind, Statement};
+use types::{ErrorKind, Value};
+
+use crate::RunningQuery;
+use crate::core::{Inner, PushQuery};
+use crate::ddl;
+use crate::entity::{ResultRow, ResultSchema};
+use crate::error::{EngineError, Result};
+use crate::query::{self, Setup};
+use crate::rows::{Channel, RowClient, Rows};
+use crate::session::Session;
+use crate::worker::{Command, Sink};
+
+/// Rows a pull query may give; more is an error that says so.
+const PULL_ROWS_MAX: usize = 10_000_000;
+/// How long a pull query waits for a worker.
+const PULL_TIME: Duration = Duration::from_secs(60);
+
+/// Starts the one SELECT of a text.
+pub(crate) fn start(inner: &Arc<Inner>, text: &str, session: &Session) -> Result<RunningQuery> {
+    let text = crate::statement::substituted(inner, text, session)?;
+    let parsed = sql::parse_one(&text).map_err(|e| crate::statement::from_sql(&e, &text))?;
+    let Statement::Query(query) = &parsed.statement else {
+        return Err(EngineError::user("not_a_query", "the statement is not a SELECT"));
+    };
+    let settings = inner.settings.with(&session.properties)?;
+    let planning = settings.planning();
+    let catalog = inner.state().catalog.clone();
+    let planner = Planner { catalog: &catalog, library: &inner.library, settings: &planning };
+    let at = |e: plan::PlanError| ddl::from_plan(e, &text);
+    let first = planner.source(&query.from.source.name).map_err(at)?;
+    if query.emit.is_none() && pull::is_simple(query) && first.kind == SourceKind::Table {
+        let plan = planner.pull(query).map_err(at)?;
+        return pull_table(inner, plan);
+    }
+    let planned = planner.query(query, Purpose::Transient).map_err(at)?;
+    let columns = planned.root.layout.value.clone();
+    let text_schema =
+        columns.iter().map(|(n, t)| format!("`{}` {t}", n.replace('`', "``"))).collect::<Vec<_>>().join(", ");
+    let schema = ResultSchema { columns, text: text_schema };
+    let is_push = query.emit.is_some();
+    let reads_latest = is_push && settings.text("auto.offset.reset").eq_ignore_ascii_case("latest");
+    let plan = QueryPlan { root: planned.root, sink: None, limit: planned.limit };
+    let id = format!("transient_{}_{}", planned.sources[0].name, inner.next_id());
+    let rows = stream(inner, &id, &plan, &parsed.text, is_push, reads_latest, &schema)?;
+    let notice = reads_latest.then(|| {
+        "reads new records only; SET 'auto.offset.reset'='earliest'; shows the records already there"
+            .to_owned()
+    });
+    Ok(RunningQuery { id, schema, is_push, notice, rows })
+}
+
+/// Rows of a plan as they come; until the present end unless it is a push query.
+fn stream(
+    inner: &Arc<Inner>,
+    id: &str,
+    plan: &QueryPlan,
+    text: &str,
+    is_push: bool,
+    reads_latest: bool,
+    schema: &ResultSchema,
+) -> Result<Rows> {
+    for source in plan.root.sources() {
+        inner.ensure_topic(&source.topic, &Default::default(), inner.default_partitions(), false)?;
+    }
+    let channel = Arc::new(Channel::default());
+    let mut state = inner.state();
+    if is_push {
+        let limit = inner.settings.integer("ksql.max.push.queries");
+        if state.pushes.len() as i64 >= limit {
+            return Err(EngineError::user(
+                "too_many_push_queries",
+                format!("there are {limit} push queries already"),
+            )
+            .hint("close some, or raise ksql.max.push.queries"));
+        }
+    }
+    let kinds: BTreeMap<String, SourceKind> =
+        plan.root.sources().iter().map(|s| (s.topic.to_string(), s.kind)).collect();
+    let start = |partition: &Partition| {
+        let is_table = kinds.get(partition.topic()) == Some(&SourceKind::Table);
+        if reads_latest && !is_table { partition.offsets().last_stable } else { 0 }
+    };
+    let failing = channel.clone();
+    let tasks = query::build(
+        plan,
+        &mut Setup {
+            log: &inner.log,
+            workers: inner.workers.len(),
+            query_id: id.into(),
+            group: String::new(),
+            changelog: None,
+            start: &start,
+            until: &|partition| (!is_push).then(|| partition.offsets().last_stable),
+            next_id: &mut || inner.next_id(),
+            on_error: Arc::new(move |message| {
+                failing.fail(EngineError::new(ErrorKind::Internal, "query_failed", message));
+            }),
+            fails_on_malformed: false,
+            store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
+            spill_dir: Some(inner.data_dir.join("state")),
+        },
+        || {
+            Ok(Sink::Client(Box::new(RowClient {
+                channel: channel.clone(),
+                rows: vec![],
+                columns: schema.columns.len(),
+                is_table: plan.root.output == SourceKind::Table,
+            })))
+        },
+        false,
+    )?;
+    for task in tasks {
+        inner.send(task.worker, Command::Add(Box::new(task.unit)))?;
+    }
+    state.pushes.insert(id.to_owned(), PushQuery { sql: text.to_owned(), channel: channel.clone() });
+    drop(state);
+    let (weak, id) = (Arc::downgrade(inner), id.to_owned());
+    let forget = Box::new(move || {
+        if let Some(inner) = weak.upgrade() {
+            inner.state().pushes.remove(&id);
+            inner.log.notifier().nudge();
+        }
+    });
+    Ok(Rows::new(channel, plan.limit, Some(forget)))
+}
+
+/// What is computed for each row found.
+struct Lookup {
+    keys: Option<Vec<Vec<Value>>>,
+    window_start: (i64, i64),
+    filter: Option<Compiled>,
+    columns: Vec<Compiled>,
+    limit: Option<usize>,
+}
+
+fn pull_table(inner: &Arc<Inner>, plan: PullPlan) -> Result<RunningQuery> {
+    let state = inner.state();
+    let keeper = state.queries.values().find(|q| match &q.sink {
+        Some((name, _)) => *name == plan.source.name && plan.source.created_by.as_deref() == Some(&*q.id),
+        None => plan.source.is_source && q.reads == [plan.source.name.clone()],
+    });
+    let Some(keeper) = keeper else {
+        return Err(EngineError::user(
+            "not_materialized",
+            format!("\"{}\" cannot be looked into: it is not kept as a table", plan.source.name),
+        )
+        .hint(format!(
+            "add EMIT CHANGES, or make CREATE TABLE copy AS SELECT * FROM {}, or declare it CREATE SOURCE TABLE",
+            sql::quote(&plan.source.name)
+        )));
+    };
+    let tasks: Vec<_> = keeper.tasks.clone();
+    drop(state);
+    if plan.keys.is_none() && !inner.settings.boolean("ksql.query.pull.table.scan.enabled") {
+        return Err(EngineError::user("scan_disabled", "the query would go through the whole table")
+            .hint("look up by key, or set ksql.query.pull.table.scan.enabled to true"));
+    }
+    let windowed = plan.source.window.is_some();
+    let schema = pull_schema(&plan);
+    let rows_channel = Arc::new(Channel::default());
+    let limit = plan.limit;
+    let (sender, receiver) = channel();
+    let count = tasks.len();
+    for task in tasks {
+        let lookup = Lookup {
+            keys: plan.keys.clone(),
+            window_start: plan.window_start,
+            filter: plan.filter.as_ref().map(compile),
+            columns: plan.columns.iter().map(|c| compile(&c.expr)).collect(),
+            limit: limit.map(|n| n as usize),
+        };
+        let sender = sender.clone();
+        inner.send(
+            task.worker,
+            Command::Visit(
+                task.id,
+                Box::new(move |task| {
+                    let _ = sender.send(look_up(task, &lookup, windowed));
+                }),
+            ),
+        )?;
+    }
+    drop(sender);
+    let mut all = Vec::new();
+    for _ in 0..count {
+        match receiver.recv_timeout(PULL_TIME) {
+            Ok(Ok(rows)) => all.extend(rows),
+            Ok(Err(message)) => return Err(EngineError::new(ErrorKind::Data, "pull_failed", message)),
+            Err(_) => {
+                return Err(EngineError::new(
+                    ErrorKind::External,
+                    "pull_timeout",
+                    "the table's worker did not answer in time",
+                ));
+            }
+        }
+    }
+    rows_channel.push(all);
+    rows_channel.end();
+    Ok(RunningQuery {
+        id: format!("pull_{}", inner.next_id()),
+        schema,
+        is_push: false,
+        notice: None,
+        rows: Rows::new(rows_channel, limit, None),
+    })
+}
+
+fn pull_schema(plan: &PullPlan) -> ResultSchema {
+    let columns: Vec<_> = plan
+        .columns
+        .iter()
+        .map(|c| (c.name.clone(), c.expr.data_type.clone().unwrap_or(types::DataType::String)))
+        .collect();
+    let text = plan
+        .columns
+        .iter()
+        .zip(&columns)
+        .map(|(c, (name, data_type))| {
+            let is_key = c.is_key
+                || matches!(c.expr.kind, ExprKind::Column(ColumnRef::WindowStart | ColumnRef::WindowEnd));
+            format!("`{}` {data_type}{}", name.replace('`', "``"), if is_key { " KEY" } else { "" })
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    ResultSchema { columns, text }
+}
+
+fn look_up(task: &mut runtime::Task, lookup: &Lookup, windowed: bool) -> Result<Vec<ResultRow>, String> {
+    let mut rows = Vec::new();
+    let mut failed = None;
+    let limit = lookup.limit.unwrap_or(PULL_ROWS_MAX);
+    let mut take = |found: ViewRow| -> bool {
+        match result_row(&found, lookup) {
+            Ok(Some(row)) => rows.push(row),
+            Ok(None) => {}
+            Err(error) => {
+                failed = Some(error);
+                return false;
+            }
+        }
+        rows.len() < limit
+    };
+    let Some(mut view) = task.materialized() else { return Err("the query keeps no table".into()) };
+    let (from, to) = lookup.window_start;
+    let all = i64::MIN..=i64::MAX;
+    match &lookup.keys {
+        None => view
+            .for_each(&mut |row| {
+                let outside = row.window.is_some_and(|(start, _)| start < from || start > to);
+                outside || take(row)
+            })
+            .map_err(|e| e.to_string())?,
+        Some(keys) => {
+            'keys: for key in keys {
+                if windowed {
+                    for row in view.windows(key, from..=to, all.clone()).map_err(|e| e.to_string())? {
+                        if !take(row) {
+                            break 'keys;
+                        }
+                    }
+                } else if let Some(row) = view.get(key).map_err(|e| e.to_string())?
+                    && !take(row)
+                {
+                    break;
+                }
+            }
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(rows),
+    }
+}
+
+fn result_row(found: &ViewRow, lookup: &Lookup) -> Result<Option<ResultRow>, String> {
+    let row = Row {
+        key: &found.key,
+        columns: Columns::Values(&found.value),
+        rowtime: found.timestamp,
+        partition: 0,
+        offset: 0,
+        window: found.window,
+    };
+    if let Some(filter) = &lookup.filter
+        && !filter.test(&row).map_err(|e| e.to_string())?
+    {
+        return Ok(None);
+    }
+    let values =
+        lookup.columns.iter().map(|c| c.eval(&row).map_err(|e| e.to_string())).collect::<Result<_, _>>()?;
+    Ok(Some(ResultRow { values, is_tombstone: false }))
+}

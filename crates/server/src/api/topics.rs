@@ -1,0 +1,65 @@
+//! `/api/v1/topics`: creating, describing and deleting topics.
+
+use std::collections::BTreeMap;
+
+use hyper::StatusCode;
+use serde::Deserialize;
+
+use crate::body::{JSON, Reply, ok_json, respond};
+use crate::call::{Answer, Call};
+use crate::error::ApiError;
+use crate::json;
+
+/// Settings by Kafka's names; numbers and booleans may stand without quotes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTopic {
+    name: String,
+    #[serde(default)]
+    partitions: Option<u32>,
+    #[serde(default)]
+    settings: BTreeMap<String, serde_json::Value>,
+}
+
+/// `POST /api/v1/topics`: `{"name", "partitions"?, "settings"?}`.
+pub async fn create(call: Call) -> Answer {
+    let state = call.state.clone();
+    let NewTopic { name, partitions, settings } = call.json().await?;
+    let settings: Vec<(String, String)> = settings
+        .into_iter()
+        .map(|(name, value)| match value {
+            serde_json::Value::String(text) => (name, text),
+            other => (name, other.to_string()),
+        })
+        .collect();
+    let created = name.clone();
+    state.call(move |backend| backend.create_topic(&name, partitions, &settings)).await??;
+    Ok(respond(StatusCode::CREATED, JSON, Reply::whole(json::object(|o| o.text("name", &created)))))
+}
+
+/// `GET /api/v1/topics/:name`.
+pub async fn describe(call: Call) -> Answer {
+    let name = call.params.first().cloned().ok_or_else(ApiError::internal)?;
+    let topic = call.state.call(move |backend| backend.describe_topic(&name)).await??;
+    Ok(ok_json(json::object(|o| {
+        o.text("name", &topic.name);
+        o.objects("partitions", &topic.partitions, |o, (partition, start, end, bytes)| {
+            o.plain("partition", partition);
+            o.plain("startOffset", start);
+            o.plain("endOffset", end);
+            o.plain("bytes", bytes);
+        });
+        o.object("settings", |o| {
+            for (name, value) in &topic.settings {
+                o.text(name, value);
+            }
+        });
+    })))
+}
+
+/// `DELETE /api/v1/topics/:name`.
+pub async fn delete(call: Call) -> Answer {
+    let name = call.params.first().cloned().ok_or_else(ApiError::internal)?;
+    call.state.call(move |backend| backend.delete_topic(&name)).await??;
+    Ok(ok_json(b"{}".to_vec()))
+}
