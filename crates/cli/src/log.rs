@@ -11,7 +11,8 @@ use crate::terminal::neutralise_lines;
 pub fn start(level: Option<&str>, default: &str) -> Result<()> {
     let set = std::env::var("TRIPLINE_LOG").ok().filter(|level| !level.trim().is_empty());
     let level = level.map(str::to_owned).or(set).unwrap_or_else(|| default.to_owned());
-    let filter = EnvFilter::try_new(&level).with_context(|| format!("log level {level:?} is not understood"))?;
+    let filter =
+        EnvFilter::try_new(&level).with_context(|| format!("log level {level:?} is not understood"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

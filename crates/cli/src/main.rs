@@ -1,12 +1,13 @@
 //! `tripline`: one program for the log, the SQL on it, and what an analyst types.
 
 mod command;
+mod demo;
 mod entity;
 mod http;
 mod log;
 mod replay;
 mod shell;
-mod story;
+
 mod table;
 mod terminal;
 

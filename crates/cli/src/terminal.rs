@@ -43,8 +43,7 @@ fn is_plain(text: &str) -> bool {
 
 fn push_escape(out: &mut String, c: char) {
     let code = u32::from(c);
-    let written =
-        if code < 0x100 { write!(out, "\\x{code:02x}") } else { write!(out, "\\u{{{code:04X}}}") };
+    let written = if code < 0x100 { write!(out, "\\x{code:02x}") } else { write!(out, "\\u{{{code:04X}}}") };
     written.expect("writing to memory does not fail");
 }
 

@@ -20,7 +20,8 @@ impl Arguments {
     pub fn run(self) -> Result<ExitCode> {
         let given = self.settings.read()?;
         let mut table = ListTable::new(["Setting", "Value", "From", "Meaning"]);
-        let in_force = engine::describe_settings(&given).map_err(|error| anyhow::anyhow!(error.render()))?;
+        let in_force =
+            engine::Engine::describe_settings(&given).map_err(|error| anyhow::anyhow!(error.render()))?;
         for property in in_force {
             if !self.changed || property.origin != "default" {
                 table.row([&property.name, &property.value, &property.origin, property.description]);

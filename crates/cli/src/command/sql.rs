@@ -71,8 +71,13 @@ impl Arguments {
             timeout: self.query_timeout.map(Duration::from_millis),
         };
         for text in &self.define {
-            let Some((name, value)) = text.split_once('=') else { bail!("variable {text:?} is not NAME=VALUE") };
-            shell.session.variables.insert(name.trim().to_owned(), value.trim().trim_matches('\'').to_owned());
+            let Some((name, value)) = text.split_once('=') else {
+                bail!("variable {text:?} is not NAME=VALUE")
+            };
+            shell
+                .session
+                .variables
+                .insert(name.trim().to_owned(), value.trim().trim_matches('\'').to_owned());
         }
         let runtime = client_runtime()?;
         let text = match (&self.execute, &self.file) {

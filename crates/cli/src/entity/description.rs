@@ -22,7 +22,8 @@ pub fn source(source: &Value) -> String {
         push_pair(&mut out, "Value format", text(source, "valueFormat"));
         let partitions = plain(&source["partitions"]);
         let replication = plain(&source["replication"]);
-        let topic = format!("{} (partitions: {partitions}, replication: {replication})", text(source, "topic"));
+        let topic =
+            format!("{} (partitions: {partitions}, replication: {replication})", text(source, "topic"));
         push_pair(&mut out, "Kafka topic", &topic);
         push_pair(&mut out, "Statement", &one_line(text(source, "statement")));
         out.push('\n');
@@ -44,7 +45,10 @@ pub fn source(source: &Value) -> String {
         }
     }
     for summary in list(source, "queryOffsetSummaries") {
-        out.push_str(&format!("\nConsumer Groups summary:\n\nConsumer Group       : {}\n", neutralise(text(summary, "groupId"))));
+        out.push_str(&format!(
+            "\nConsumer Groups summary:\n\nConsumer Group       : {}\n",
+            neutralise(text(summary, "groupId"))
+        ));
         for topic in list(summary, "topicSummaries") {
             out.push_str(&format!("\nKafka topic          : {}\n", neutralise(text(topic, "kafkaTopic"))));
             let mut table = ListTable::new(["Partition", "Start Offset", "End Offset", "Offset", "Lag"]);
@@ -52,8 +56,14 @@ pub fn source(source: &Value) -> String {
                 let number = |name: &str| offsets[name].as_i64().unwrap_or(0);
                 let lag = number("logEndOffset") - number("consumerOffset");
                 table.row(
-                    [number("partition"), number("logStartOffset"), number("logEndOffset"), number("consumerOffset"), lag]
-                        .map(|n| n.to_string()),
+                    [
+                        number("partition"),
+                        number("logStartOffset"),
+                        number("logEndOffset"),
+                        number("consumerOffset"),
+                        lag,
+                    ]
+                    .map(|n| n.to_string()),
                 );
             }
             out.push_str(&table.render());
@@ -75,7 +85,11 @@ pub fn query(query: &Value) -> String {
     out.push('\n');
     out.push_str(&fields(query, false, text(query, "windowType")));
     push_section(&mut out, "Sources that this query reads from", &texts(query, "sources"));
-    push_section(&mut out, "For source description please run: DESCRIBE [EXTENDED] <SourceId>\n\nSinks that this query writes to", &texts(query, "sinks"));
+    push_section(
+        &mut out,
+        "For source description please run: DESCRIBE [EXTENDED] <SourceId>\n\nSinks that this query writes to",
+        &texts(query, "sinks"),
+    );
     for (title, name) in [("Execution plan", "executionPlan"), ("Processing topology", "topology")] {
         let plan = text(query, name);
         if !plan.trim().is_empty() {
@@ -101,7 +115,9 @@ pub fn query(query: &Value) -> String {
 pub fn function(function: &Value) -> String {
     let mut out = String::new();
     push_pair(&mut out, "Name", text(function, "name"));
-    for (title, name) in [("Author", "author"), ("Version", "version"), ("Overview", "description"), ("Type", "type")] {
+    for (title, name) in
+        [("Author", "author"), ("Version", "version"), ("Overview", "description"), ("Type", "type")]
+    {
         let value = text(function, name);
         if !value.is_empty() {
             push_pair(&mut out, title, value);
@@ -126,7 +142,9 @@ pub fn function(function: &Value) -> String {
         if !description.is_empty() {
             out.push_str(&format!("\tDescription : {}\n", neutralise(description)));
         }
-        for argument in list(variation, "arguments").iter().filter(|each| !text(each, "description").is_empty()) {
+        for argument in
+            list(variation, "arguments").iter().filter(|each| !text(each, "description").is_empty())
+        {
             let line = format!("{} - {}", text(argument, "name"), text(argument, "description"));
             out.push_str(&format!("\t              {}\n", neutralise(&line)));
         }

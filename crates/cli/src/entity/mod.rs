@@ -36,7 +36,10 @@ pub fn render(entity: &Value) -> String {
         _ => json(entity),
     };
     for warning in list(entity, "warnings") {
-        out.push_str(&format!("WARNING: {}\n", neutralise_lines(text_or(warning, "message", as_text(warning)))));
+        out.push_str(&format!(
+            "WARNING: {}\n",
+            neutralise_lines(text_or(warning, "message", as_text(warning)))
+        ));
     }
     out
 }
@@ -116,23 +119,24 @@ fn topics(entity: &Value, is_extended: bool) -> String {
             Some((first, rest)) if rest.iter().all(|other| other == first) => first.clone(),
             _ => replicas.join(", "),
         };
-        table.row([
-            text(topic, "name").to_owned(),
-            replicas.len().to_string(),
-            shown,
-            plain(&topic["consumerCount"]),
-            plain(&topic["consumerGroupCount"]),
-        ]
-        .into_iter()
-        .take(if is_extended { 5 } else { 3 }));
+        table.row(
+            [
+                text(topic, "name").to_owned(),
+                replicas.len().to_string(),
+                shown,
+                plain(&topic["consumerCount"]),
+                plain(&topic["consumerGroupCount"]),
+            ]
+            .into_iter()
+            .take(if is_extended { 5 } else { 3 }),
+        );
     }
     table.render()
 }
 
 fn queries(entity: &Value) -> String {
-    let mut table = ListTable::new([
-        "Query ID", "Query Type", "Status", "Sink Name", "Sink Kafka Topic", "Query String",
-    ]);
+    let mut table =
+        ListTable::new(["Query ID", "Query Type", "Status", "Sink Name", "Sink Kafka Topic", "Query String"]);
     for query in list(entity, "queries") {
         table.row(query_row(query));
     }
@@ -219,7 +223,9 @@ fn schema_level(schema: &Value, level: usize) -> String {
         "DECIMAL" => {
             let parameters = &schema["parameters"];
             match parameters.is_object() {
-                true => format!("DECIMAL({}, {})", plain(&parameters["precision"]), plain(&parameters["scale"])),
+                true => {
+                    format!("DECIMAL({}, {})", plain(&parameters["precision"]), plain(&parameters["scale"]))
+                }
                 false => "DECIMAL".to_owned(),
             }
         }
@@ -262,7 +268,14 @@ mod tests {
     #[test]
     fn unknown_kind_and_missing_members_do_not_panic() {
         assert!(render(&json!({"@type": "new", "x": "\u{202e}"})).contains("\\u202e"));
-        for kind in ["sourceDescription", "queryDescription", "describe_function", "queries", "properties", "type_list"] {
+        for kind in [
+            "sourceDescription",
+            "queryDescription",
+            "describe_function",
+            "queries",
+            "properties",
+            "type_list",
+        ] {
             render(&json!({"@type": kind}));
         }
     }

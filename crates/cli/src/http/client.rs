@@ -168,7 +168,10 @@ impl Response {
         let text = self.text().await?;
         match serde_json::from_str::<Value>(&text) {
             Ok(error) if error["message"].is_string() => Err(ServerError::from_json(error).into()),
-            _ => bail!("the server answered with status {status}: {}", text.chars().take(500).collect::<String>()),
+            _ => bail!(
+                "the server answered with status {status}: {}",
+                text.chars().take(500).collect::<String>()
+            ),
         }
     }
 
@@ -267,7 +270,10 @@ mod tests {
     #[test]
     fn error_object_becomes_an_error_with_its_message() {
         let server = FakeServer::start(|_| {
-            (400, r#"{"@type":"generic_error","error_code":40001,"message":"no \"x\"   line 1:1"}"#.to_owned())
+            (
+                400,
+                r#"{"@type":"generic_error","error_code":40001,"message":"no \"x\"   line 1:1"}"#.to_owned(),
+            )
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -100,7 +100,10 @@ mod tests {
             assert_eq!(Endpoint::parse(url).unwrap().url(), shown);
         }
         let endpoint = Endpoint::parse("http://a:b@host:1").unwrap();
-        assert_eq!((endpoint.url().as_str(), endpoint.authorization.as_deref()), ("http://host:1", Some("Basic YTpi")));
+        assert_eq!(
+            (endpoint.url().as_str(), endpoint.authorization.as_deref()),
+            ("http://host:1", Some("Basic YTpi"))
+        );
     }
 
     #[test]

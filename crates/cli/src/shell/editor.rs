@@ -4,8 +4,8 @@ use std::{cell::RefCell, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use rustyline::{
-    CompletionType, Config, Context, Editor, completion::Completer, error::ReadlineError, highlight::Highlighter,
-    hint::Hinter, history::FileHistory, validate::Validator,
+    CompletionType, Config, Context, Editor, completion::Completer, error::ReadlineError,
+    highlight::Highlighter, hint::Hinter, history::FileHistory, validate::Validator,
 };
 use tokio::runtime::Runtime;
 
@@ -34,7 +34,8 @@ pub fn interact(shell: &mut Shell, runtime: &Runtime, history: Option<PathBuf>) 
         .max_history_size(HISTORY_LINES_MAX)
         .context("cannot set up the history")?
         .build();
-    let mut editor: Editor<Words, FileHistory> = Editor::with_config(config).context("cannot use the terminal")?;
+    let mut editor: Editor<Words, FileHistory> =
+        Editor::with_config(config).context("cannot use the terminal")?;
     editor.set_helper(Some(Words::default()));
     if let Some(path) = &history {
         if let Some(folder) = path.parent() {
@@ -99,7 +100,13 @@ async fn names(shell: &mut Shell) -> Vec<String> {
         Ok(Ok(answer)) => {
             let names = answer["names"].as_array().map_or(&[][..], Vec::as_slice);
             let is_plain = |name: &&str| name.chars().all(|c| c.is_ascii_graphic());
-            names.iter().filter_map(|name| name.as_str()).filter(is_plain).take(NAMES_MAX).map(str::to_owned).collect()
+            names
+                .iter()
+                .filter_map(|name| name.as_str())
+                .filter(is_plain)
+                .take(NAMES_MAX)
+                .map(str::to_owned)
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -114,7 +121,12 @@ struct Words {
 /// Returns where the word before the cursor begins, and what it may become.
 fn candidates(line: &str, names: &[String]) -> (usize, Vec<String>) {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '@');
-    let start = line.char_indices().rev().take_while(|(_, c)| is_word(*c)).last().map_or(line.len(), |(place, _)| place);
+    let start = line
+        .char_indices()
+        .rev()
+        .take_while(|(_, c)| is_word(*c))
+        .last()
+        .map_or(line.len(), |(place, _)| place);
     let word = &line[start..];
     if word.is_empty() {
         return (start, Vec::new());
@@ -124,14 +136,14 @@ fn candidates(line: &str, names: &[String]) -> (usize, Vec<String>) {
     {
         return (start, vec![format!("{long} ")]);
     }
-    let begins = |candidate: &&str| {
-        candidate.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word))
-    };
+    let begins =
+        |candidate: &&str| candidate.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
     let mut found: Vec<String> = names.iter().map(String::as_str).filter(begins).map(str::to_owned).collect();
     let is_quoted = line[..start].ends_with(['\'', '"', '`']);
     if !is_quoted {
         let is_lower = word.chars().all(|c| !c.is_ascii_uppercase());
-        let keyword = |keyword: &str| if is_lower { keyword.to_ascii_lowercase() } else { keyword.to_owned() };
+        let keyword =
+            |keyword: &str| if is_lower { keyword.to_ascii_lowercase() } else { keyword.to_owned() };
         found.extend(sql::KEYWORDS.iter().copied().filter(begins).map(keyword));
     }
     found.sort();
@@ -163,7 +175,11 @@ mod tests {
     fn words_names_and_short_words_are_completed() {
         let names = ["CONN_STREAM".to_owned(), "conn".to_owned(), "id.orig_h".to_owned()];
         let check = |line: &str, start: usize, expect: &[&str]| {
-            assert_eq!(candidates(line, &names), (start, expect.iter().map(|c| (*c).to_owned()).collect()), "{line}");
+            assert_eq!(
+                candidates(line, &names),
+                (start, expect.iter().map(|c| (*c).to_owned()).collect()),
+                "{line}"
+            );
         };
         check("sel", 0, &["select"]);
         check("SELECT * FROM CONN", 14, &["CONNECTOR", "CONNECTORS", "CONN_STREAM", "conn"]);

@@ -11,8 +11,30 @@ pub const STATEMENT_BYTES_MAX: usize = 8 << 20;
 
 /// Clauses begin with these: a `>` in front of them is the continuation prompt.
 const CLAUSE_WORDS: [&str; 24] = [
-    "SELECT", "FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "WITH", "PARTITION", "JOIN", "INNER", "LEFT", "RIGHT",
-    "FULL", "OUTER", "ON", "EMIT", "LIMIT", "AS", "WITHIN", "AND", "OR", "CREATE", "INSERT", "GRACE",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "WINDOW",
+    "WITH",
+    "PARTITION",
+    "JOIN",
+    "INNER",
+    "LEFT",
+    "RIGHT",
+    "FULL",
+    "OUTER",
+    "ON",
+    "EMIT",
+    "LIMIT",
+    "AS",
+    "WITHIN",
+    "AND",
+    "OR",
+    "CREATE",
+    "INSERT",
+    "GRACE",
 ];
 
 /// Short words for the beginnings of statements, as ksqlDB's shell has them.

@@ -154,7 +154,8 @@ impl Shell {
             if !input.is_pending()
                 && let Some(command) = word::parse(input.strip_prompt(line))
             {
-                let command = command.map_err(anyhow::Error::msg).with_context(|| format!("line {line_number}"))?;
+                let command =
+                    command.map_err(anyhow::Error::msg).with_context(|| format!("line {line_number}"))?;
                 if self.command(command).await? == Flow::Exit {
                     return Ok(());
                 }
@@ -190,7 +191,8 @@ impl Shell {
             Command::Clear => self.output.clear(),
             Command::History => {
                 let lines = self.history.iter().enumerate();
-                let text: String = lines.map(|(n, line)| format!("{:>5}: {}\n", n + 1, neutralise(line))).collect();
+                let text: String =
+                    lines.map(|(n, line)| format!("{:>5}: {}\n", n + 1, neutralise(line))).collect();
                 self.output.print(&text)
             }
             Command::Version => self.output.print(&format!("Version: {}\n", env!("CARGO_PKG_VERSION"))),
@@ -211,7 +213,10 @@ impl Shell {
             Command::RunScript(file) => self.script(&file).await,
             Command::Spool(Some(file)) => {
                 self.output.start_spool(&file)?;
-                self.output.print(&format!("Session will be spooled to {}\nEnter SPOOL OFF to disable\n", neutralise(&file)))
+                self.output.print(&format!(
+                    "Session will be spooled to {}\nEnter SPOOL OFF to disable\n",
+                    neutralise(&file)
+                ))
             }
             Command::Spool(None) => match self.output.end_spool()? {
                 true => self.output.print("Spool file closed\n"),
@@ -225,7 +230,9 @@ impl Shell {
                 self.output.column_width = width;
                 Ok(())
             }
-            Command::RequestPipelining => self.output.print("Statements are always sent one after the other.\n"),
+            Command::RequestPipelining => {
+                self.output.print("Statements are always sent one after the other.\n")
+            }
         }?;
         Ok(Flow::Continue)
     }
@@ -283,20 +290,24 @@ impl Shell {
                 self.client.get(&path).await?.checked().await?.text().await?;
                 let old = self.session.properties.insert(name.clone(), value.clone());
                 let message = match old {
-                    Some(old) => format!("Successfully changed local property '{name}' from '{old}' to '{value}'.\n"),
-                    None => format!("Successfully changed local property '{name}' to '{value}'. Use the UNSET command to revert your change.\n"),
+                    Some(old) => {
+                        format!("Successfully changed local property '{name}' from '{old}' to '{value}'.\n")
+                    }
+                    None => format!(
+                        "Successfully changed local property '{name}' to '{value}'. Use the UNSET command to revert your change.\n"
+                    ),
                 };
                 self.output.say(&message)
             }
             Statement::Unset { name } => match self.session.properties.remove(&name) {
-                Some(value) => {
-                    self.output.say(&format!("Successfully unset local property '{name}' (value was '{value}').\n"))
-                }
+                Some(value) => self
+                    .output
+                    .say(&format!("Successfully unset local property '{name}' (value was '{value}').\n")),
                 None => bail!("cannot unset local property '{name}': it was never set"),
             },
             Statement::Define { name, value } => {
                 let value = self.session.substituted(&value)?;
-                self.session.variables.insert(name.text, value);
+                self.session.variables.insert(name.text.to_string(), value);
                 Ok(())
             }
             Statement::Undefine { name } => {
@@ -315,9 +326,15 @@ impl Shell {
 
     fn show_variables(&mut self) -> Result<()> {
         if self.output.format == Format::Json {
-            let variables: Vec<Value> =
-                self.session.variables.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-            return self.output.print(&entity::json(&json!([{"@type": "variables", "variables": variables}])));
+            let variables: Vec<Value> = self
+                .session
+                .variables
+                .iter()
+                .map(|(name, value)| json!({"name": name, "value": value}))
+                .collect();
+            return self
+                .output
+                .print(&entity::json(&json!([{"@type": "variables", "variables": variables}])));
         }
         let mut table = ListTable::new(["Variable Name", "Value"]);
         for (name, value) in &self.session.variables {
@@ -370,7 +387,10 @@ pub fn read_script(file: &str) -> Result<String> {
     use std::io::Read;
     let opened = std::fs::File::open(file).with_context(|| format!("cannot open script {file:?}"))?;
     let mut bytes = Vec::new();
-    opened.take(SCRIPT_BYTES_MAX + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read script {file:?}"))?;
+    opened
+        .take(SCRIPT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("cannot read script {file:?}"))?;
     if bytes.len() as u64 > SCRIPT_BYTES_MAX {
         bail!("script {file:?} is larger than {SCRIPT_BYTES_MAX} bytes");
     }

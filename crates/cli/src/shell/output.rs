@@ -104,7 +104,8 @@ impl Output {
     /// Notes a typed line in the spool file; on the screen it is already.
     pub fn echo(&mut self, prompt: &str, line: &str) -> Result<()> {
         if let Some(spool) = &mut self.spool {
-            writeln!(spool, "{prompt}{}", neutralise_lines(line)).context("cannot write to the spool file")?;
+            writeln!(spool, "{prompt}{}", neutralise_lines(line))
+                .context("cannot write to the spool file")?;
         }
         Ok(())
     }
@@ -136,7 +137,8 @@ impl Output {
     /// Starts to write everything into a file as well.
     pub fn start_spool(&mut self, file: &str) -> Result<()> {
         let opened = File::options().create(true).append(true).open(file);
-        self.spool = Some(BufWriter::new(opened.with_context(|| format!("cannot open spool file {file:?}"))?));
+        self.spool =
+            Some(BufWriter::new(opened.with_context(|| format!("cannot open spool file {file:?}"))?));
         Ok(())
     }
 

@@ -1,10 +1,6 @@
 //! SELECT and PRINT: rows shown as they come, until the end, a bound or Ctrl-C.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use hyper::Method;
@@ -192,7 +188,8 @@ impl ShowLine for Rows {
             }
             Value::Object(_) if value["columnNames"].is_array() => {
                 let names = value["columnNames"].as_array().map_or(&[][..], Vec::as_slice);
-                let names: Vec<String> = names.iter().map(|name| name.as_str().unwrap_or("").to_owned()).collect();
+                let names: Vec<String> =
+                    names.iter().map(|name| name.as_str().unwrap_or("").to_owned()).collect();
                 let output = &mut shell.output;
                 let table = RowTable::new(&names, output.width, output.column_width, output.is_wrapped);
                 let text = if is_json { format!("{}\n", neutralise_json(line)) } else { table.header() };

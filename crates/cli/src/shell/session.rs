@@ -34,7 +34,8 @@ impl Session {
         }
         // As a text in quotes, so that a variable is replaced as it is in statements.
         let quoted = format!("'{}'", value.replace('\'', "''"));
-        let replaced = sql::substitute(&quoted, &self.variables).map_err(|error| anyhow::anyhow!(error.render(&quoted)))?;
+        let replaced = sql::substitute(&quoted, &self.variables)
+            .map_err(|error| anyhow::anyhow!(error.render(&quoted)))?;
         Ok(replaced[1..replaced.len() - 1].replace("''", "'"))
     }
 }

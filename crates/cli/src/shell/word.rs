@@ -97,7 +97,10 @@ mod tests {
         for (line, command) in [
             ("exit", Command::Exit),
             ("QUIT;", Command::Exit),
-            ("RUN SCRIPT /ksqldb_scripts/create_bro_dns_stream.sql;", Command::RunScript("/ksqldb_scripts/create_bro_dns_stream.sql".into())),
+            (
+                "RUN SCRIPT /ksqldb_scripts/create_bro_dns_stream.sql;",
+                Command::RunScript("/ksqldb_scripts/create_bro_dns_stream.sql".into()),
+            ),
             ("run script '/tmp/it''s here.sql';", Command::RunScript("/tmp/it's here.sql".into())),
             ("spool 'a b.log'", Command::Spool(Some("a b.log".into()))),
             ("SPOOL OFF;", Command::Spool(None)),
