@@ -50,7 +50,7 @@ CREATE STREAM windows_alerts AS
   WHERE parent_process_path LIKE '%WINWORD.EXE' AND process_command_line LIKE '% -enc %';
 
 -- The same process calling the same address again and again.
-CREATE TABLE beacons AS
+CREATE TABLE beacons WITH (KEY_FORMAT='JSON') AS
   SELECT process_guid, dst_ip_addr, COUNT(*) AS calls
   FROM sysmon_network_connect WINDOW TUMBLING (SIZE 5 MINUTES)
   GROUP BY process_guid, dst_ip_addr

@@ -1,10 +1,13 @@
 //! SELECT and PRINT: rows shown as they come, until the end, a bound or Ctrl-C.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+#[cfg(test)]
+use std::sync::Arc;
+use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use hyper::Method;
 use serde_json::Value;
+#[cfg(test)]
 use tokio::sync::Notify;
 
 use super::{Format, Shell};
@@ -22,7 +25,8 @@ const NOTICE_AFTER: Duration = Duration::from_secs(2);
 pub enum Interrupt {
     /// Ctrl-C.
     Keyboard,
-    /// Whoever notifies.
+    /// Whoever notifies: a test.
+    #[cfg(test)]
     Notified(Arc<Notify>),
 }
 
@@ -35,6 +39,7 @@ impl Interrupt {
                     std::future::pending::<()>().await;
                 }
             }
+            #[cfg(test)]
             Self::Notified(notify) => notify.notified().await,
         }
     }
