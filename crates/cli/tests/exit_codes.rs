@@ -1,5 +1,7 @@
 //! The program as a whole: what it prints where, and its exit codes.
 
+#![allow(clippy::unwrap_used, reason = "tests; the lint does not see helpers of test files as such")]
+
 use std::process::{Command, Output};
 
 fn tripline(arguments: &[&str]) -> Output {

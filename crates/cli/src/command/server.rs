@@ -55,6 +55,8 @@ impl Serving {
     pub fn start(data_dir: PathBuf, settings: Vec<Setting>) -> Result<Self> {
         let config = ServerConfig::from_settings(&settings)?;
         let shown = data_dir.display().to_string();
+        std::fs::create_dir_all(&data_dir)
+            .with_context(|| format!("cannot make data directory {shown:?}"))?;
         let engine = Engine::open(EngineConfig { data_dir, properties: settings })
             .map_err(|error| anyhow::anyhow!(error.render()))
             .with_context(|| format!("cannot open data directory {shown:?}"))?;

@@ -69,6 +69,7 @@ impl Arguments {
         shell.bounds = QueryBounds {
             rows_max: self.query_row_limit,
             timeout: self.query_timeout.map(Duration::from_millis),
+            ..QueryBounds::default()
         };
         for text in &self.define {
             let Some((name, value)) = text.split_once('=') else {

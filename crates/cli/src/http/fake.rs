@@ -14,8 +14,6 @@ use std::{
 /// What a client asked.
 #[derive(Clone, Debug)]
 pub struct FakeRequest {
-    /// GET, POST …
-    pub method: String,
     /// Path and query.
     pub path: String,
     /// The body.
@@ -65,7 +63,7 @@ fn serve(stream: TcpStream, connection: usize, answer: &dyn Fn(&FakeRequest) -> 
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
         let mut words = line.split_whitespace();
-        let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+        let path = words.nth(1)?.to_owned();
         let mut length = 0;
         loop {
             let mut header = String::new();
@@ -81,14 +79,14 @@ fn serve(stream: TcpStream, connection: usize, answer: &dyn Fn(&FakeRequest) -> 
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         let body = String::from_utf8_lossy(&body).into_owned();
-        let (status, text) = answer(&FakeRequest { method, path, body, connection });
+        let (status, text) = answer(&FakeRequest { path, body, connection });
         match status {
             HANG_UP => return None,
             KEEP_OPEN => {
                 let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
                 write!(writer, "{head}{:x}\r\n{text}\r\n", text.len()).ok()?;
                 // Waits until the client goes away.
-                reader.read(&mut [0]).ok()?;
+                reader.read_exact(&mut [0]).ok()?;
                 return None;
             }
             _ => {

@@ -123,7 +123,12 @@ impl Input {
         }
         let (statements, rest) = split(&self.pending);
         match rest {
-            Some(rest) if !is_too_long => self.pending = rest + "\n",
+            Some(mut rest) if !is_too_long => {
+                if !rest.ends_with('\n') {
+                    rest.push('\n');
+                }
+                self.pending = rest;
+            }
             _ => self.clear(),
         }
         statements

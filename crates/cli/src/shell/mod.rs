@@ -48,12 +48,20 @@ pub enum Flow {
 }
 
 /// Bounds on queries, as given on the command line.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct QueryBounds {
     /// Most rows a query shows.
     pub rows_max: Option<u64>,
     /// Longest time a query runs.
     pub timeout: Option<Duration>,
+    /// After so long without a row, the reason is given if the server told one.
+    pub notice_after: Duration,
+}
+
+impl Default for QueryBounds {
+    fn default() -> Self {
+        Self { rows_max: None, timeout: None, notice_after: Duration::from_secs(2) }
+    }
 }
 
 /// A shell connected to one server.
@@ -148,24 +156,25 @@ impl Shell {
     /// Runs a text with statements and commands, for `-e` and `-f`; stops at the first error.
     pub async fn run_text(&mut self, text: &str) -> Result<()> {
         let mut input = Input::default();
-        let mut line_number = 0_usize;
-        for line in text.lines() {
-            line_number += 1;
-            if !input.is_pending()
-                && let Some(command) = word::parse(input.strip_prompt(line))
-            {
-                let command =
-                    command.map_err(anyhow::Error::msg).with_context(|| format!("line {line_number}"))?;
-                if self.command(command).await? == Flow::Exit {
-                    return Ok(());
+        let mut first_line = 1;
+        for (number, line) in (1_usize..).zip(text.lines()) {
+            if !input.is_pending() {
+                first_line = number;
+                if let Some(command) = word::parse(input.strip_prompt(line)) {
+                    let command = command.map_err(anyhow::Error::msg);
+                    let command = command.with_context(|| format!("line {number}"))?;
+                    if self.command(command).await? == Flow::Exit {
+                        return Ok(());
+                    }
+                    continue;
                 }
-                continue;
             }
             let statements = input.feed(line);
-            self.all(statements).await?;
+            let done = self.all(statements).await;
+            done.map_err(|error| placed(error, first_line))?;
         }
         let last = input.finish();
-        self.all(last).await
+        self.all(last).await.map_err(|error| placed(error, first_line))
     }
 
     async fn all(&mut self, statements: impl IntoIterator<Item = StatementText>) -> Result<()> {
@@ -379,6 +388,14 @@ impl Shell {
             self.output.print(&format!("\n{}", entity::render(each)))?;
         }
         Ok(())
+    }
+}
+
+/// The server counts lines from the statement's own first; says where that is.
+fn placed(error: anyhow::Error, first_line: usize) -> anyhow::Error {
+    match first_line {
+        1 => error,
+        _ => error.context(format!("statement at line {first_line}")),
     }
 }
 

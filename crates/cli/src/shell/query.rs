@@ -1,8 +1,8 @@
 //! SELECT and PRINT: rows shown as they come, until the end, a bound or Ctrl-C.
 
+use std::pin::pin;
 #[cfg(test)]
 use std::sync::Arc;
-use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use hyper::Method;
@@ -16,9 +16,6 @@ use crate::{
     table::RowTable,
     terminal::{neutralise_json, neutralise_lines},
 };
-
-/// After so long without a row, the reason is given if the server told one.
-const NOTICE_AFTER: Duration = Duration::from_secs(2);
 
 /// What ends a running query.
 #[derive(Clone)]
@@ -97,7 +94,7 @@ impl Shell {
                 None => std::future::pending().await,
             }
         });
-        let mut quiet = pin!(tokio::time::sleep(NOTICE_AFTER));
+        let mut quiet = pin!(tokio::time::sleep(bounds.notice_after));
         let mut is_quiet_known = false;
         let mut seen: u64 = 0;
         loop {

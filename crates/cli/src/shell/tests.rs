@@ -120,9 +120,9 @@ fn set_is_checked_and_sent_with_later_statements() {
     );
     let body = &stage.bodies()[0];
     assert_eq!(body["streamsProperties"], json!({"auto.offset.reset": "earliest"}));
-    assert_eq!(body["sessionVariables"], json!({"t": "conn"}));
+    assert_eq!(body["sessionVariables"], json!({"T": "conn"}));
     assert!(stage.types(&["SET 'auto.ofset.reset'='earliest';"]).contains("unknown property"));
-    assert_eq!(stage.types(&["SHOW VARIABLES;"]).lines().nth(3), Some(" t             | conn  "));
+    assert_eq!(stage.types(&["SHOW VARIABLES;"]).lines().nth(3), Some(" T             | conn  "));
     assert!(stage.types(&["UNSET 'auto.offset.reset';"]).contains("(value was 'earliest')"));
     assert!(stage.types(&["UNSET 'auto.offset.reset';"]).contains("never set"));
     assert_eq!(stage.types(&["UNDEFINE T;", "SHOW VARIABLES;"]).lines().count(), 4);
@@ -168,7 +168,7 @@ fn bounds_end_a_query() {
         stage.types(&["SELECT * FROM a EMIT CHANGES;"]),
         format!("{TABLE}Limit Reached\nQuery terminated\n")
     );
-    stage.shell.bounds = QueryBounds { rows_max: None, timeout: Some(Duration::from_millis(50)) };
+    stage.shell.bounds = QueryBounds { timeout: Some(Duration::from_millis(50)), ..QueryBounds::default() };
     assert!(stage.types(&["SELECT * FROM a EMIT CHANGES;"]).ends_with("Limit Reached\nQuery terminated\n"));
 }
 
@@ -177,8 +177,8 @@ fn quiet_query_gives_the_servers_notice_once() {
     let head =
         r#"{"queryId":"q","columnNames":["A"],"columnTypes":["INT"],"notice":"reads new records only"}"#;
     let mut stage = Stage::new(move |_| (KEEP_OPEN, format!("{head}\n")));
-    stage.shell.bounds.timeout = Some(Duration::from_secs(3));
-    stage.runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    stage.shell.bounds.timeout = Some(Duration::from_millis(300));
+    stage.shell.bounds.notice_after = Duration::from_millis(20);
     let shown = stage.types(&["SELECT * FROM a EMIT CHANGES;"]);
     assert_eq!(shown.matches("reads new records only").count(), 1, "{shown}");
 }
