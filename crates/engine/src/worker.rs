@@ -51,8 +51,12 @@ pub(crate) enum Command {
     Pause(Vec<TaskId>, bool),
     /// Look at a task (pull queries).
     Visit(TaskId, Visit),
+    /// Whether there is nothing to read, to compute or to commit (for persistent queries).
+    IsStill(Sender<bool>),
     /// Commit and end the thread.
     Stop,
+    /// End the thread at once, as if the process had been killed.
+    Abandon,
 }
 
 /// What a worker is made of.
@@ -103,6 +107,7 @@ impl Worker {
                         self.commit(true);
                         return;
                     }
+                    Ok(Command::Abandon) => return,
                     Ok(command) => self.obey(command),
                     Err(std::sync::mpsc::TryRecvError::Empty) => break,
                     Err(std::sync::mpsc::TryRecvError::Disconnected) => {
@@ -174,8 +179,16 @@ impl Worker {
                     visit(&mut slot.task);
                 }
             }
-            Command::Stop => {}
+            Command::IsStill(answer) => {
+                let _ = answer.send(self.is_still());
+            }
+            Command::Stop | Command::Abandon => {}
         }
+    }
+
+    fn is_still(&self) -> bool {
+        let mut running = self.units.iter().filter(|u| u.is_persistent() && !u.is_stopped());
+        self.epoch_start.is_none() && self.pending.is_empty() && !running.any(Unit::has_more)
     }
 
     /// Makes one unit of those that read the same from the same place.
