@@ -33,6 +33,9 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Linux' file system in memory.
+const MEMORY_DIR: &str = "/dev/shm";
+
 /// Settings of every run, unless the file says otherwise.
 fn settings(way: Way) -> Vec<(&'static str, String)> {
     vec![
@@ -46,11 +49,16 @@ fn settings(way: Way) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// A directory for the run's data: in memory where the system has that, as every change is synced.
+fn data_dir() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in(MEMORY_DIR).or_else(|_| tempfile::tempdir())
+}
+
 /// Runs a scenario in one way.
 pub(crate) fn run(scenario: &Scenario, way: Way, server: Option<&ServerDoor>) -> Result<(), Failure> {
     let first = scenario.items.first().map_or(1, |item| item.line);
     let fail = |message: String| Failure { line: first, message: neutral(&message) };
-    let dir = tempfile::tempdir().map_err(|e| fail(format!("no directory for data: {e}")))?;
+    let dir = data_dir().map_err(|e| fail(format!("no directory for data: {e}")))?;
     let mut properties: Vec<(String, String, String)> = settings(way)
         .into_iter()
         .filter(|(name, _)| !scenario.server.iter().any(|(given, _)| given == name))

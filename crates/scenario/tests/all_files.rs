@@ -25,8 +25,7 @@ fn check(way: Way) {
         .run_files(&files(), &mut out)
         .expect("a vector takes all");
     let text = String::from_utf8_lossy(&out);
-    println!("{text}");
-    assert_eq!(summary.failed, 0, "{text}");
+    assert_eq!(summary.failed, 0, "\n{text}");
 }
 
 #[test]
