@@ -662,11 +662,9 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
             id: slot.id,
             statistics: slot.statistics.clone(),
         });
-        let id = slot.id;
-        inner.send(task.worker, Command::Add(Box::new(task.unit)))?;
-        if is_paused {
-            inner.send(task.worker, Command::Pause(vec![id], true))?;
-        }
+        // Not paused afterwards: it must not read a single record.
+        let add = if is_paused { Command::AddPaused } else { Command::Add };
+        inner.send(task.worker, add(Box::new(task.unit)))?;
     }
     Ok(())
 }

@@ -45,6 +45,8 @@ pub(crate) type Visit = Box<dyn FnOnce(&mut Task) + Send>;
 pub(crate) enum Command {
     /// Begin a task.
     Add(Box<Unit>),
+    /// Take a task that reads nothing until it is resumed.
+    AddPaused(Box<Unit>),
     /// End tasks; answered when they have stopped and what they did is committed.
     Remove(Vec<TaskId>, Sender<()>),
     /// Stop or go on reading for a query.
@@ -143,6 +145,7 @@ impl Worker {
                 self.units.push(*unit);
                 self.join_units();
             }
+            Command::AddPaused(unit) => self.paused.push(*unit),
             Command::Remove(ids, done) => {
                 self.commit(true);
                 for units in [&mut self.units, &mut self.paused] {
