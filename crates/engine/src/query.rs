@@ -59,7 +59,9 @@ pub(crate) fn has_state(step: &Step) -> bool {
 
 fn moves_records(step: &Step) -> bool {
     let own = match &step.kind {
-        StepKind::Repartition { .. } | StepKind::TableAggregate { .. } | StepKind::ForeignKeyJoin { .. } => true,
+        StepKind::Repartition { .. } | StepKind::TableAggregate { .. } | StepKind::ForeignKeyJoin { .. } => {
+            true
+        }
         // A key taken from the value did not decide the record's partition.
         StepKind::Source(source) => source.key_from_value.is_some(),
         _ => false,
@@ -167,8 +169,13 @@ pub(crate) fn build(
         };
         let definition =
             format!("{:?}", input_steps.iter().map(|s| (&s.layout, s.sources())).collect::<Vec<_>>());
-        let unit =
-            Unit { inputs: readers, tasks: vec![slot], definition: definition.into(), steps: input_steps, log: log.clone() };
+        let unit = Unit {
+            inputs: readers,
+            tasks: vec![slot],
+            definition: definition.into(),
+            steps: input_steps,
+            log: log.clone(),
+        };
         tasks.push(NewTask { worker, unit });
     }
     Ok(tasks)

@@ -99,7 +99,13 @@ impl Unit {
         }
         let copies =
             self.inputs.iter().zip(&steps).filter_map(|(input, step)| reopened(input, step, log)).collect();
-        let yes = Unit { inputs: copies, tasks: yes, definition: definition.clone(), steps: steps.clone(), log: log.clone() };
+        let yes = Unit {
+            inputs: copies,
+            tasks: yes,
+            definition: definition.clone(),
+            steps: steps.clone(),
+            log: log.clone(),
+        };
         (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps, log: own_log }))
     }
 
@@ -168,7 +174,8 @@ impl Unit {
         while records < records_max {
             // A commit of several topics is seen in all inputs or in none: a row must not overtake the row of
             // another input that was committed with it.
-            let fetches = self.inputs.iter().zip(&times).any(|(input, time)| time.is_none() && input.is_empty());
+            let fetches =
+                self.inputs.iter().zip(&times).any(|(input, time)| time.is_none() && input.is_empty());
             let view = fetches.then(|| self.log.view());
             for (i, input) in self.inputs.iter_mut().enumerate() {
                 while times[i].is_none() && input.fill(fetch_bytes)? {
