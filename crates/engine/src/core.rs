@@ -232,6 +232,26 @@ impl Inner {
         }
     }
 
+    /// Ends all threads without a commit; the log is not closed.
+    pub fn abandon(&self) {
+        if self.closing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Abandon);
+        }
+        self.wake_workers();
+        for worker in &self.workers {
+            if let Some(thread) = worker.thread.lock().ok().and_then(|mut t| t.take()) {
+                let _ = thread.join();
+            }
+        }
+        if let Some(thread) = self.housekeeper.lock().ok().and_then(|mut t| t.take()) {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use commitlog::Partition;
+use commitlog::{OffsetCommit, Partition};
 use plan::catalog::{Catalog, Source};
 use plan::statement::{PlannedPersistent, PlannedSource, Planner, TopicSpec};
 use plan::step::QueryPlan;
@@ -444,13 +444,14 @@ fn apply(
             let inherited = first
                 .and_then(|s| inner.log.describe_topic(&s.topic).ok())
                 .map_or(inner.default_partitions(), |t| t.partitions);
-            let mut replaced_start = start;
             if let Some(mut source) = planned.creates.clone() {
                 if or_replace
                     && let Some(old) = state.catalog.source(&source.name).and_then(|s| s.created_by.clone())
                 {
-                    // The new query goes on where the old one stopped.
-                    replaced_start.extend(positions(inner, state, &old));
+                    // The new query goes on where the old one stopped; after a crash in between, the command
+                    // log comes by here again.
+                    stop_tasks(inner, state, &old);
+                    hand_over(inner, &old, &id)?;
                     remove_query(inner, state, &old, true);
                 }
                 let is_table = source.kind == SourceKind::Table;
@@ -467,7 +468,7 @@ fn apply(
             let sink = planned.plan.sink.as_ref().map(|s| (s.name.clone(), s.topic.clone()));
             let schema = result_schema(&planned.plan);
             let query = new_query(&id, command, planned.plan.clone(), reads, sink, schema);
-            insert_query(inner, state, query, replaced_start, is_live)?;
+            insert_query(inner, state, query, start, is_live)?;
             Ok(format!("Created query with ID {id}"))
         }
         Change::Drop { name, kind, delete_topic } => {
@@ -662,11 +663,9 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
             id: slot.id,
             statistics: slot.statistics.clone(),
         });
-        let id = slot.id;
-        inner.send(task.worker, Command::Add(Box::new(task.unit)))?;
-        if is_paused {
-            inner.send(task.worker, Command::Pause(vec![id], true))?;
-        }
+        // Not paused afterwards: it must not read a single record.
+        let add = if is_paused { Command::AddPaused } else { Command::Add };
+        inner.send(task.worker, add(Box::new(task.unit)))?;
     }
     Ok(())
 }
@@ -686,15 +685,26 @@ fn remove_query(inner: &Arc<Inner>, state: &mut State, id: &str, is_live: bool) 
     if !is_live {
         return;
     }
+    stop(inner, &query);
+    let group = group(inner, id);
+    let _ = inner.log.delete_group(&group);
+    let _ = inner.log.delete_topic(&format!("{group}-changelog"));
+}
+
+fn stop_tasks(inner: &Inner, state: &State, id: &str) {
+    if let Some(query) = state.queries.get(id) {
+        stop(inner, query);
+    }
+}
+
+/// Ends a query's tasks when what they did is committed.
+fn stop(inner: &Inner, query: &Query) {
     for task in &query.tasks {
         let (done, finished) = channel();
         if inner.send(task.worker, Command::Remove(vec![task.id], done)).is_ok() {
             let _ = finished.recv_timeout(std::time::Duration::from_secs(10));
         }
     }
-    let group = group(inner, id);
-    let _ = inner.log.delete_group(&group);
-    let _ = inner.log.delete_topic(&format!("{group}-changelog"));
 }
 
 /// Records that running queries have still to read.
@@ -719,12 +729,27 @@ pub(crate) fn lag(inner: &Inner) -> u64 {
         .sum()
 }
 
-fn positions(inner: &Inner, state: &State, id: &str) -> Starts {
-    if !state.queries.contains_key(id) {
-        return Starts::new();
+/// Gives a query the committed positions of another one that has stopped; durable when it returns.
+fn hand_over(inner: &Inner, from: &str, to: &str) -> Result<()> {
+    let offsets: Vec<OffsetCommit> = inner
+        .log
+        .committed_offsets(&group(inner, from))
+        .into_iter()
+        .map(|(topic, partition, committed)| OffsetCommit {
+            topic,
+            partition,
+            offset: committed.offset,
+            metadata: committed.metadata,
+        })
+        .collect();
+    if offsets.is_empty() {
+        return Ok(());
     }
-    let offsets = inner.log.committed_offsets(&group(inner, id));
-    offsets.into_iter().map(|(topic, partition, offset)| ((topic, partition), offset.offset)).collect()
+    inner
+        .log
+        .commit_offsets(&group(inner, to), &offsets, now_ms())
+        .and_then(|ticket| ticket.wait())
+        .map_err(log_error)
 }
 
 fn latest(inner: &Inner, plan: &QueryPlan) -> Result<Starts> {

@@ -17,6 +17,7 @@ mod session;
 mod settings;
 mod show;
 mod statement;
+mod still;
 mod worker;
 
 pub use entity::*;
@@ -25,6 +26,7 @@ pub use print::{PrintedRecord, Printing};
 pub use produce::NewRecord;
 pub use rows::{RowEvent, Rows};
 pub use session::Session;
+pub use still::TopicRecord;
 
 use std::sync::Arc;
 
@@ -70,6 +72,29 @@ impl Engine {
     /// Stops reading, commits what is done and closes the log; 5 s at most.
     pub fn close(&self) {
         self.inner.close();
+    }
+
+    /// Stops all threads where they are, without a commit, and does not close the log: what a killed process
+    /// leaves behind. For tests; the data directory can be opened again when all clones are dropped.
+    #[doc(hidden)]
+    pub fn abandon(&self) {
+        self.inner.abandon();
+    }
+
+    /// Waits until no persistent query has anything left to read or to commit; false when the time is over.
+    pub fn wait_until_still(&self, timeout: std::time::Duration) -> Result<bool> {
+        still::wait(&self.inner, timeout)
+    }
+
+    /// Returns the committed records of a topic as bytes, partition by partition, from the given offsets on
+    /// (0 where none is given).
+    pub fn records(&self, topic: &str, from: &[i64]) -> Result<Vec<TopicRecord>> {
+        still::records(&self.inner, topic, from)
+    }
+
+    /// All streams and tables.
+    pub fn sources(&self) -> Vec<Arc<plan::catalog::Source>> {
+        self.inner.state().catalog.sources().cloned().collect()
     }
 
     /// Executes all statements of a text that are not queries and not PRINT, in order, and answers each.

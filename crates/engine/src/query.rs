@@ -58,10 +58,15 @@ pub(crate) fn has_state(step: &Step) -> bool {
 }
 
 fn moves_records(step: &Step) -> bool {
-    matches!(
-        step.kind,
-        StepKind::Repartition { .. } | StepKind::TableAggregate { .. } | StepKind::ForeignKeyJoin { .. }
-    ) || step.inputs().into_iter().any(moves_records)
+    let own = match &step.kind {
+        StepKind::Repartition { .. } | StepKind::TableAggregate { .. } | StepKind::ForeignKeyJoin { .. } => {
+            true
+        }
+        // A key taken from the value did not decide the record's partition.
+        StepKind::Source(source) => source.key_from_value.is_some(),
+        _ => false,
+    };
+    own || step.inputs().into_iter().any(moves_records)
 }
 
 fn source_steps(step: &Step) -> Vec<&Step> {

@@ -45,14 +45,20 @@ pub(crate) type Visit = Box<dyn FnOnce(&mut Task) + Send>;
 pub(crate) enum Command {
     /// Begin a task.
     Add(Box<Unit>),
+    /// Take a task that reads nothing until it is resumed.
+    AddPaused(Box<Unit>),
     /// End tasks; answered when they have stopped and what they did is committed.
     Remove(Vec<TaskId>, Sender<()>),
     /// Stop or go on reading for a query.
     Pause(Vec<TaskId>, bool),
     /// Look at a task (pull queries).
     Visit(TaskId, Visit),
+    /// Whether there is nothing to read, to compute or to commit (for persistent queries).
+    IsStill(Sender<bool>),
     /// Commit and end the thread.
     Stop,
+    /// End the thread at once, as if the process had been killed.
+    Abandon,
 }
 
 /// What a worker is made of.
@@ -103,6 +109,7 @@ impl Worker {
                         self.commit(true);
                         return;
                     }
+                    Ok(Command::Abandon) => return,
                     Ok(command) => self.obey(command),
                     Err(std::sync::mpsc::TryRecvError::Empty) => break,
                     Err(std::sync::mpsc::TryRecvError::Disconnected) => {
@@ -138,6 +145,7 @@ impl Worker {
                 self.units.push(*unit);
                 self.join_units();
             }
+            Command::AddPaused(unit) => self.paused.push(*unit),
             Command::Remove(ids, done) => {
                 self.commit(true);
                 for units in [&mut self.units, &mut self.paused] {
@@ -174,8 +182,16 @@ impl Worker {
                     visit(&mut slot.task);
                 }
             }
-            Command::Stop => {}
+            Command::IsStill(answer) => {
+                let _ = answer.send(self.is_still());
+            }
+            Command::Stop | Command::Abandon => {}
         }
+    }
+
+    fn is_still(&self) -> bool {
+        let mut running = self.units.iter().filter(|u| u.is_persistent() && !u.is_stopped());
+        self.epoch_start.is_none() && self.pending.is_empty() && !running.any(Unit::has_more)
     }
 
     /// Makes one unit of those that read the same from the same place.

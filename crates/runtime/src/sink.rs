@@ -41,6 +41,8 @@ pub struct SinkEncoder {
 pub struct Encoded<'a> {
     /// Key bytes.
     pub key: Option<&'a [u8]>,
+    /// The key without its window: it decides the partition, as with Kafka Streams' windowed keys.
+    pub own_key: Option<&'a [u8]>,
     /// Value bytes.
     pub value: Option<&'a [u8]>,
     /// Record time, ms.
@@ -102,9 +104,11 @@ impl SinkEncoder {
         };
         self.key_bytes.clear();
         let mut has_key = false;
+        let mut own_key_len = 0;
         if let Some(serializer) = &self.key {
             let key = (!row.key.is_empty()).then_some(row.key);
             has_key = serializer.serialize(key, &mut self.key_bytes).map_err(|e| refuse(e.to_string()))?;
+            own_key_len = self.key_bytes.len();
             if let (true, Some((start, end)), Some(window)) = (has_key, row.window, self.window) {
                 if window == WindowInfo::Session {
                     self.key_bytes.extend_from_slice(&end.to_be_bytes());
@@ -125,6 +129,7 @@ impl SinkEncoder {
         };
         Ok(Encoded {
             key: has_key.then_some(&self.key_bytes),
+            own_key: has_key.then(|| &self.key_bytes[..own_key_len]),
             value: has_value.then_some(&self.value_bytes),
             timestamp,
         })

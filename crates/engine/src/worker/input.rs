@@ -86,6 +86,11 @@ impl Input {
         self.next >= self.places.len()
     }
 
+    /// Whether there is something to take or to fetch.
+    pub fn has_more(&self) -> bool {
+        !self.is_empty() || self.reader.has_more()
+    }
+
     /// Whether reading has come to its set end.
     pub fn is_done(&self) -> bool {
         self.until.is_some_and(|end| self.position >= end)

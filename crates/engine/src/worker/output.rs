@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use commitlog::{BatchBuilder, EpochTx, LogError, Partition};
-use runtime::{Emitted, Output, RowError, SinkEncoder, partition_of};
+use runtime::{Emitted, Encoded, Output, RowError, SinkEncoder, partition_of};
 use types::Value;
 
 /// A batch is handed to the log when it has this many bytes.
@@ -51,19 +51,17 @@ impl TopicSink {
     pub fn push(
         partitions: &mut [(Arc<Partition>, BatchBuilder)],
         input_partition: u32,
-        timestamp: i64,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
+        record: &Encoded<'_>,
     ) -> usize {
         let count = partitions.len() as u32;
-        let place = match key {
+        let place = match record.own_key {
             _ if count == 1 => 0,
             Some(key) => partition_of(key, count),
             // Without key: where it came from, so that a replay after a crash does the same.
             None => input_partition % count,
         } as usize;
         let (_, builder) = &mut partitions[place];
-        builder.append(timestamp, key, value, &[]);
+        builder.append(record.timestamp, record.key, record.value, &[]);
         place
     }
 
@@ -121,13 +119,7 @@ impl Output for TaskOutput<'_> {
         match self.sink {
             Sink::Topic(sink) => match sink.encoder.encode(&row) {
                 Ok(record) => {
-                    TopicSink::push(
-                        &mut sink.partitions,
-                        self.partition,
-                        record.timestamp,
-                        record.key,
-                        record.value,
-                    );
+                    TopicSink::push(&mut sink.partitions, self.partition, &record);
                     self.statistics.produced.fetch_add(1, Ordering::Relaxed);
                     self.statistics.last_message_ms.store(record.timestamp, Ordering::Relaxed);
                 }

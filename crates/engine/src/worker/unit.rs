@@ -60,6 +60,11 @@ impl Unit {
         self.tasks.iter().any(|t| matches!(t.sink, Sink::Client(_)))
     }
 
+    /// Whether some input has something that was not taken.
+    pub fn has_more(&self) -> bool {
+        self.inputs.iter().any(Input::has_more)
+    }
+
     /// Nothing more will be read.
     pub fn is_stopped(&self) -> bool {
         self.tasks.iter().all(|t| {

@@ -1,0 +1,44 @@
+//! All files of `tests/scenarios`, each way in a test of its own.
+
+use std::path::{Path, PathBuf};
+
+use scenario::{Runner, Way, Ways};
+
+fn files() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios");
+    let only = std::env::var("SCENARIO").unwrap_or_default();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
+        .expect("the folder is part of the source")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "scenario"))
+        .filter(|path| path.to_string_lossy().contains(&only))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no scenario files");
+    files
+}
+
+fn check(way: Way) {
+    let mut out = Vec::new();
+    let summary = Runner { ways: Ways::only(way), server: None }
+        .run_files(&files(), &mut out)
+        .expect("a vector takes all");
+    let text = String::from_utf8_lossy(&out);
+    assert_eq!(summary.failed, 0, "\n{text}");
+}
+
+#[test]
+fn all_pass_with_one_partition() {
+    check(Way::One);
+}
+
+#[test]
+fn all_pass_with_many_partitions() {
+    check(Way::Many);
+}
+
+#[test]
+fn all_pass_when_killed_after_every_input() {
+    check(Way::Restore);
+}
