@@ -33,6 +33,14 @@ impl Typing<'_> {
                 .at(name.span)
                 .hint("table functions stand in the SELECT list"));
             }
+            Some(FunctionKind::Scalar) if star => {
+                return Err(PlanError::new(
+                    "bad_argument",
+                    format!("{}(*) is not allowed: * stands for all rows, as in COUNT(*)", name.text),
+                )
+                .at(name.span)
+                .hint("name the columns, separated by commas"));
+            }
             _ => {}
         }
         let first = self.scope.params.len();
