@@ -143,6 +143,17 @@ impl Planner<'_> {
             inherited_key =
                 FormatSpec { name: self.settings.key_format.clone(), delimiter: None, wrap_single: None };
         }
+        if query.root.layout.key.is_empty() {
+            if with.text("KEY_FORMAT")?.is_some_and(|name| !name.trim().eq_ignore_ascii_case("NONE")) {
+                return Err(PlanError::new(
+                    "bad_property",
+                    "a key format is given, but the result has no key",
+                )
+                .at(with.span("KEY_FORMAT"))
+                .hint("leave KEY_FORMAT out"));
+            }
+            inherited_key = FormatSpec { name: "NONE".into(), delimiter: None, wrap_single: None };
+        }
         let mut inherited_value = first.value_format.clone();
         if query.root.layout.value.len() != 1 {
             inherited_value.wrap_single = None;
@@ -163,6 +174,11 @@ impl Planner<'_> {
             return Err(
                 PlanError::new("bad_query", "the SELECT list has no columns").at(statement.query.span)
             );
+        }
+        if layout.value.is_empty() && statement.kind == SourceKind::Table {
+            return Err(PlanError::new("bad_query", "the SELECT list has no value columns")
+                .at(statement.query.span)
+                .hint("a row of a table that has only its key could not be told from a deleted one"));
         }
         let topic = with
             .text("KAFKA_TOPIC")?

@@ -172,6 +172,16 @@ impl Typing<'_> {
         inner
     }
 
+    /// The error for a name that no function has.
+    pub fn unknown_function(&self, name: &Ident) -> PlanError {
+        match self.library.scalar(&name.text, &[]) {
+            Err(error) => self.function_error(error, name),
+            Ok(_) => {
+                PlanError::new("unknown_function", format!("unknown function {}", name.text)).at(name.span)
+            }
+        }
+    }
+
     fn function_error(&self, error: FunctionError, name: &Ident) -> PlanError {
         let code = match &error {
             FunctionError::Unknown { .. } => "unknown_function",
