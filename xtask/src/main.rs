@@ -1,7 +1,6 @@
 //! Tasks of the project that are no part of the program: `cargo xtask conformance …`.
 
 mod conformance;
-mod record;
 
 use std::process::ExitCode;
 

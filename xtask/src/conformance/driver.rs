@@ -9,13 +9,12 @@ use plan::Settings;
 use plan::catalog::{Catalog, Source};
 use plan::statement::{PlannedInsert, PlannedPersistent, Planner};
 use plan::step::{Layout, SinkStep};
-use runtime::{Columns, Emitted, Row, compile};
+use runtime::{Columns, Emitted, Encoded, Row, SinkEncoder, compile};
 use sql::ast::{AlterSource, DropSource, SourceKind, Statement};
 use types::{Namespace, Value};
 
 use super::payload::TopicFormat;
 use super::running_query::RunningQuery;
-use crate::record::{EncodedRecord, RawRecord, SinkEncoder};
 
 /// A record in a topic.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,20 +29,10 @@ pub struct TopicRecord {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-impl TopicRecord {
-    fn raw(&self) -> RawRecord<'_> {
-        RawRecord {
-            key: self.key.as_deref(),
-            value: self.value.as_deref(),
-            timestamp: self.timestamp,
-            headers: &self.headers,
-        }
-    }
-}
-
-impl From<EncodedRecord> for TopicRecord {
-    fn from(record: EncodedRecord) -> Self {
-        let EncodedRecord { key, value, timestamp } = record;
+impl From<Encoded<'_>> for TopicRecord {
+    fn from(record: Encoded<'_>) -> Self {
+        let Encoded { key, value, timestamp } = record;
+        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
         Self { key, value, timestamp, headers: Vec::new() }
     }
 }
@@ -107,9 +96,9 @@ impl Driver {
     /// as Kafka Streams hands them on.
     pub fn feed(&mut self, query: usize, topic: &str, record: &TopicRecord) -> Result<()> {
         let query = &mut self.queries[query];
-        let emitted = query.process(topic, &record.raw())?;
+        let emitted = query.process(topic, record)?;
         let sink_topic = query.sink_topic.to_string();
-        let with_headers = |out| TopicRecord { headers: record.headers.clone(), ..TopicRecord::from(out) };
+        let with_headers = |out| TopicRecord { headers: record.headers.clone(), ..out };
         self.topics.entry(sink_topic).or_default().extend(emitted.into_iter().map(with_headers));
         Ok(())
     }
@@ -163,7 +152,7 @@ impl Driver {
             Statement::InsertValues(insert) => {
                 let planned = self.planner().insert_values(insert)?;
                 let record = inserted(&planned)?;
-                self.append(&planned.source.topic, record.into());
+                self.append(&planned.source.topic, record);
                 Ok(())
             }
             Statement::CreateType { name, type_name, if_not_exists } => {
@@ -306,7 +295,7 @@ struct New {
 }
 
 /// The record of INSERT INTO … VALUES.
-fn inserted(planned: &PlannedInsert) -> Result<EncodedRecord> {
+fn inserted(planned: &PlannedInsert) -> Result<TopicRecord> {
     let row =
         Row { key: &[], columns: Columns::Values(&[]), rowtime: 0, partition: 0, offset: 0, window: None };
     let compute = |exprs: &[plan::expr::Expr]| -> Result<Vec<Value>> {
@@ -330,7 +319,7 @@ fn inserted(planned: &PlannedInsert) -> Result<EncodedRecord> {
     };
     let timestamp = rowtime.first().and_then(Value::as_i64).unwrap_or(0);
     let emitted = Emitted { key: &key, window: None, value: Some(&value), timestamp };
-    Ok(SinkEncoder::new(&layout, &sink)?.encode(&emitted)?)
+    Ok(SinkEncoder::new(&sink, &layout)?.encode(&emitted)?.into())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod running_query;
 mod skip;
 mod test_functions;
 mod watchdog;
+mod windowed_key;
 
 use std::fs;
 use std::path::PathBuf;
