@@ -85,12 +85,7 @@ impl Typing<'_> {
 
     pub(super) fn compare(&self, op: CompareOp, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
         let typed = (self.beside(left, right)?, self.beside(right, left)?);
-        comparison(op, typed.0, typed.1).map_err(|e| {
-            if e.hint.is_some() {
-                return e;
-            }
-            e.hint(format!("in {} and {}", sql::format_expression(left), sql::format_expression(right)))
-        })
+        comparison(op, typed.0, typed.1).map_err(|e| named(e, left, right))
     }
 
     pub(super) fn between(
@@ -101,9 +96,11 @@ impl Typing<'_> {
         negated: bool,
     ) -> Result<Expr> {
         let value = self.expr(expr)?;
-        let low = comparison(CompareOp::GreaterEqual, value.clone(), self.beside(low, expr)?)?;
-        let high = comparison(CompareOp::LessEqual, value, self.beside(high, expr)?)?;
-        let both = boolean(ExprKind::Logical(LogicalOp::And, Box::new(low), Box::new(high)));
+        let from = comparison(CompareOp::GreaterEqual, value.clone(), self.beside(low, expr)?)
+            .map_err(|e| named(e, expr, low))?;
+        let to = comparison(CompareOp::LessEqual, value, self.beside(high, expr)?)
+            .map_err(|e| named(e, expr, high))?;
+        let both = boolean(ExprKind::Logical(LogicalOp::And, Box::new(from), Box::new(to)));
         Ok(if negated { boolean(ExprKind::Not(Box::new(both))) } else { both })
     }
 
@@ -212,6 +209,16 @@ fn as_decimal(expr: Expr, precision: u8, scale: u8) -> Expr {
         return expr;
     }
     Expr { kind: ExprKind::Cast(Box::new(expr)), data_type: Some(DataType::Decimal { precision, scale }) }
+}
+
+/// The error of a comparison, telling what was compared.
+fn named(error: PlanError, left: &ast::Expr, right: &ast::Expr) -> PlanError {
+    if error.code != "not_comparable" {
+        return error;
+    }
+    let compared = format!("{} and {}", sql::format_expression(left), sql::format_expression(right));
+    let message = format!("cannot compare {compared}: {}", error.message);
+    PlanError { message, ..error }.hint("CAST one side to the other's type")
 }
 
 /// A comparison of two typed operands; text literals are read as DATE, TIME, TIMESTAMP or BYTES where the
