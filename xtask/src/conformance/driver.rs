@@ -7,11 +7,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use functions::Library;
 use plan::Settings;
 use plan::catalog::{Catalog, Source};
+use plan::query::Purpose;
 use plan::statement::{PlannedInsert, PlannedPersistent, Planner};
 use plan::step::{Layout, SinkStep};
 use runtime::{Columns, Emitted, Encoded, Row, SinkEncoder, compile};
-use sql::ast::{AlterSource, DropSource, SourceKind, Statement};
-use types::{Namespace, Value};
+use sql::ast::{AlterSource, DropSource, Query, SourceKind, Statement};
+use types::{DataType, Namespace, Value};
 
 use super::payload::TopicFormat;
 use super::running_query::RunningQuery;
@@ -36,6 +37,9 @@ impl From<Encoded<'_>> for TopicRecord {
         Self { key, value, timestamp, headers: Vec::new() }
     }
 }
+
+/// Name and type.
+pub type ResultColumn = (Arc<str>, DataType);
 
 /// A server without network, disk and clock.
 pub struct Driver {
@@ -109,6 +113,27 @@ impl Driver {
             self.run_statement(&parsed.statement, &parsed.text)?;
         }
         Ok(())
+    }
+
+    /// Runs a parsed statement.
+    pub fn run_parsed(&mut self, parsed: &sql::Parsed) -> Result<()> {
+        self.run_statement(&parsed.statement, &parsed.text)
+    }
+
+    /// Plans a SELECT as the engine would answer it, and returns its columns.
+    pub fn plan_select(&self, query: &Query) -> Result<Vec<ResultColumn>> {
+        let planner = self.planner();
+        let column = |name: &Arc<str>, data_type: &DataType| (name.clone(), data_type.clone());
+        if query.emit.is_none() && plan::pull::is_simple(query) {
+            let source = planner.source(&query.from.source.name)?;
+            if source.kind == SourceKind::Table {
+                let pull = planner.pull(query)?;
+                let type_of = |e: &plan::expr::Expr| e.data_type.clone().unwrap_or(DataType::String);
+                return Ok(pull.columns.iter().map(|c| column(&c.name, &type_of(&c.expr))).collect());
+            }
+        }
+        let layout = planner.query(query, Purpose::Transient)?.root.layout;
+        Ok(layout.value.iter().map(|(name, data_type)| column(name, data_type)).collect())
     }
 
     fn planner(&self) -> Planner<'_> {
