@@ -83,9 +83,17 @@ impl<'a> QueryPlanner<'a> {
         let mut relation = self.relation(query)?;
         let mut items = self.expand_select(query, &relation)?;
         self.check_functions(query, &items, &relation)?;
-        let grouped = !query.group_by.is_empty();
+        let mut grouped = !query.group_by.is_empty();
         let aggregates = items.iter().any(|i| self.has_kind(&i.expr, FunctionKind::Aggregate))
             || query.having.as_ref().is_some_and(|h| self.has_kind(h, FunctionKind::Aggregate));
+        // A push query may count all rows: they are one group.
+        let one_group;
+        let mut query = query;
+        if aggregates && !grouped && self.purpose == Purpose::Transient {
+            let kind = Ast::Literal(ast::Literal::Integer(0));
+            one_group = ast::Query { group_by: vec![ast::Expr { kind, span: query.span }], ..query.clone() };
+            (query, grouped) = (&one_group, true);
+        }
         self.check_clauses(query, grouped, aggregates)?;
 
         if let Some(filter) = &query.filter {

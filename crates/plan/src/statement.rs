@@ -127,6 +127,7 @@ impl Planner<'_> {
             &statement.properties,
             &["QUERY_ID", "KEY", "WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR"],
         )?;
+        check_unlimited(&statement.query)?;
         let query = self.query(&statement.query, Purpose::Persistent)?;
         if query.root.output != statement.kind {
             let (is, not) = match statement.kind {
@@ -217,6 +218,7 @@ impl Planner<'_> {
                 .hint("INSERT INTO … SELECT writes to a stream"));
         }
         check_writable(&target, &statement.target)?;
+        check_unlimited(&statement.query)?;
         let query = self.query(&statement.query, Purpose::Persistent)?;
         if query.root.output == SourceKind::Table {
             return Err(PlanError::new(
@@ -494,6 +496,16 @@ fn check_source(source: &Source, with: &With<'_>) -> Result<()> {
             .at(with.span("WRAP_SINGLE_VALUE")));
     }
     Ok(())
+}
+
+/// A query that goes on for ever has no LIMIT.
+fn check_unlimited(query: &ast::Query) -> Result<()> {
+    match query.limit {
+        Some(_) => Err(PlanError::new("bad_query", "a persistent query cannot have LIMIT")
+            .at(query.span)
+            .hint("LIMIT is for queries whose rows go to a client")),
+        None => Ok(()),
+    }
 }
 
 fn topic_spec(with: &With<'_>) -> Result<TopicSpec> {

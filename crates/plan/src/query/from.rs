@@ -257,7 +257,11 @@ impl QueryPlanner<'_> {
         if !matches!(join.kind, JoinKind::Inner | JoinKind::Left) {
             return Err(PlanError::new("bad_join", "a foreign-key join is INNER or LEFT").at(join.span));
         }
-        check_windows(join, left.step.layout.window, right.step.layout.window)?;
+        if left.step.layout.window.is_some() || right.step.layout.window.is_some() {
+            return Err(PlanError::new("bad_join", "a windowed table cannot be joined by a foreign key")
+                .at(join.span)
+                .hint("windowed tables are joined on their keys, which have the same windows"));
+        }
         let foreign_key = self.typing(&left.scope).expr(&left_on)?;
         let right_type = self.typing(&right.scope).expr(&right_on)?;
         if foreign_key.data_type != right_type.data_type {
@@ -384,8 +388,8 @@ pub(super) fn column(alias: &str, name: &Arc<str>) -> ast::Expr {
     }
 }
 
-/// All columns that a query with joins names; with PARTITION BY and `*` also the pseudo columns, which
-/// ksqlDB then treats as ordinary ones.
+/// All columns that a query with joins names; `*` has the window bounds of its sources too, and with PARTITION BY
+/// the pseudo columns, which ksqlDB then treats as ordinary ones.
 fn needed_columns(query: &ast::Query, everything: &Scope) -> Vec<ScopeColumn> {
     let mut needed: Vec<ScopeColumn> = Vec::new();
     let mut add = |column: &ScopeColumn| {
@@ -397,7 +401,10 @@ fn needed_columns(query: &ast::Query, everything: &Scope) -> Vec<ScopeColumn> {
         if let ast::SelectItem::All { source, .. } = item {
             let all =
                 everything.columns.iter().filter(|c| source.as_ref().is_none_or(|s| s.text == c.source));
-            all.filter(|c| !c.is_pseudo || !query.partition_by.is_empty()).for_each(&mut add);
+            let is_shown = |c: &&ScopeColumn| {
+                !c.is_pseudo || WINDOW_COLUMNS.contains(&&*c.name) || !query.partition_by.is_empty()
+            };
+            all.filter(is_shown).for_each(&mut add);
         }
     }
     let clauses = walk::select_exprs(&query.select)

@@ -8,8 +8,7 @@ use types::{DataType, Namespace};
 use super::from::column;
 use super::{Purpose, QueryPlanner, Relation, SelectColumn};
 use crate::error::{PlanError, Result};
-use crate::expr::ColumnRef;
-use crate::scope::{Scope, ScopeColumn, is_reserved_column, unknown_source};
+use crate::scope::{Scope, ScopeColumn, WINDOW_COLUMNS, is_reserved_column, unknown_source};
 use crate::walk;
 
 impl QueryPlanner<'_> {
@@ -80,10 +79,10 @@ impl QueryPlanner<'_> {
             query.partition_by.iter().map(|e| walk::canonical(e, &relation.scope)).collect();
         let is_key = |c: &ScopeColumn| new_key.contains(&column(&c.source, &c.name));
         let wanted = |c: &&ScopeColumn| {
-            let is_window = matches!(c.column, ColumnRef::WindowStart | ColumnRef::WindowEnd);
+            let is_window = WINDOW_COLUMNS.contains(&&*c.name);
+            let bounds_too = self.purpose == Purpose::Transient || relation.is_join();
             let pseudo_too = relation.is_join() && !query.partition_by.is_empty();
-            let is_shown =
-                !c.is_pseudo || pseudo_too || is_key(c) || (is_window && self.purpose == Purpose::Transient);
+            let is_shown = !c.is_pseudo || pseudo_too || is_key(c) || (is_window && bounds_too);
             source.is_none_or(|s| s.text == c.source) && is_shown
         };
         let mut columns: Vec<&ScopeColumn> = relation.scope.columns.iter().filter(wanted).collect();
