@@ -1,13 +1,12 @@
 //! Tasks of the project that are no part of the program: `cargo xtask conformance …`.
 
 mod conformance;
-mod record;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--refusals] [--with-scale] [--threads N] \
+const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--refusals] [--with-scale] [--threads N] [--rest-plan] \
                      [--list-passed FILE] [--baseline FILE]";
 
 fn main() -> Result<ExitCode> {
@@ -30,6 +29,7 @@ fn conformance_options(mut args: impl Iterator<Item = String>) -> Result<conform
             "--filter" => options.filter = Some(value()?),
             "--verbose" => options.verbose = true,
             "--refusals" => options.refusals = true,
+            "--rest-plan" => options.rest_plan = true,
             "--with-scale" => options.with_scale = true,
             "--threads" => options.threads = value()?.parse().context("--threads takes a number")?,
             "--list-passed" => options.list_passed = Some(value()?.into()),

@@ -7,7 +7,7 @@ use crate::signature::{Resolved, Signature, choose};
 
 type BuildScalar = Arc<dyn Fn(&mut Resolved) -> Result<ScalarCode, FunctionError> + Send + Sync>;
 type BuildAggregate = Arc<dyn Fn(&Resolved, &Limits) -> Result<AggregateCall, FunctionError> + Send + Sync>;
-type BuildTable = Arc<dyn Fn(&Resolved) -> TableCode + Send + Sync>;
+type BuildTable = Arc<dyn Fn(&mut Resolved) -> TableCode + Send + Sync>;
 
 /// Bounds that users set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,9 +117,18 @@ impl Table {
         self.add(signature, Arc::new(move |_| Arc::clone(&code)))
     }
 
+    /// Adds an overload whose code or type of rows depends on the types or the literals of the call.
+    pub fn overload_with(
+        self,
+        signature: &str,
+        build: impl Fn(&mut Resolved) -> TableCode + Send + Sync + 'static,
+    ) -> Self {
+        self.add(signature, Arc::new(build))
+    }
+
     pub(crate) fn call(&self, args: &[ArgType<'_>]) -> Result<TableCall, FunctionError> {
-        let (build, resolved) = self.choose(args)?;
-        let code = build(&resolved);
+        let (build, mut resolved) = self.choose(args)?;
+        let code = build(&mut resolved);
         Ok(TableCall { params: resolved.row_params(), returns: resolved.returns, code })
     }
 }

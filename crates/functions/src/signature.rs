@@ -141,12 +141,19 @@ impl Signature {
             }
         }
         let patterns = (0..args.len()).map(|at| self.pattern(at, args.len()));
-        let params: Vec<_> =
+        let mut params: Vec<_> =
             patterns.clone().zip(args).map(|(p, arg)| param_type(p, arg, &bindings)).collect();
-        let decimal = params.iter().find_map(|param| match param {
+        let known = params.iter().zip(args).filter(|(_, arg)| !matches!(arg, ArgType::Null));
+        let decimal = known.into_iter().find_map(|(param, _)| match param {
             ParamType::Value(data_type) => decimal_within(data_type),
             _ => None,
         });
+        // A NULL has no precision of its own: it takes that of the others.
+        for ((param, pattern), arg) in params.iter_mut().zip(patterns.clone()).zip(args) {
+            if matches!(arg, ArgType::Null) && has_decimal(pattern) {
+                *param = ParamType::Value(substitute(pattern, &bindings, decimal.as_ref()));
+            }
+        }
         Ok(Resolved {
             returns: substitute(&self.returns, &bindings, decimal.as_ref()),
             is_literal: patterns.map(|p| matches!(p, Pattern::Literal(_))).collect(),
@@ -326,7 +333,19 @@ fn decimal_within(data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::Decimal { .. } => Some(data_type.clone()),
         DataType::Array(item) => decimal_within(item),
+        DataType::Map(key, value) => decimal_within(value).or_else(|| decimal_within(key)),
+        DataType::Struct(fields) => fields.iter().find_map(|field| decimal_within(&field.data_type)),
         _ => None,
+    }
+}
+
+fn has_decimal(pattern: &Pattern) -> bool {
+    match pattern {
+        Pattern::Decimal => true,
+        Pattern::Array(item) | Pattern::Literal(item) => has_decimal(item),
+        Pattern::Map(key, value) => has_decimal(key) || has_decimal(value),
+        Pattern::Struct(fields) => fields.iter().any(|(_, pattern)| has_decimal(pattern)),
+        _ => false,
     }
 }
 
@@ -387,8 +406,9 @@ fn param_type(pattern: &Pattern, arg: &ArgType<'_>, bindings: &Bindings) -> Para
         (Pattern::Decimal, ArgType::Value(data_type, _)) => {
             ParamType::Value(decimal_of(data_type).unwrap_or_else(|| data_type.clone()))
         }
-        (Pattern::Array(item), ArgType::Value(data_type @ DataType::Array(_), _))
-            if **item == Pattern::Decimal =>
+        // Items are not cast: a DECIMAL among them keeps the precision and scale it has.
+        (Pattern::Array(_) | Pattern::Map(..) | Pattern::Struct(_), ArgType::Value(data_type, _))
+            if has_decimal(pattern) =>
         {
             ParamType::Value(data_type.clone())
         }
@@ -576,6 +596,23 @@ mod tests {
         let (_, resolved) = resolve(&["(ARRAY<T>, S, LAMBDA(S, T)=>S) → S"], &args).unwrap();
         assert_eq!(resolved.params[1], ParamType::Value(BigInt));
         assert_eq!(resolved.returns, BigInt);
+    }
+
+    #[test]
+    fn null_takes_the_decimal_of_the_others() {
+        let decimal = DataType::Decimal { precision: 9, scale: 3 };
+        let args = [ArgType::Null, value(decimal.clone())];
+        let (_, resolved) = resolve(&["(DECIMAL, DECIMAL...) → DECIMAL"], &args).unwrap();
+        assert_eq!(resolved.params, vec![ParamType::Value(decimal.clone()); 2]);
+        assert_eq!(resolved.returns, decimal);
+    }
+
+    #[test]
+    fn decimal_within_a_map_keeps_its_digits() {
+        let map = DataType::map(DataType::String, DataType::Decimal { precision: 20, scale: 10 });
+        let (_, resolved) = resolve(&["(MAP<STRING, DECIMAL>) → DECIMAL"], &[value(map.clone())]).unwrap();
+        assert_eq!(resolved.params, [ParamType::Value(map)]);
+        assert_eq!(resolved.returns, DataType::Decimal { precision: 20, scale: 10 });
     }
 
     #[test]

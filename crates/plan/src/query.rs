@@ -18,7 +18,7 @@ use sql::ast::{self, Emit, ExprKind as Ast};
 use crate::catalog::{Catalog, Source};
 use crate::error::{PlanError, Result};
 use crate::expr::{ColumnRef, Expr};
-use crate::scope::{Scope, ScopeColumn};
+use crate::scope::{Scope, ScopeColumn, WINDOW_COLUMNS};
 use crate::settings::Settings;
 use crate::step::{Layout, SourceKind, Step, StepKind, WindowSpec};
 use crate::typing::Typing;
@@ -82,9 +82,18 @@ impl<'a> QueryPlanner<'a> {
     pub fn plan(&self, query: &ast::Query) -> Result<PlannedQuery> {
         let mut relation = self.relation(query)?;
         let mut items = self.expand_select(query, &relation)?;
-        let grouped = !query.group_by.is_empty();
+        self.check_functions(query, &items, &relation)?;
+        let mut grouped = !query.group_by.is_empty();
         let aggregates = items.iter().any(|i| self.has_kind(&i.expr, FunctionKind::Aggregate))
             || query.having.as_ref().is_some_and(|h| self.has_kind(h, FunctionKind::Aggregate));
+        // A push query may count all rows: they are one group.
+        let one_group;
+        let mut query = query;
+        if aggregates && !grouped && self.purpose == Purpose::Transient {
+            let kind = Ast::Literal(ast::Literal::Integer(0));
+            one_group = ast::Query { group_by: vec![ast::Expr { kind, span: query.span }], ..query.clone() };
+            (query, grouped) = (&one_group, true);
+        }
         self.check_clauses(query, grouped, aggregates)?;
 
         if let Some(filter) = &query.filter {
@@ -117,6 +126,26 @@ impl<'a> QueryPlanner<'a> {
             !found
         });
         found
+    }
+
+    /// A misspelt function is told before a clause that is missing without it.
+    fn check_functions(&self, query: &ast::Query, items: &[SelectColumn], relation: &Relation) -> Result<()> {
+        for expr in items.iter().map(|item| &item.expr).chain(&query.having) {
+            let mut unknown = None;
+            walk::visit(expr, &mut |e| {
+                if let Ast::Call { name, .. } = &e.kind
+                    && self.library.kind(&name.text).is_none()
+                    && !WINDOW_COLUMNS.contains(&&*name.text)
+                {
+                    unknown.get_or_insert(name);
+                }
+                true
+            });
+            if let Some(name) = unknown {
+                return Err(self.typing(&relation.scope).unknown_function(name));
+            }
+        }
+        Ok(())
     }
 
     fn check_clauses(&self, query: &ast::Query, grouped: bool, aggregates: bool) -> Result<()> {

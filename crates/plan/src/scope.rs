@@ -91,6 +91,9 @@ impl Scope {
             .collect();
         let error = PlanError::new("unknown_column", format!("column \"{}\" cannot be resolved", name.text))
             .at(name.span);
+        if WINDOW_COLUMNS.contains(&&*name.text) {
+            return error.hint("window bounds are known in a windowed source, and in the SELECT list of a GROUP BY with WINDOW");
+        }
         let declared: Vec<&str> = near.iter().filter(|n| !is_reserved_column(n)).copied().take(12).collect();
         match crate::nearest(&name.text, &near) {
             Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),

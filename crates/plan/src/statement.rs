@@ -127,6 +127,7 @@ impl Planner<'_> {
             &statement.properties,
             &["QUERY_ID", "KEY", "WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR"],
         )?;
+        check_unlimited(&statement.query)?;
         let query = self.query(&statement.query, Purpose::Persistent)?;
         if query.root.output != statement.kind {
             let (is, not) = match statement.kind {
@@ -142,6 +143,17 @@ impl Planner<'_> {
         if inherited_key.name == "NONE" && !query.root.layout.key.is_empty() {
             inherited_key =
                 FormatSpec { name: self.settings.key_format.clone(), delimiter: None, wrap_single: None };
+        }
+        if query.root.layout.key.is_empty() {
+            if with.text("KEY_FORMAT")?.is_some_and(|name| !name.trim().eq_ignore_ascii_case("NONE")) {
+                return Err(PlanError::new(
+                    "bad_property",
+                    "a key format is given, but the result has no key",
+                )
+                .at(with.span("KEY_FORMAT"))
+                .hint("leave KEY_FORMAT out"));
+            }
+            inherited_key = FormatSpec { name: "NONE".into(), delimiter: None, wrap_single: None };
         }
         let mut inherited_value = first.value_format.clone();
         if query.root.layout.value.len() != 1 {
@@ -163,6 +175,11 @@ impl Planner<'_> {
             return Err(
                 PlanError::new("bad_query", "the SELECT list has no columns").at(statement.query.span)
             );
+        }
+        if layout.value.is_empty() && statement.kind == SourceKind::Table {
+            return Err(PlanError::new("bad_query", "the SELECT list has no value columns")
+                .at(statement.query.span)
+                .hint("a row of a table that has only its key could not be told from a deleted one"));
         }
         let topic = with
             .text("KAFKA_TOPIC")?
@@ -201,6 +218,7 @@ impl Planner<'_> {
                 .hint("INSERT INTO … SELECT writes to a stream"));
         }
         check_writable(&target, &statement.target)?;
+        check_unlimited(&statement.query)?;
         let query = self.query(&statement.query, Purpose::Persistent)?;
         if query.root.output == SourceKind::Table {
             return Err(PlanError::new(
@@ -478,6 +496,16 @@ fn check_source(source: &Source, with: &With<'_>) -> Result<()> {
             .at(with.span("WRAP_SINGLE_VALUE")));
     }
     Ok(())
+}
+
+/// A query that goes on for ever has no LIMIT.
+fn check_unlimited(query: &ast::Query) -> Result<()> {
+    match query.limit {
+        Some(_) => Err(PlanError::new("bad_query", "a persistent query cannot have LIMIT")
+            .at(query.span)
+            .hint("LIMIT is for queries whose rows go to a client")),
+        None => Ok(()),
+    }
 }
 
 fn topic_spec(with: &With<'_>) -> Result<TopicSpec> {

@@ -13,6 +13,7 @@ mod node;
 mod tests;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use plan::expr::Expr;
 use types::{EvalError, Value};
@@ -100,14 +101,32 @@ pub fn compile(expr: &Expr) -> Compiled {
 }
 
 impl Compiled {
-    /// Computes the value for a row.
+    /// Computes the value for a row. An item of an ARRAY, MAP or STRUCT that fails, and a CAST, is NULL.
     pub fn eval(&self, row: &Row<'_>) -> Result<Value, EvalError> {
-        Ok(self.node.get(&Scope { row, params: &[] })?.into_owned())
+        self.eval_noting(row, &Cell::new(None))
     }
 
     /// Computes a predicate for a row; NULL is false.
     pub fn test(&self, row: &Row<'_>) -> Result<bool, EvalError> {
-        Ok(self.node.truth(&Scope { row, params: &[] })?.unwrap_or(false))
+        self.test_noting(row, &Cell::new(None))
+    }
+
+    /// As `eval`; the first failure that only a part of the value was lost by is left in `part_failure`.
+    pub(crate) fn eval_noting(
+        &self,
+        row: &Row<'_>,
+        part_failure: &Cell<Option<EvalError>>,
+    ) -> Result<Value, EvalError> {
+        Ok(self.node.get(&Scope { row, params: &[], part_failure })?.into_owned())
+    }
+
+    /// As `test`; the first failure that became a NULL is left in `part_failure`.
+    pub(crate) fn test_noting(
+        &self,
+        row: &Row<'_>,
+        part_failure: &Cell<Option<EvalError>>,
+    ) -> Result<bool, EvalError> {
+        Ok(self.node.truth(&Scope { row, params: &[], part_failure })?.unwrap_or(false))
     }
 
     /// Returns whether anything but the key is read: value columns or the record's time and place.

@@ -19,6 +19,8 @@ mod table_rows;
 mod table_table_join;
 mod window_aggregate;
 
+use std::cell::Cell;
+
 use state::Logged;
 use types::{EvalError, Value};
 
@@ -190,7 +192,38 @@ impl<'a, 'b> Downstream<'a, 'b> {
         row: &Row<'_>,
         change: &Change<'_>,
     ) -> Value {
-        self.value_of(step, expr.eval(row), change)
+        let part_failure = Cell::new(None);
+        let result = expr.eval_noting(row, &part_failure);
+        self.tell_part_failure(step, &part_failure, change);
+        self.value_of(step, result, change)
+    }
+
+    /// Computes a predicate; a failure is reported and is false.
+    pub(crate) fn test(
+        &mut self,
+        step: &'static str,
+        predicate: &Compiled,
+        row: &Row<'_>,
+        change: &Change<'_>,
+    ) -> bool {
+        let part_failure = Cell::new(None);
+        let result = predicate.test_noting(row, &part_failure);
+        self.tell_part_failure(step, &part_failure, change);
+        result.unwrap_or_else(|error| {
+            self.lost(ErrorReason::Expression, step, &error.0, change);
+            false
+        })
+    }
+
+    fn tell_part_failure(
+        &mut self,
+        step: &'static str,
+        failure: &Cell<Option<EvalError>>,
+        change: &Change<'_>,
+    ) {
+        if let Some(error) = failure.take() {
+            self.lost(ErrorReason::Expression, step, &error.0, change);
+        }
     }
 
     /// The value of a result; a failure is reported and gives NULL.

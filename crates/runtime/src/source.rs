@@ -271,7 +271,13 @@ fn header(key: &[u8], value: Option<&[u8]>) -> Value {
 
 /// Format properties of a plan as the formats take them.
 pub fn properties(format: &FormatSpec, is_key: bool) -> Properties {
-    Properties { delimiter: format.delimiter.clone(), wrap_single_value: format.wrap_single, is_key }
+    // Plans have the delimiter itself, formats take it as it is written in a statement.
+    let delimiter = format.delimiter.as_deref().map(|delimiter| match delimiter {
+        " " => "SPACE".to_owned(),
+        "\t" => "TAB".to_owned(),
+        other => other.to_owned(),
+    });
+    Properties { delimiter, wrap_single_value: format.wrap_single, is_key }
 }
 
 fn value_decoder(

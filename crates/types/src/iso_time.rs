@@ -49,7 +49,7 @@ pub fn parse_iso_timestamp(text: &str) -> Option<i64> {
             return None;
         }
         if !reader.0.is_empty() {
-            time_ms = reader.time()?;
+            time_ms = reader.time_or_midnight()?;
             offset_s = reader.offset()?;
         }
     }
@@ -137,12 +137,17 @@ impl Reader<'_> {
     }
 
     fn time(&mut self) -> Option<i64> {
+        self.time_or_midnight().filter(|&ms| ms < DAY_MS)
+    }
+
+    /// As `time`, or 24:00, the end of the day.
+    fn time_or_midnight(&mut self) -> Option<i64> {
         let hour = self.digits(2, 2)?;
         let minute = if self.eat(b':') { self.digits(2, 2)? } else { 0 };
         let second = if self.eat(b':') { self.digits(2, 2)? } else { 0 };
         let ms = if self.eat(b'.') { self.fraction_ms()? } else { 0 };
-        let valid = hour < 24 && minute < 60 && second < 60;
-        valid.then_some(((hour * 60 + minute) * 60 + second) * 1000 + ms)
+        let time_ms = ((hour * 60 + minute) * 60 + second) * 1000 + ms;
+        (time_ms <= DAY_MS && minute < 60 && second < 60).then_some(time_ms)
     }
 
     /// 1 to 9 digits; what is finer than a millisecond is cut off.

@@ -28,6 +28,8 @@ pub struct Case {
     pub inputs: Vec<Record>,
     /// Expected in topics.
     pub outputs: Vec<Record>,
+    /// Expected of the statements one by one, in cases of the REST interface.
+    pub responses: Vec<Value>,
     /// What has to fail, if something has to.
     pub expected_error: Option<Value>,
     /// Expected of the catalog and the topics.
@@ -153,7 +155,8 @@ fn case(file: &str, name: String, test: &Value) -> Result<Case> {
         topics: list("topics").to_vec(),
         inputs: list("inputs").iter().map(record).collect::<Result<_>>()?,
         outputs: list("outputs").iter().map(record).collect::<Result<_>>()?,
-        expected_error: optional("expectedException"),
+        responses: list("responses").to_vec(),
+        expected_error: optional("expectedException").or_else(|| optional("expectedError")),
         post: optional("post"),
         enabled: test["enabled"] != Value::Bool(false),
     })

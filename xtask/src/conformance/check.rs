@@ -7,10 +7,9 @@ use anyhow::{Context, Result, anyhow};
 use functions::Library;
 use plan::Settings;
 use plan::catalog::Source;
-use plan::statement::Planner;
 use plan::step::{FormatSpec, WindowInfo};
 use serde_json::Value as Json;
-use sql::ast::SourceKind;
+use sql::ast::{ColumnConstraint, SourceKind};
 use types::{Column, Namespace, Schema, bytes_to_base64};
 
 use super::case::{Case, Record};
@@ -252,12 +251,19 @@ fn source_is(source: &Arc<Source>, expected: &Json, driver: &Driver) -> Result<(
     format_is(&source.value_format, None, &expected["valueFormat"], "value format")
 }
 
+/// The schema as the case shows it; unlike one that is declared it can have columns like ROWTIME.
 fn schema(text: &str, driver: &Driver) -> Result<Schema> {
-    let columns = sql::parse_columns(text)?;
-    let is_table = columns.iter().any(|column| column.constraint == sql::ast::ColumnConstraint::PrimaryKey);
-    let kind = if is_table { SourceKind::Table } else { SourceKind::Stream };
-    let (library, settings) = (functions::library(), Settings::default());
-    Ok(Planner { catalog: driver.catalog(), library, settings: &settings }.columns(&columns, kind)?)
+    let columns = sql::parse_columns(text)?.into_iter().map(|column| {
+        let namespace = match column.constraint {
+            ColumnConstraint::Key | ColumnConstraint::PrimaryKey => Namespace::Key,
+            ColumnConstraint::None => Namespace::Value,
+            ColumnConstraint::Headers => Namespace::Header(None),
+            ColumnConstraint::Header(name) => Namespace::Header(Some(name.into())),
+        };
+        let data_type = plan::typing::resolve_type(driver.catalog(), &column.type_name)?;
+        Ok(Column { name: column.name.text, data_type, namespace })
+    });
+    Ok(Schema { columns: columns.collect::<Result<_>>()? })
 }
 
 /// The format is a name, or an object that for keys also tells the window.

@@ -7,15 +7,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use functions::Library;
 use plan::Settings;
 use plan::catalog::{Catalog, Source};
+use plan::query::Purpose;
 use plan::statement::{PlannedInsert, PlannedPersistent, Planner};
 use plan::step::{Layout, SinkStep};
-use runtime::{Columns, Emitted, Row, compile};
-use sql::ast::{AlterSource, DropSource, SourceKind, Statement};
-use types::{Namespace, Value};
+use runtime::{Columns, Emitted, Encoded, Row, SinkEncoder, compile};
+use sql::ast::{AlterSource, DropSource, Query, SourceKind, Statement};
+use types::{DataType, Namespace, Value};
 
 use super::payload::TopicFormat;
 use super::running_query::RunningQuery;
-use crate::record::{EncodedRecord, RawRecord, SinkEncoder};
 
 /// A record in a topic.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,23 +30,16 @@ pub struct TopicRecord {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-impl TopicRecord {
-    fn raw(&self) -> RawRecord<'_> {
-        RawRecord {
-            key: self.key.as_deref(),
-            value: self.value.as_deref(),
-            timestamp: self.timestamp,
-            headers: &self.headers,
-        }
-    }
-}
-
-impl From<EncodedRecord> for TopicRecord {
-    fn from(record: EncodedRecord) -> Self {
-        let EncodedRecord { key, value, timestamp } = record;
+impl From<Encoded<'_>> for TopicRecord {
+    fn from(record: Encoded<'_>) -> Self {
+        let Encoded { key, value, timestamp, .. } = record;
+        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
         Self { key, value, timestamp, headers: Vec::new() }
     }
 }
+
+/// Name and type.
+pub type ResultColumn = (Arc<str>, DataType);
 
 /// A server without network, disk and clock.
 pub struct Driver {
@@ -107,9 +100,9 @@ impl Driver {
     /// as Kafka Streams hands them on.
     pub fn feed(&mut self, query: usize, topic: &str, record: &TopicRecord) -> Result<()> {
         let query = &mut self.queries[query];
-        let emitted = query.process(topic, &record.raw())?;
+        let emitted = query.process(topic, record)?;
         let sink_topic = query.sink_topic.to_string();
-        let with_headers = |out| TopicRecord { headers: record.headers.clone(), ..TopicRecord::from(out) };
+        let with_headers = |out| TopicRecord { headers: record.headers.clone(), ..out };
         self.topics.entry(sink_topic).or_default().extend(emitted.into_iter().map(with_headers));
         Ok(())
     }
@@ -120,6 +113,27 @@ impl Driver {
             self.run_statement(&parsed.statement, &parsed.text)?;
         }
         Ok(())
+    }
+
+    /// Runs a parsed statement.
+    pub fn run_parsed(&mut self, parsed: &sql::Parsed) -> Result<()> {
+        self.run_statement(&parsed.statement, &parsed.text)
+    }
+
+    /// Plans a SELECT as the engine would answer it, and returns its columns.
+    pub fn plan_select(&self, query: &Query) -> Result<Vec<ResultColumn>> {
+        let planner = self.planner();
+        let column = |name: &Arc<str>, data_type: &DataType| (name.clone(), data_type.clone());
+        if query.emit.is_none() && plan::pull::is_simple(query) {
+            let source = planner.source(&query.from.source.name)?;
+            if source.kind == SourceKind::Table {
+                let pull = planner.pull(query)?;
+                let type_of = |e: &plan::expr::Expr| e.data_type.clone().unwrap_or(DataType::String);
+                return Ok(pull.columns.iter().map(|c| column(&c.name, &type_of(&c.expr))).collect());
+            }
+        }
+        let layout = planner.query(query, Purpose::Transient)?.root.layout;
+        Ok(layout.value.iter().map(|(name, data_type)| column(name, data_type)).collect())
     }
 
     fn planner(&self) -> Planner<'_> {
@@ -163,7 +177,7 @@ impl Driver {
             Statement::InsertValues(insert) => {
                 let planned = self.planner().insert_values(insert)?;
                 let record = inserted(&planned)?;
-                self.append(&planned.source.topic, record.into());
+                self.append(&planned.source.topic, record);
                 Ok(())
             }
             Statement::CreateType { name, type_name, if_not_exists } => {
@@ -306,7 +320,7 @@ struct New {
 }
 
 /// The record of INSERT INTO … VALUES.
-fn inserted(planned: &PlannedInsert) -> Result<EncodedRecord> {
+fn inserted(planned: &PlannedInsert) -> Result<TopicRecord> {
     let row =
         Row { key: &[], columns: Columns::Values(&[]), rowtime: 0, partition: 0, offset: 0, window: None };
     let compute = |exprs: &[plan::expr::Expr]| -> Result<Vec<Value>> {
@@ -330,7 +344,7 @@ fn inserted(planned: &PlannedInsert) -> Result<EncodedRecord> {
     };
     let timestamp = rowtime.first().and_then(Value::as_i64).unwrap_or(0);
     let emitted = Emitted { key: &key, window: None, value: Some(&value), timestamp };
-    Ok(SinkEncoder::new(&layout, &sink)?.encode(&emitted)?)
+    Ok(SinkEncoder::new(&sink, &layout)?.encode(&emitted)?.into())
 }
 
 #[cfg(test)]

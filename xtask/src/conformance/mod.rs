@@ -9,10 +9,12 @@ mod driver;
 mod json_comments;
 mod payload;
 mod report;
+mod rest_plan;
 mod running_query;
 mod skip;
 mod test_functions;
 mod watchdog;
+mod windowed_key;
 
 use std::fs;
 use std::path::PathBuf;
@@ -41,12 +43,18 @@ pub struct Options {
     pub baseline: Option<PathBuf>,
     /// The cases' decimals have kept their scale.
     pub with_scale: bool,
+    /// The REST cases are planned instead.
+    pub rest_plan: bool,
     /// Cases that run at the same time.
     pub threads: usize,
 }
 
 /// Runs the cases and prints the results; returns whether nothing regressed.
 pub fn run(options: &Options) -> Result<bool> {
+    if options.rest_plan {
+        print!("{}", rest_plan::run(&options.dir, options.filter.as_deref(), &test_functions::library())?);
+        return Ok(true);
+    }
     let baseline = match &options.baseline {
         Some(path) => Some(fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?),
         None => None,

@@ -12,7 +12,7 @@ use types::{DataType, Value, bytes_from_base64};
 use super::case::Record;
 use super::compare::Actual;
 use super::driver::TopicRecord;
-use crate::record::{join_window, split_window};
+use super::windowed_key::{join_window, split_window};
 
 type Columns = Vec<(Arc<str>, DataType)>;
 

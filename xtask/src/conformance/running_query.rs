@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use plan::step::{QueryPlan, Step, StepKind};
-use runtime::{Columns, Emitted, Output, RowError, SourceRecord, Task, TaskOptions};
+use runtime::{
+    DecodeError, Emitted, Output, RawRecord, RowError, SinkEncoder, SourceDecoder, SourceHeader, Task,
+    TaskOptions,
+};
 
-use crate::record::{DecodeError, EncodedRecord, RawRecord, SinkEncoder, SourceDecoder};
+use super::driver::TopicRecord;
 
 /// Records lost that are told; the first ones say enough.
 const LOST_MAX: usize = 20;
@@ -43,8 +46,8 @@ impl RunningQuery {
         let sink = plan.sink.as_ref().ok_or_else(|| anyhow!("query has no sink"))?;
         let mut sources = Vec::new();
         for step in source_steps(&plan.root) {
-            if let (StepKind::Source(source), Some(decoder)) = (&step.kind, SourceDecoder::new(step)) {
-                let decoder = decoder.with_context(|| format!("formats of {}", source.name))?;
+            if let StepKind::Source(source) = &step.kind {
+                let decoder = SourceDecoder::new(step)?;
                 sources.push(Source { topic: source.topic.clone(), decoder });
             }
         }
@@ -57,7 +60,7 @@ impl RunningQuery {
             sources,
             offsets: BTreeMap::new(),
             task: Task::new(plan, &options).context("setting up the query")?,
-            encoder: SinkEncoder::new(&plan.root.layout, sink).context("formats of the sink")?,
+            encoder: SinkEncoder::new(sink, &plan.root.layout)?,
             lost: Vec::new(),
             is_strict_about_time: false,
         })
@@ -75,39 +78,38 @@ impl RunningQuery {
     }
 
     /// Takes a record of a topic and returns all that comes out for it.
-    pub fn process(&mut self, topic: &str, record: &RawRecord<'_>) -> Result<Vec<EncodedRecord>> {
+    pub fn process(&mut self, topic: &str, record: &TopicRecord) -> Result<Vec<TopicRecord>> {
         let next = self.offsets.entry(topic.into()).or_insert(0);
         let offset = *next;
         *next += 1;
-        let mut out = Rows { encoder: &self.encoder, records: Vec::new(), lost: &mut self.lost };
-        for (number, source) in self.sources.iter().enumerate().filter(|(_, source)| *source.topic == *topic)
-        {
-            let row = match source.decoder.decode(record) {
-                Ok(row) => row,
-                Err(DecodeError::Time) if self.is_strict_about_time => return Err(DecodeError::Time.into()),
-                Err(error) => {
-                    out.lose(format!("record {offset} of {topic}: {error}"));
-                    continue;
+        let headers: Vec<SourceHeader<'_>> =
+            record.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_deref())).collect();
+        let raw = RawRecord {
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: &headers,
+            timestamp: record.timestamp,
+            partition: 0,
+            offset,
+        };
+        let mut out = Rows { encoder: &mut self.encoder, records: Vec::new(), lost: &mut self.lost };
+        let sources = self.sources.iter_mut().enumerate();
+        for (number, source) in sources.filter(|(_, source)| *source.topic == *topic) {
+            match source.decoder.load(&raw) {
+                Ok(_) => self.task.process(number, &source.decoder.row(&raw), &mut out)?,
+                Err(error @ DecodeError::Timestamp { .. }) if self.is_strict_about_time => {
+                    return Err(error.into());
                 }
-            };
-            let record = SourceRecord {
-                micros: 0,
-                key: row.key.as_deref(),
-                value: row.value.as_deref().map(Columns::Values),
-                timestamp: row.timestamp,
-                partition: 0,
-                offset,
-                window: row.window,
-            };
-            self.task.process(number, &record, &mut out)?;
+                Err(error) => out.lose(format!("record {offset}: {error}")),
+            }
         }
         Ok(out.records)
     }
 }
 
 struct Rows<'a> {
-    encoder: &'a SinkEncoder,
-    records: Vec<EncodedRecord>,
+    encoder: &'a mut SinkEncoder,
+    records: Vec<TopicRecord>,
     lost: &'a mut Vec<String>,
 }
 
@@ -122,7 +124,7 @@ impl Rows<'_> {
 impl Output for Rows<'_> {
     fn emit(&mut self, row: Emitted<'_>) {
         match self.encoder.encode(&row) {
-            Ok(record) => self.records.push(record),
+            Ok(record) => self.records.push(record.into()),
             Err(error) => self.lose(format!("a result row: {error}")),
         }
     }

@@ -83,12 +83,19 @@ fn tables() -> Vec<Table> {
             Ok(args.iter().map(|arg| Value::text(java_text(&first(arg)))).collect())
         })
     };
+    let itself =
+        || -> TableCode { Arc::new(|args| Ok(args.iter().filter(|arg| !arg.is_null()).cloned().collect())) };
     vec![
         table("TEST_UDTF")
-            .overload(
-                "(T) → T",
-                Arc::new(|args| Ok(args.iter().filter(|arg| !arg.is_null()).cloned().collect())),
-            )
+            .overload("(T) → T", itself())
+            // The test function declares ten digits more than it gets.
+            .overload_with("(DECIMAL) → DECIMAL", move |call| {
+                if let Some(&DataType::Decimal { precision, scale }) = call.param(0) {
+                    let precision = (precision + 10).min(types::decimal_type::PRECISION_MAX);
+                    call.returns = DataType::Decimal { precision, scale };
+                }
+                itself()
+            })
             .overload(&seven(str::to_owned), texts())
             .overload(&seven(|item| format!("ARRAY<{item}>")), texts())
             .overload(&seven(|value| format!("MAP<STRING, {value}>")), texts()),

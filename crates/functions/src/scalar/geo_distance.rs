@@ -45,11 +45,20 @@ fn distance(from: [f64; 2], to: [f64; 2], unit: Option<&str>) -> Result<f64, Eva
     } else {
         return Err(EvalError::new(format!("unknown unit of distance \"{unit}\", expected KM or MI")));
     };
-    let [from_lat, from_lon] = from.map(f64::to_radians);
-    let [to_lat, to_lon] = to.map(f64::to_radians);
-    let half_chord = |delta: f64| (delta / 2.0).sin().powi(2);
-    let chord = half_chord(to_lat - from_lat) + from_lat.cos() * to_lat.cos() * half_chord(to_lon - from_lon);
-    Ok(radius * 2.0 * chord.sqrt().asin())
+    // Term by term as ksqlDB's GeoDistance, so that the last digits agree.
+    let [from_lat, from_lon] = from;
+    let [to_lat, to_lon] = to;
+    let half_chord = |degrees: f64| {
+        let sine = (radians(degrees) / 2.0).sin();
+        sine * sine
+    };
+    let chord = half_chord(to_lat - from_lat)
+        + half_chord(to_lon - from_lon) * radians(from_lat).cos() * radians(to_lat).cos();
+    Ok(2.0 * chord.sqrt().asin() * radius)
+}
+
+fn radians(degrees: f64) -> f64 {
+    degrees / 180.0 * std::f64::consts::PI
 }
 
 #[cfg(test)]

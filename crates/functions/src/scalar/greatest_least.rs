@@ -78,6 +78,8 @@ mod tests {
         let decimal = |precision, scale| DataType::Decimal { precision, scale };
         let args = [ArgType::Value(decimal(9, 2), None), ArgType::Value(decimal(7, 6), None)];
         assert_eq!(library().scalar("LEAST", &args).unwrap().returns, decimal(13, 6));
+        let args = [ArgType::Value(decimal(9, 3), None), ArgType::Null];
+        assert_eq!(library().scalar("LEAST", &args).unwrap().returns, decimal(9, 3));
     }
 
     #[test]

@@ -213,19 +213,18 @@ impl QueryPlanner<'_> {
     ) -> Result<Step> {
         let before = relation.scope.clone();
         let mut scope = Scope::default();
-        if windowed {
+        // As in ksqlDB, the bounds of a window over a join are in the key only.
+        if windowed && !relation.is_join() {
             let bounds = [ColumnRef::WindowStart, ColumnRef::WindowEnd];
-            let aliases = relation.sources.iter().map(|(alias, _)| alias.clone());
-            for alias in aliases.take(1) {
-                for (name, column) in WINDOW_COLUMNS.iter().zip(bounds) {
-                    scope.columns.push(ScopeColumn {
-                        source: alias.clone(),
-                        name: (*name).into(),
-                        column,
-                        data_type: DataType::BigInt,
-                        is_pseudo: true,
-                    });
-                }
+            let alias = relation.sources.first().map(|(alias, _)| alias.clone()).unwrap_or_default();
+            for (name, column) in WINDOW_COLUMNS.iter().zip(bounds) {
+                scope.columns.push(ScopeColumn {
+                    source: alias.clone(),
+                    name: (*name).into(),
+                    column,
+                    data_type: DataType::BigInt,
+                    is_pseudo: true,
+                });
             }
         }
         let key_types: Vec<DataType> = step.layout.key.iter().map(|(_, t)| t.clone()).collect();
@@ -238,6 +237,7 @@ impl QueryPlanner<'_> {
             let i = calls.written.iter().position(|c| *c == canonical)?;
             Some(Expr::column(ColumnRef::Value(i), result_types[i].clone()))
         };
+        let windowed_join = windowed && relation.is_join();
         let typing = |expr: &ast::Expr, clause: Option<&str>| {
             let mut typing = self.typing(&scope);
             typing.substitute = Some(&substitute);
@@ -245,8 +245,14 @@ impl QueryPlanner<'_> {
                 Some(clause) => typing.condition(expr, clause),
                 None => typing.expr(expr),
             };
-            typed.map_err(|e| not_grouped(e, expr, &before))
+            typed.map_err(|e| join_window(e, windowed_join))
         };
+        for expr in items.iter().map(|item| &item.expr).chain(&query.having) {
+            check_grouped(expr, &substitute, &scope, &before)?;
+        }
+        for item in &items {
+            super::project::check_has_type(&typing(&item.expr, None)?, item)?;
+        }
         let mut step = step;
         if let Some(having) = &query.having {
             step = super::filtered(step, typing(having, Some("HAVING"))?);
@@ -270,24 +276,43 @@ impl QueryPlanner<'_> {
 }
 
 /// A column that exists but is not grouped by is a mistake of its own.
-fn not_grouped(error: PlanError, expr: &ast::Expr, before: &Scope) -> PlanError {
-    let mut column = None;
+fn check_grouped(
+    expr: &ast::Expr,
+    substitute: &dyn Fn(&ast::Expr) -> Option<Expr>,
+    after: &Scope,
+    before: &Scope,
+) -> Result<()> {
+    let mut missing = None;
     walk::visit(expr, &mut |e| {
+        if missing.is_some() || substitute(e).is_some() {
+            return false;
+        }
         if let Ast::Column { source, name } = &e.kind
-            && error.span == Some(name.span)
+            && after.resolve(source.as_ref(), name).is_err()
             && before.resolve(source.as_ref(), name).is_ok()
         {
-            column = Some(name.clone());
+            missing = Some((name.clone(), e.span));
         }
         true
     });
-    match column {
-        Some(name) if error.code == "unknown_column" => PlanError::new(
-            "not_grouped",
-            format!("column \"{}\" must stand in GROUP BY or in an aggregate function", name.text),
-        )
-        .at(name.span)
-        .hint("LATEST_BY_OFFSET(column) takes the newest value of each group"),
-        _ => error,
+    let Some((name, span)) = missing else { return Ok(()) };
+    let span = if span == ast::Span::default() { expr.span } else { span };
+    Err(PlanError::new(
+        "not_grouped",
+        format!(
+            "column \"{}\" must appear in the GROUP BY clause or be used in an aggregate function",
+            name.text
+        ),
+    )
+    .at(span)
+    .hint("LATEST_BY_OFFSET(column) takes the newest value of each group"))
+}
+
+/// WINDOWSTART and WINDOWEND of a window over a join.
+fn join_window(error: PlanError, windowed_join: bool) -> PlanError {
+    let is_bound = WINDOW_COLUMNS.iter().any(|name| error.message.contains(&format!("\"{name}\"")));
+    if !(windowed_join && is_bound && error.code == "unknown_column") {
+        return error;
     }
+    error.hint("join into a stream first and aggregate that; the key has the window in any case")
 }

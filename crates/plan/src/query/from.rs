@@ -14,7 +14,7 @@ use crate::catalog::Source;
 use crate::error::{PlanError, Result};
 use crate::expr::{ColumnRef, Expr};
 use crate::scope::{PSEUDO_COLUMNS, Scope, ScopeColumn, WINDOW_COLUMNS, unknown_source};
-use crate::step::{Layout, SourceKind, SourceStep, Step, StepKind};
+use crate::step::{Layout, SourceKind, SourceStep, Step, StepKind, WindowInfo};
 use crate::walk;
 
 /// A source in FROM before any column was dropped.
@@ -65,6 +65,7 @@ impl QueryPlanner<'_> {
             columns: bound.iter().flat_map(|b| b.scope.columns.iter().cloned()).collect(),
             params: vec![],
         };
+        check_ambiguous(query, &everything)?;
         let needed = needed_columns(query, &everything);
         self.join_all(query, bound, &everything, &needed)
     }
@@ -204,15 +205,7 @@ impl QueryPlanner<'_> {
         }
         let left_rekeyed = self.rekeyed(left, &left_on, "left")?;
         let right_rekeyed = self.rekeyed(right, &right_on, "right")?;
-        if left_rekeyed.step.layout.window.is_some() != right_rekeyed.step.layout.window.is_some()
-            && kinds == (SourceKind::Stream, SourceKind::Stream)
-        {
-            return Err(PlanError::new(
-                "bad_join",
-                "a windowed source can only be joined with a windowed one",
-            )
-            .at(join.span));
-        }
+        check_windows(join, left_rekeyed.step.layout.window, right_rekeyed.step.layout.window)?;
         let (layout, scope) = concatenated(&left_rekeyed, &right_rekeyed);
         let mut key = left_rekeyed.key.clone();
         for expr in &right_rekeyed.key {
@@ -264,6 +257,11 @@ impl QueryPlanner<'_> {
         if !matches!(join.kind, JoinKind::Inner | JoinKind::Left) {
             return Err(PlanError::new("bad_join", "a foreign-key join is INNER or LEFT").at(join.span));
         }
+        if left.step.layout.window.is_some() || right.step.layout.window.is_some() {
+            return Err(PlanError::new("bad_join", "a windowed table cannot be joined by a foreign key")
+                .at(join.span)
+                .hint("windowed tables are joined on their keys, which have the same windows"));
+        }
         let foreign_key = self.typing(&left.scope).expr(&left_on)?;
         let right_type = self.typing(&right.scope).expr(&right_on)?;
         if foreign_key.data_type != right_type.data_type {
@@ -284,6 +282,14 @@ impl QueryPlanner<'_> {
     fn rekeyed(&self, side: Joined, on: &ast::Expr, which: &str) -> Result<Joined> {
         if side.key.contains(on) {
             return Ok(side);
+        }
+        if side.step.layout.window.is_some() {
+            return Err(PlanError::new(
+                "bad_join",
+                format!("a windowed source is joined on its key, not on {}", sql::format_expression(on)),
+            )
+            .at(on.span)
+            .hint("the window is a part of the key and would be lost with another one"));
         }
         let key = self.typing(&side.scope).expr(on)?;
         let data_type = crate::project_type(&key);
@@ -351,6 +357,10 @@ pub fn source_step(source: &Source) -> Step {
 pub fn source_scope(alias: &Arc<str>, source: &Source) -> Scope {
     let mut columns = Vec::new();
     let mut add = |name: &Arc<str>, column: ColumnRef, data_type: DataType, is_pseudo: bool| {
+        // PARTITION BY ROWTIME can make a key column of that name: it is the one meant.
+        if is_pseudo && source.schema.find(name).is_some() {
+            return;
+        }
         columns.push(ScopeColumn { source: alias.clone(), name: name.clone(), column, data_type, is_pseudo });
     };
     for (i, c) in source.schema.key().enumerate() {
@@ -378,8 +388,8 @@ pub(super) fn column(alias: &str, name: &Arc<str>) -> ast::Expr {
     }
 }
 
-/// All columns that a query with joins names; with PARTITION BY and `*` also the pseudo columns, which
-/// ksqlDB then treats as ordinary ones.
+/// All columns that a query with joins names; `*` has the window bounds of its sources too, and with PARTITION BY
+/// the pseudo columns, which ksqlDB then treats as ordinary ones.
 fn needed_columns(query: &ast::Query, everything: &Scope) -> Vec<ScopeColumn> {
     let mut needed: Vec<ScopeColumn> = Vec::new();
     let mut add = |column: &ScopeColumn| {
@@ -391,7 +401,10 @@ fn needed_columns(query: &ast::Query, everything: &Scope) -> Vec<ScopeColumn> {
         if let ast::SelectItem::All { source, .. } = item {
             let all =
                 everything.columns.iter().filter(|c| source.as_ref().is_none_or(|s| s.text == c.source));
-            all.filter(|c| !c.is_pseudo || !query.partition_by.is_empty()).for_each(&mut add);
+            let is_shown = |c: &&ScopeColumn| {
+                !c.is_pseudo || WINDOW_COLUMNS.contains(&&*c.name) || !query.partition_by.is_empty()
+            };
+            all.filter(is_shown).for_each(&mut add);
         }
     }
     let clauses = walk::select_exprs(&query.select)
@@ -417,6 +430,45 @@ fn needed_columns(query: &ast::Query, everything: &Scope) -> Vec<ScopeColumn> {
         .filter(|c| needed.iter().any(|n| n.source == c.source && n.name == c.name))
         .cloned()
         .collect()
+}
+
+/// Refuses names that two of the joined sources have. After the join only the columns that were meant are left.
+fn check_ambiguous(query: &ast::Query, everything: &Scope) -> Result<()> {
+    let clauses = walk::select_exprs(&query.select)
+        .chain(&query.filter)
+        .chain(&query.group_by)
+        .chain(&query.partition_by)
+        .chain(&query.having);
+    clauses
+        .into_iter()
+        .try_for_each(|expr| check_names(expr, everything, query.window.is_some(), &mut vec![]))
+}
+
+fn check_names(
+    expr: &ast::Expr,
+    everything: &Scope,
+    is_windowed: bool,
+    params: &mut Vec<Arc<str>>,
+) -> Result<()> {
+    match &expr.kind {
+        Ast::Column { source: None, name }
+            if !params.contains(&name.text)
+                && everything.count(&name.text) > 1
+                && !(is_windowed && WINDOW_COLUMNS.contains(&&*name.text)) =>
+        {
+            everything.resolve(None, name).map(|_| ())
+        }
+        Ast::Lambda { params: more, body } => {
+            let before = params.len();
+            params.extend(more.iter().map(|param| param.text.clone()));
+            let checked = check_names(body, everything, is_windowed, params);
+            params.truncate(before);
+            checked
+        }
+        _ => walk::children(expr)
+            .into_iter()
+            .try_for_each(|child| check_names(child, everything, is_windowed, params)),
+    }
 }
 
 /// The source's step handing on only its needed columns, all as value columns.
@@ -471,6 +523,24 @@ fn check_join(join: &ast::Join, kinds: (SourceKind, SourceKind)) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Windows are part of the keys that a join compares: of another kind or size they never are equal.
+fn check_windows(join: &ast::Join, left: Option<WindowInfo>, right: Option<WindowInfo>) -> Result<()> {
+    if left == right {
+        return Ok(());
+    }
+    let text = |window: Option<WindowInfo>| match window {
+        None => "not windowed".to_owned(),
+        Some(WindowInfo::Session) => "windowed by SESSION".to_owned(),
+        Some(WindowInfo::Time { size_ms }) => format!("windowed by {size_ms} ms"),
+    };
+    Err(PlanError::new(
+        "bad_join",
+        format!("the left side of the join is {}, the right side is {}", text(left), text(right)),
+    )
+    .at(join.span)
+    .hint("windows are part of the key: sources are joined that have the same windows, or none"))
 }
 
 fn types_differ(join: &ast::Join, left: &Expr, right: &Expr) -> PlanError {

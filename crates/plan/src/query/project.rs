@@ -22,6 +22,8 @@ impl QueryPlanner<'_> {
         if !query.partition_by.is_empty() {
             return self.partition_by(query, items, relation);
         }
+        // Mistakes in the columns are told before a key that is missing.
+        self.typed(&items, relation)?;
         let (key_names, value) = if self.purpose == Purpose::Persistent {
             self.split_key(items, relation)?
         } else {
@@ -50,19 +52,7 @@ impl QueryPlanner<'_> {
             let Some(place) = place else {
                 return Err(missing_key(synonyms));
             };
-            if let Some(again) =
-                canonical.iter().enumerate().position(|(i, c)| i != place && *c == canonical[place])
-            {
-                return Err(PlanError::new(
-                    "duplicate_key",
-                    format!(
-                        "the SELECT list has the key column more than once, as \"{}\" and \"{}\"",
-                        items[place].name, items[again].name
-                    ),
-                )
-                .at(items[again].expr.span)
-                .hint("AS_VALUE(column) copies the key into the value"));
-            }
+            check_once(&canonical, place, &items)?;
             names.push(items[place].name.clone());
             taken.push(place);
         }
@@ -74,7 +64,11 @@ impl QueryPlanner<'_> {
     pub(super) fn typed(&self, items: &[SelectColumn], relation: &Relation) -> Result<Vec<(Arc<str>, Expr)>> {
         items
             .iter()
-            .map(|item| Ok((item.name.clone(), self.typing(&relation.scope).expr(&item.expr)?)))
+            .map(|item| {
+                let typed = self.typing(&relation.scope).expr(&item.expr)?;
+                check_has_type(&typed, item)?;
+                Ok((item.name.clone(), typed))
+            })
             .collect()
     }
 
@@ -97,6 +91,7 @@ impl QueryPlanner<'_> {
                 PlanError::new("bad_query", "PARTITION BY several columns cannot include NULL").at(null.span)
             );
         }
+        self.typed(&items, relation)?;
         let mut keys: Vec<(Arc<str>, Expr)> = Vec::new();
         let mut taken = Vec::new();
         let canonical: Vec<ast::Expr> =
@@ -116,6 +111,9 @@ impl QueryPlanner<'_> {
             crate::check_key_type(&data_type).map_err(|e| e.at(written.span))?;
             let name = match place {
                 Some(place) => {
+                    if self.purpose == Purpose::Persistent {
+                        check_once(&canonical, place, &items)?;
+                    }
                     taken.push(place);
                     items[place].name.clone()
                 }
@@ -170,6 +168,32 @@ pub(super) fn check_duplicates(items: &[SelectColumn]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A column of nothing but NULL has no type.
+pub(super) fn check_has_type(typed: &Expr, item: &SelectColumn) -> Result<()> {
+    if typed.data_type.is_some() {
+        return Ok(());
+    }
+    Err(PlanError::new("untyped_null", format!("column \"{}\" is NULL and has no type", item.name))
+        .at(item.expr.span)
+        .hint("give it one, for example CAST(NULL AS STRING)"))
+}
+
+/// A key column is in the SELECT list once.
+fn check_once(canonical: &[ast::Expr], place: usize, items: &[SelectColumn]) -> Result<()> {
+    let is_again = |(i, expr): (usize, &ast::Expr)| i != place && *expr == canonical[place];
+    let Some(again) = canonical.iter().enumerate().position(is_again) else { return Ok(()) };
+    let (first, second) = (&items[place.min(again)], &items[place.max(again)]);
+    Err(PlanError::new(
+        "duplicate_key",
+        format!(
+            "the SELECT list has the key column more than once, as \"{}\" and \"{}\"",
+            first.name, second.name
+        ),
+    )
+    .at(second.expr.span)
+    .hint("AS_VALUE(column) copies the key into the value"))
 }
 
 fn missing_key(synonyms: &[ast::Expr]) -> PlanError {

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use sql::ast::{self, ExprKind as Ast, Ident, SelectItem};
-use types::DataType;
+use types::{DataType, Namespace};
 
 use super::from::column;
 use super::{Purpose, QueryPlanner, Relation, SelectColumn};
 use crate::error::{PlanError, Result};
-use crate::expr::ColumnRef;
-use crate::scope::{Scope, ScopeColumn, is_reserved_column, unknown_source};
+use crate::scope::{Scope, ScopeColumn, WINDOW_COLUMNS, is_reserved_column, unknown_source};
 use crate::walk;
 
 impl QueryPlanner<'_> {
@@ -53,8 +52,14 @@ impl QueryPlanner<'_> {
             }
         }
         if self.purpose == Purpose::Persistent {
+            // `SELECT * … PARTITION BY ROWTIME` is the one way to a column of such a name.
+            let by_star = query.select.iter().any(|item| matches!(item, SelectItem::All { .. }));
+            let is_key = |item: &SelectColumn| {
+                let this = walk::canonical(&item.expr, &relation.scope);
+                query.partition_by.iter().any(|e| walk::canonical(e, &relation.scope) == this)
+            };
             for item in &items {
-                if is_reserved_column(&item.name) {
+                if is_reserved_column(&item.name) && !(by_star && is_key(item)) {
                     return Err(reserved(&item.name).at(item.expr.span));
                 }
             }
@@ -70,26 +75,29 @@ impl QueryPlanner<'_> {
         span: ast::Span,
         items: &mut Vec<SelectColumn>,
     ) {
+        let new_key: Vec<ast::Expr> =
+            query.partition_by.iter().map(|e| walk::canonical(e, &relation.scope)).collect();
+        let is_key = |c: &ScopeColumn| new_key.contains(&column(&c.source, &c.name));
         let wanted = |c: &&ScopeColumn| {
-            let is_window = matches!(c.column, ColumnRef::WindowStart | ColumnRef::WindowEnd);
+            let is_window = WINDOW_COLUMNS.contains(&&*c.name);
+            let bounds_too = self.purpose == Purpose::Transient || relation.is_join();
             let pseudo_too = relation.is_join() && !query.partition_by.is_empty();
-            source.is_none_or(|s| s.text == c.source)
-                && (!c.is_pseudo || pseudo_too || (is_window && self.purpose == Purpose::Transient))
+            let is_shown = !c.is_pseudo || pseudo_too || is_key(c) || (is_window && bounds_too);
+            source.is_none_or(|s| s.text == c.source) && is_shown
         };
         let mut columns: Vec<&ScopeColumn> = relation.scope.columns.iter().filter(wanted).collect();
         if !query.partition_by.is_empty() {
-            // The new key first; the old key's columns move behind the value's, as in ksqlDB.
-            let new_key: Vec<ast::Expr> =
-                query.partition_by.iter().map(|e| walk::canonical(e, &relation.scope)).collect();
+            // The new key first; the pseudo and old key columns of a source move behind its value's, as in ksqlDB.
+            let place = |c: &ScopeColumn| relation.sources.iter().position(|(alias, _)| *alias == c.source);
             let is_old_key = |c: &ScopeColumn| {
-                let this = column(&c.source, &c.name);
-                matches!(c.column, ColumnRef::Key(_)) || relation.key.iter().any(|k| k.contains(&this))
+                let declared = place(c).and_then(|at| relation.sources[at].1.schema.find(&c.name));
+                declared.is_none_or(|column| column.namespace == Namespace::Key)
             };
-            let in_new_key = |c: &ScopeColumn| new_key.contains(&column(&c.source, &c.name));
-            columns.sort_by_key(|c| match (in_new_key(c), is_old_key(c) && !relation.is_join()) {
-                (true, _) => 0,
-                (_, false) => 1,
-                (_, true) => 2,
+            columns.sort_by_key(|c| match (is_key(c), c.is_pseudo, is_old_key(c)) {
+                (true, ..) => (None, 0),
+                (_, false, false) => (Some(place(c)), 0),
+                (_, true, _) => (Some(place(c)), 1),
+                (_, false, true) => (Some(place(c)), 2),
             });
             for expr in &query.partition_by {
                 let is_column = matches!(walk::canonical(expr, &relation.scope).kind, Ast::Column { .. });

@@ -33,6 +33,14 @@ impl Typing<'_> {
                 .at(name.span)
                 .hint("table functions stand in the SELECT list"));
             }
+            Some(FunctionKind::Scalar) if star => {
+                return Err(PlanError::new(
+                    "bad_argument",
+                    format!("{}(*) is not allowed: * stands for all rows, as in COUNT(*)", name.text),
+                )
+                .at(name.span)
+                .hint("name the columns, separated by commas"));
+            }
             _ => {}
         }
         let first = self.scope.params.len();
@@ -162,6 +170,16 @@ impl Typing<'_> {
         let mut inner = self.clone();
         inner.scope.params.extend(params.iter().map(|p| p.text.clone()).zip(types.iter().cloned()));
         inner
+    }
+
+    /// The error for a name that no function has.
+    pub fn unknown_function(&self, name: &Ident) -> PlanError {
+        match self.library.scalar(&name.text, &[]) {
+            Err(error) => self.function_error(error, name),
+            Ok(_) => {
+                PlanError::new("unknown_function", format!("unknown function {}", name.text)).at(name.span)
+            }
+        }
     }
 
     fn function_error(&self, error: FunctionError, name: &Ident) -> PlanError {

@@ -84,10 +84,8 @@ impl Typing<'_> {
     }
 
     pub(super) fn compare(&self, op: CompareOp, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
-        let typed = (self.expr(left)?, self.expr(right)?);
-        comparison(op, typed.0, typed.1).map_err(|e| {
-            e.hint(format!("in {} and {}", sql::format_expression(left), sql::format_expression(right)))
-        })
+        let typed = (self.beside(left, right)?, self.beside(right, left)?);
+        comparison(op, typed.0, typed.1).map_err(|e| named(e, left, right))
     }
 
     pub(super) fn between(
@@ -98,10 +96,36 @@ impl Typing<'_> {
         negated: bool,
     ) -> Result<Expr> {
         let value = self.expr(expr)?;
-        let low = comparison(CompareOp::GreaterEqual, value.clone(), self.expr(low)?)?;
-        let high = comparison(CompareOp::LessEqual, value, self.expr(high)?)?;
-        let both = boolean(ExprKind::Logical(LogicalOp::And, Box::new(low), Box::new(high)));
+        let from = comparison(CompareOp::GreaterEqual, value.clone(), self.beside(low, expr)?)
+            .map_err(|e| named(e, expr, low))?;
+        let to = comparison(CompareOp::LessEqual, value, self.beside(high, expr)?)
+            .map_err(|e| named(e, expr, high))?;
+        let both = boolean(ExprKind::Logical(LogicalOp::And, Box::new(from), Box::new(to)));
         Ok(if negated { boolean(ExprKind::Not(Box::new(both))) } else { both })
+    }
+
+    /// An operand of a comparison. A text literal beside ROWTIME, WINDOWSTART or WINDOWEND is a time: `'2018'`,
+    /// `'2018-01-31T23:59'`, with a zone or else in UTC.
+    fn beside(&self, expr: &ast::Expr, other: &ast::Expr) -> Result<Expr> {
+        let (ast::ExprKind::Literal(ast::Literal::String(text)), ast::ExprKind::Column { name, .. }) =
+            (&expr.kind, &other.kind)
+        else {
+            return self.expr(expr);
+        };
+        if !matches!(&*name.text, "ROWTIME" | "WINDOWSTART" | "WINDOWEND")
+            || self.expr(other)?.data_type != Some(DataType::BigInt)
+        {
+            return self.expr(expr);
+        }
+        match types::java_time::parse_iso_timestamp(text.trim()) {
+            Some(ms) => Ok(Expr::constant(Value::BigInt(ms), DataType::BigInt)),
+            None => Err(PlanError::new(
+                "bad_literal",
+                format!("invalid time \"{text}\" beside \"{}\"", name.text),
+            )
+            .at(expr.span)
+            .hint("write it as '2018-01-31T23:59:58.123+0100'; the end can be left out")),
+        }
     }
 
     pub(super) fn in_list(&self, expr: &ast::Expr, list: &[ast::Expr], negated: bool) -> Result<Expr> {
@@ -187,6 +211,16 @@ fn as_decimal(expr: Expr, precision: u8, scale: u8) -> Expr {
     Expr { kind: ExprKind::Cast(Box::new(expr)), data_type: Some(DataType::Decimal { precision, scale }) }
 }
 
+/// The error of a comparison, telling what was compared.
+fn named(error: PlanError, left: &ast::Expr, right: &ast::Expr) -> PlanError {
+    if error.code != "not_comparable" {
+        return error;
+    }
+    let compared = format!("{} and {}", sql::format_expression(left), sql::format_expression(right));
+    let message = format!("cannot compare {compared}: {}", error.message);
+    PlanError { message, ..error }.hint("CAST one side to the other's type")
+}
+
 /// A comparison of two typed operands; text literals are read as DATE, TIME, TIMESTAMP or BYTES where the
 /// other side is one.
 pub fn comparison(op: CompareOp, left: Expr, right: Expr) -> Result<Expr> {
@@ -214,6 +248,10 @@ pub fn comparison(op: CompareOp, left: Expr, right: Expr) -> Result<Expr> {
         }
         _ => (left, right),
     };
+    if left.data_type.is_none() || right.data_type.is_none() {
+        return Err(PlanError::new("null_operand", "comparison with NULL is never true")
+            .hint("write IS NULL or IS NOT NULL"));
+    }
     if let (Some(l), Some(r)) = (&left.data_type, &right.data_type) {
         let equality = matches!(
             op,

@@ -1,5 +1,7 @@
 //! From planned expressions to nodes; what is constant is computed here.
 
+use std::cell::Cell;
+
 use plan::expr::{CallArg, ColumnRef, Expr, ExprKind, LogicalOp};
 use types::{DataType, Text, Value};
 
@@ -40,8 +42,10 @@ impl Builder {
                 window: None,
             };
             // One that fails is kept: it fails for each row, and is reported there.
-            let folded = node.get(&Scope { row: &row, params: &[] }).map(|value| value.into_owned());
-            if let Ok(value) = folded {
+            let part_failure = Cell::new(None);
+            let scope = Scope { row: &row, params: &[], part_failure: &part_failure };
+            let folded = node.get(&scope).map(|value| value.into_owned());
+            if let (Ok(value), None) = (folded, part_failure.take()) {
                 return (Node::Constant(value), true);
             }
         }

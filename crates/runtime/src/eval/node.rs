@@ -1,6 +1,7 @@
 //! The nodes of a compiled expression and how each is computed.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use functions::{Arg, Lambda, ScalarCode};
 use hashbrown::HashSet;
@@ -16,6 +17,19 @@ use super::{Columns, JsonRow, Row};
 pub(crate) struct Scope<'a> {
     pub row: &'a Row<'a>,
     pub params: &'a [Value],
+    /// The first failure that only a part of the value was lost by.
+    pub part_failure: &'a Cell<Option<EvalError>>,
+}
+
+impl Scope<'_> {
+    /// The value of a part that can be NULL without the whole being lost.
+    fn or_null(&self, part: Computed<'_>) -> Value {
+        part.map(Cow::into_owned).unwrap_or_else(|error| {
+            let first = self.part_failure.take().unwrap_or(error);
+            self.part_failure.set(Some(first));
+            Value::Null
+        })
+    }
 }
 
 type Computed<'a> = Result<Cow<'a, Value>, EvalError>;
@@ -147,22 +161,25 @@ impl Node {
                 return default.as_ref().map_or(Ok(NULL), |default| default.get(scope));
             }
             Self::Cast { operand, from, to } => {
-                let value = operand.get(scope)?;
-                if value.is_null() {
-                    return Ok(NULL);
+                // As in ksqlDB, what cannot be computed or cast is NULL here: IFNULL(CAST(…), …) sees it.
+                match operand.get(scope) {
+                    Ok(value) if value.is_null() => return Ok(NULL),
+                    Ok(value) => {
+                        scope.or_null(types::cast(&value, from, to).map(Cow::Owned).map_err(EvalError::from))
+                    }
+                    Err(error) => scope.or_null(Err(error)),
                 }
-                types::cast(&value, from, to).map_err(|error| EvalError::new(error.to_string()))?
             }
             Self::Call { code, args } => call(code, args, scope)?,
-            Self::Array(items) => Value::array(get_all(items, scope)?),
+            Self::Array(items) => Value::array(get_parts(items, scope)),
             Self::Map(entries) => {
                 let mut map = types::Map::new();
                 for (key, value) in entries {
-                    map.insert(key.get(scope)?.into_owned(), value.get(scope)?.into_owned());
+                    map.insert(key.get(scope)?.into_owned(), scope.or_null(value.get(scope)));
                 }
                 Value::Map(map.into())
             }
-            Self::Struct(fields) => Value::structure(get_all(fields, scope)?),
+            Self::Struct(fields) => Value::structure(get_parts(fields, scope)),
             Self::ArrayItem { array, index, zero_based } => {
                 let (array, index) = (array.get(scope)?, index.get(scope)?);
                 match (&*array, index.as_i64()) {
@@ -299,8 +316,9 @@ impl Node {
     }
 }
 
-fn get_all(nodes: &[Node], scope: &Scope<'_>) -> Result<Vec<Value>, EvalError> {
-    nodes.iter().map(|node| Ok(node.get(scope)?.into_owned())).collect()
+/// An item that fails is NULL; the others stay.
+fn get_parts(nodes: &[Node], scope: &Scope<'_>) -> Vec<Value> {
+    nodes.iter().map(|node| scope.or_null(node.get(scope))).collect()
 }
 
 fn get_column<'a>(column: ColumnRef, scope: &Scope<'a>) -> Computed<'a> {
@@ -399,12 +417,12 @@ fn call_with_lambdas(code: &ScalarCode, args: &[ArgNode], scope: &Scope<'_>) -> 
                     return Err(EvalError::new("lambda called with a wrong number of arguments"));
                 }
                 if *first == 0 {
-                    return Ok(body.get(&Scope { row: scope.row, params: values })?.into_owned());
+                    return Ok(body.get(&Scope { params: values, ..*scope })?.into_owned());
                 }
                 let mut all = scope.params.to_vec();
                 all.resize(*first, Value::Null);
                 all.extend_from_slice(values);
-                Ok(body.get(&Scope { row: scope.row, params: &all })?.into_owned())
+                Ok(body.get(&Scope { params: &all, ..*scope })?.into_owned())
             }) as Body<'_>),
         })
         .collect();

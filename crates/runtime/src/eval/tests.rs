@@ -77,6 +77,19 @@ fn constant_failure_is_kept_for_each_row() {
 }
 
 #[test]
+fn failing_item_is_null_alone() {
+    let failing = crate::testing::divide(number(1), column(0, DataType::BigInt));
+    let kind = ExprKind::Array(vec![number(7), failing.clone()]);
+    let array = expr(kind, DataType::array(DataType::BigInt));
+    assert_eq!(eval(&array, &[Value::BigInt(0)]), Value::array(vec![Value::BigInt(7), Value::Null]));
+    let cast = expr(ExprKind::Cast(failing.into()), DataType::String);
+    assert_eq!(eval(&cast, &[Value::BigInt(0)]), Value::Null);
+    let note = std::cell::Cell::new(None);
+    compile(&cast).eval_noting(&row(Columns::Values(&[Value::BigInt(0)])), &note).unwrap();
+    assert_eq!(note.take().unwrap().0, "division by zero");
+}
+
+#[test]
 fn nested_lambdas_see_the_outer_parameters() {
     // APPLY(1, x => APPLY(2, y => x + y))
     let code: functions::ScalarCode = Arc::new(|args: &[Arg<'_>]| match args {

@@ -6,7 +6,7 @@
 use types::Value;
 
 use super::{Downstream, Operator, Side};
-use crate::change::{Change, ErrorReason};
+use crate::change::Change;
 use crate::error::TaskError;
 use crate::eval::{Columns, Compiled, Row};
 
@@ -19,15 +19,6 @@ pub(crate) struct Filter {
     pub knows_old: bool,
 }
 
-impl Filter {
-    fn test(&self, row: &Row<'_>, change: &Change<'_>, down: &mut Downstream<'_, '_>) -> bool {
-        self.predicate.test(row).unwrap_or_else(|error| {
-            down.lost(ErrorReason::Expression, STEP, &error.0, change);
-            false
-        })
-    }
-}
-
 impl Operator for Filter {
     fn process(
         &mut self,
@@ -35,11 +26,11 @@ impl Operator for Filter {
         change: &Change<'_>,
         down: &mut Downstream<'_, '_>,
     ) -> Result<(), TaskError> {
-        let new = change.new.filter(|new| self.test(&change.row(*new), change, down));
+        let new = change.new.filter(|new| down.test(STEP, &self.predicate, &change.row(*new), change));
         if !self.is_table {
             return if new.is_some() { down.send(change) } else { Ok(()) };
         }
-        let old = change.old.filter(|old| self.test(&change.old_row(old), change, down));
+        let old = change.old.filter(|old| down.test(STEP, &self.predicate, &change.old_row(old), change));
         if self.knows_old && new.is_none() && old.is_none() {
             return Ok(());
         }

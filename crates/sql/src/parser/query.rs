@@ -56,9 +56,7 @@ impl Parser<'_> {
         if self.take("AS") {
             // ksqlDB refuses names that begin with a digit, but not here.
             if self.token().kind == TokenKind::DigitWord {
-                let span = self.advance();
-                let text = self.source(span).to_ascii_uppercase().into();
-                return Ok(Some(Ident { text, quoted: false, span }));
+                return Ok(Some(self.digit_name()));
             }
             return match self.dotted_name() {
                 Some(name) => Ok(Some(name)),

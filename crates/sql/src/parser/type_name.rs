@@ -3,7 +3,7 @@
 use types::DataType;
 
 use super::{Parser, Result};
-use crate::ast::{ColumnConstraint, ColumnDef, TypeName};
+use crate::ast::{ColumnConstraint, ColumnDef, Ident, TypeName};
 use crate::error::{SqlError, SqlErrorCode};
 use crate::lexer::TokenKind;
 
@@ -160,9 +160,25 @@ impl Parser<'_> {
 
     /// Columns up to the end of the text, as schemas are shown; none is fine.
     pub(crate) fn whole_columns(&mut self) -> Result<Vec<ColumnDef>> {
-        let columns = if self.is_at_end() { Vec::new() } else { self.column_defs()? };
+        let columns = if self.is_at_end() { Vec::new() } else { self.list(Self::shown_column)? };
         self.end()?;
         Ok(columns)
+    }
+
+    /// A column of a schema that exists: an alias may have given it a name that begins with a digit.
+    fn shown_column(&mut self) -> Result<ColumnDef> {
+        if self.token().kind != TokenKind::DigitWord {
+            return self.column_def();
+        }
+        let name = self.digit_name();
+        let type_name = self.type_name()?;
+        Ok(ColumnDef { name, type_name, constraint: self.column_constraint()? })
+    }
+
+    /// The next token, a word that begins with a digit, as a name.
+    pub(super) fn digit_name(&mut self) -> Ident {
+        let span = self.advance();
+        Ident { text: self.source(span).to_ascii_uppercase().into(), quoted: false, span }
     }
 
     pub(crate) fn whole_type(&mut self) -> Result<TypeName> {
