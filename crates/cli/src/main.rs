@@ -1,1 +1,30 @@
-fn main() {}
+//! `tripline`: one program for the log, the SQL on it, and what an analyst types.
+
+mod command;
+mod demo;
+mod entity;
+mod http;
+mod log;
+mod replay;
+mod shell;
+
+mod table;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let line = command::CommandLine::parse();
+    match line.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tripline: {}", terminal::neutralise_lines(&format!("{error:#}")));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -697,6 +697,28 @@ fn remove_query(inner: &Arc<Inner>, state: &mut State, id: &str, is_live: bool) 
     let _ = inner.log.delete_topic(&format!("{group}-changelog"));
 }
 
+/// Records that running queries have still to read.
+pub(crate) fn lag(inner: &Inner) -> u64 {
+    let state = inner.state();
+    let running = state.queries.values().filter(|q| q.state() == crate::entity::QueryState::Running);
+    running
+        .flat_map(|query| {
+            query.plan.root.sources().into_iter().map(move |s| (group(inner, &query.id), s.topic.clone()))
+        })
+        .map(|(group, topic)| {
+            let count = inner.log.describe_topic(&topic).map_or(0, |t| t.partitions);
+            (0..count)
+                .filter_map(|p| {
+                    let offsets = inner.log.offsets(&topic, p).ok()?;
+                    let at =
+                        inner.log.committed_offset(&group, &topic, p).map_or(offsets.log_start, |c| c.offset);
+                    u64::try_from(offsets.next - at).ok()
+                })
+                .sum::<u64>()
+        })
+        .sum()
+}
+
 fn positions(inner: &Inner, state: &State, id: &str) -> Starts {
     if !state.queries.contains_key(id) {
         return Starts::new();

@@ -208,6 +208,11 @@ impl Engine {
         self.inner.state().statuses.get(command_id).cloned()
     }
 
+    /// Records that running persistent queries have still to read, over all of them.
+    pub fn lag(&self) -> u64 {
+        ddl::lag(&self.inner)
+    }
+
     /// Names for completion in the shell: streams, tables and their columns, topics.
     pub fn names(&self) -> Vec<String> {
         let state = self.inner.state();

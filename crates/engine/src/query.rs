@@ -164,8 +164,13 @@ pub(crate) fn build(
         };
         let definition =
             format!("{:?}", input_steps.iter().map(|s| (&s.layout, s.sources())).collect::<Vec<_>>());
-        let unit =
-            Unit { inputs: readers, tasks: vec![slot], definition: definition.into(), steps: input_steps, log: log.clone() };
+        let unit = Unit {
+            inputs: readers,
+            tasks: vec![slot],
+            definition: definition.into(),
+            steps: input_steps,
+            log: log.clone(),
+        };
         tasks.push(NewTask { worker, unit });
     }
     Ok(tasks)

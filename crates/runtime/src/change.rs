@@ -13,6 +13,9 @@ pub struct SourceRecord<'a> {
     pub value: Option<Columns<'a>>,
     /// The record's time in ms.
     pub timestamp: i64,
+    /// What its time has beyond `timestamp`, in µs (0 to 999): a TIMESTAMP column of epoch seconds may be finer
+    /// than a record's time. Stream-stream joins look at it.
+    pub micros: u16,
     /// The partition it was read from.
     pub partition: i32,
     /// Its offset.
@@ -82,6 +85,8 @@ pub(crate) struct Change<'a> {
     pub old: Option<&'a [Value]>,
     /// Time of `new` (and of the change).
     pub timestamp: i64,
+    /// See [`SourceRecord::micros`].
+    pub micros: u16,
     /// Time of `old`.
     pub old_timestamp: i64,
     pub partition: i32,

@@ -92,9 +92,12 @@ impl SinkEncoder {
         let topic = &self.topic;
         let refuse = |reason: String| EncodeError { topic: topic.clone(), reason };
         let timestamp = match (&self.timestamp, row.value) {
-            (Some(timestamp), Some(value)) => timestamp
-                .of(&Some(row.key.to_vec()), &Columns::Values(value), topic)
-                .map_err(|e| refuse(e.to_string()))?,
+            (Some(timestamp), Some(value)) => {
+                let found = timestamp
+                    .of(&Some(row.key.to_vec()), &Columns::Values(value), topic)
+                    .map_err(|e| refuse(e.to_string()))?;
+                found.0
+            }
             _ => row.timestamp,
         };
         self.key_bytes.clear();

@@ -102,6 +102,7 @@ struct Current {
     has_value: bool,
     window: Option<(i64, i64)>,
     timestamp: i64,
+    micros: u16,
 }
 
 impl SourceDecoder {
@@ -145,10 +146,11 @@ impl SourceDecoder {
         self.load_value(record)?;
         self.load_headers(record);
         self.take_key_from_value(record)?;
-        self.current.timestamp = match &self.timestamp {
-            None => record.timestamp,
-            Some(_) if !self.current.has_value => record.timestamp,
-            Some(timestamp) => timestamp.of(&self.current.key, &self.columns(record.value), &self.topic)?,
+        (self.current.timestamp, self.current.micros) = match &self.timestamp {
+            Some(timestamp) if self.current.has_value => {
+                timestamp.of(&self.current.key, &self.columns(record.value), &self.topic)?
+            }
+            _ => (record.timestamp, 0),
         };
         Ok(self.current.timestamp)
     }
@@ -159,6 +161,7 @@ impl SourceDecoder {
             key: self.current.key.as_deref(),
             value: self.current.has_value.then(|| self.columns(record.value)),
             timestamp: self.current.timestamp,
+            micros: self.current.micros,
             partition: record.partition,
             offset: record.offset,
             window: self.current.window,
@@ -365,12 +368,13 @@ impl Timestamp {
         Ok(Self { column: timestamp.column.clone(), place, pattern, zone })
     }
 
+    /// The time in ms, and the µs beyond.
     pub fn of(
         &self,
         key: &Option<Vec<Value>>,
         value: &Columns<'_>,
         topic: &Arc<str>,
-    ) -> Result<i64, DecodeError> {
+    ) -> Result<(i64, u16), DecodeError> {
         let refuse = |reason: String| DecodeError::Timestamp {
             topic: topic.clone(),
             column: self.column.clone(),
@@ -380,16 +384,21 @@ impl Timestamp {
             Place::Key(i) => key.as_ref().and_then(|k| k.get(i)).cloned().unwrap_or_default(),
             Place::Value(i) => value.value(i).map_err(|e| refuse(e.to_string()))?.into_owned(),
         };
+        let mut micros = 0;
         let ms = match (&column, &self.pattern) {
             (Value::BigInt(ms) | Value::Timestamp(ms), _) => *ms,
             // Unlike ksqlDB: epoch seconds, as Zeek writes `ts`.
-            (Value::Double(seconds), _) if seconds.is_finite() => (seconds * 1000.0).round() as i64,
+            (Value::Double(seconds), _) if seconds.is_finite() => {
+                let us = (seconds * 1e6).round() as i64;
+                micros = us.rem_euclid(1000) as u16;
+                us.div_euclid(1000)
+            }
             (Value::String(text), Some(pattern)) => {
                 pattern.parse_timestamp(text, &self.zone).map_err(|e| refuse(format!("\"{text}\": {e}")))?
             }
             (Value::Null, _) => return Err(refuse("it is NULL".into())),
             _ => return Err(refuse("it is no time".into())),
         };
-        if ms < 0 { Err(refuse(format!("{ms} is before 1970"))) } else { Ok(ms) }
+        if ms < 0 { Err(refuse(format!("{ms} is before 1970"))) } else { Ok((ms, micros)) }
     }
 }

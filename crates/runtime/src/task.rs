@@ -89,6 +89,7 @@ impl Task {
             new: record.value,
             old: None,
             timestamp: record.timestamp,
+            micros: record.micros,
             old_timestamp: 0,
             partition: record.partition,
             offset: record.offset,
@@ -234,6 +235,7 @@ mod tests {
             let key = key.map(|key| [Value::BigInt(key)]);
             let value = value.map(|value| [number(value)]);
             let record = SourceRecord {
+                micros: 0,
                 key: key.as_ref().map(|key| key.as_slice()),
                 value: value.as_ref().map(|value| Columns::Values(value)),
                 timestamp: *timestamp,

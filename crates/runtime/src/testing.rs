@@ -210,6 +210,7 @@ impl Running {
             let columns: Option<Vec<Value>> = (columns != "null")
                 .then(|| columns.split(',').zip(&layout.value).map(|(text, c)| value(text, &c.1)).collect());
             let record = SourceRecord {
+                micros: 0,
                 key: key.as_deref(),
                 value: columns.as_deref().map(Columns::Values),
                 timestamp: time.parse().unwrap(),

@@ -137,11 +137,7 @@ impl StatementRequest {
         let texts = |values: Option<BTreeMap<String, serde_json::Value>>| {
             values.unwrap_or_default().into_iter().map(|(name, value)| (name, plain_text(value))).collect()
         };
-        Session {
-            properties: texts(self.properties.take()),
-            variables: texts(self.session_variables.take()),
-            ..Session::default()
-        }
+        Session { properties: texts(self.properties.take()), variables: texts(self.session_variables.take()) }
     }
 }
 

@@ -51,7 +51,8 @@ pub struct Limits {
     pub engine_calls_max: usize,
     /// How long an engine call waits for its turn.
     pub engine_turn_timeout: Duration,
-    /// How long a client may take to send its headers.
+    /// How long a client may take to send its headers; also how long a kept HTTP/1.1 connection may wait
+    /// for its next request, as hyper counts from the last answer.
     pub header_timeout: Duration,
     /// How long a client may take to send a body with statements.
     pub body_timeout: Duration,
@@ -75,7 +76,7 @@ impl Default for Limits {
             open_queries_max: 100,
             engine_calls_max: 32,
             engine_turn_timeout: Duration::from_secs(10),
-            header_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             stream_pause_max: Duration::from_secs(300),
             idle_timeout: Duration::from_secs(60),

@@ -129,6 +129,13 @@ impl ApiError {
         self
     }
 
+    /// The error of an engine call on the topic in a path: one that is not there is 404.
+    pub fn of_topic(error: EngineError) -> Self {
+        let is_missing = error.code == "unknown_topic";
+        let error = Self::from(error);
+        if is_missing { Self { status: StatusCode::NOT_FOUND, number: 0, ..error } } else { error }
+    }
+
     /// The error of an engine call on `sql`, which may be several statements.
     pub fn of_statement(mut error: EngineError, sql: &str) -> Self {
         let statement = error.statement.clone().unwrap_or_else(|| sql.to_owned());
@@ -197,10 +204,14 @@ fn without_secrets(message: &str, sql: &str, masked: &str) -> String {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
-        let (status, number) = match error.kind {
-            ErrorKind::User | ErrorKind::Data => (StatusCode::BAD_REQUEST, 1),
-            ErrorKind::External => (StatusCode::SERVICE_UNAVAILABLE, 0),
-            ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, 0),
+        let (status, number) = match (error.code, error.kind) {
+            // Codes of the engine that have a number of their own in ksqlDB.
+            ("too_many_push_queries", _) => (StatusCode::BAD_REQUEST, 3),
+            ("assertion_failed", _) => (StatusCode::EXPECTATION_FAILED, 0),
+            ("no_schema_registry", _) => (StatusCode::PRECONDITION_REQUIRED, 1),
+            (_, ErrorKind::User | ErrorKind::Data) => (StatusCode::BAD_REQUEST, 1),
+            (_, ErrorKind::External) => (StatusCode::SERVICE_UNAVAILABLE, 0),
+            (_, ErrorKind::Internal) => (StatusCode::INTERNAL_SERVER_ERROR, 0),
         };
         let message = error.render();
         Self {
@@ -236,6 +247,8 @@ mod tests {
         ] {
             assert_eq!(ApiError::from(EngineError::new(kind, "c", "m")).error_code(), code);
         }
+        assert_eq!(ApiError::from(EngineError::user("assertion_failed", "m")).error_code(), 41700);
+        assert_eq!(ApiError::from(EngineError::user("too_many_push_queries", "m")).error_code(), 40003);
     }
 
     #[test]

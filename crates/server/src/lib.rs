@@ -9,6 +9,8 @@
 //! The only crate that knows JSON of the API. Everything from outside has a bound in [`Limits`] or in a
 //! constant next to its use.
 
+#![allow(clippy::result_large_err, reason = "an error ends its request: its size does not matter")]
+
 mod api;
 mod backend;
 mod body;

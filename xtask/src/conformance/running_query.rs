@@ -91,6 +91,7 @@ impl RunningQuery {
                 }
             };
             let record = SourceRecord {
+                micros: 0,
                 key: row.key.as_deref(),
                 value: row.value.as_deref().map(Columns::Values),
                 timestamp: row.timestamp,

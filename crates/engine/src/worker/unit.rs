@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use commitlog::{Isolation, Log, LogError, Partition};
-use plan::step::Step;
+use plan::step::{SourceKind, Step};
 use runtime::{SourceDecoder, Task};
 
 use super::TaskId;
@@ -94,7 +94,13 @@ impl Unit {
         }
         let copies =
             self.inputs.iter().zip(&steps).filter_map(|(input, step)| reopened(input, step, log)).collect();
-        let yes = Unit { inputs: copies, tasks: yes, definition: definition.clone(), steps: steps.clone(), log: log.clone() };
+        let yes = Unit {
+            inputs: copies,
+            tasks: yes,
+            definition: definition.clone(),
+            steps: steps.clone(),
+            log: log.clone(),
+        };
         (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps, log: own_log }))
     }
 
@@ -163,7 +169,8 @@ impl Unit {
         while records < records_max {
             // A commit of several topics is seen in all inputs or in none: a row must not overtake the row of
             // another input that was committed with it.
-            let fetches = self.inputs.iter().zip(&times).any(|(input, time)| time.is_none() && input.is_empty());
+            let fetches =
+                self.inputs.iter().zip(&times).any(|(input, time)| time.is_none() && input.is_empty());
             let view = fetches.then(|| self.log.view());
             for (i, input) in self.inputs.iter_mut().enumerate() {
                 while times[i].is_none() && input.fill(fetch_bytes)? {
@@ -178,8 +185,12 @@ impl Unit {
                 }
             }
             drop(view);
-            let next = times.iter().enumerate().filter_map(|(i, t)| t.map(|t| (t, i))).min();
-            let Some((_, i)) = next else { break };
+            // At the same time a table's change comes before the stream's record that looks it up.
+            let steps = &self.steps;
+            let order = |(i, time): (usize, &Option<i64>)| {
+                time.map(|time| (time, steps[i].output == SourceKind::Stream, i))
+            };
+            let Some((_, _, i)) = times.iter().enumerate().filter_map(order).min() else { break };
             times[i] = None;
             let input = &mut self.inputs[i];
             give(slot, slot.sources[i], &input.row(), &input.topic, input.partition, problems);

@@ -132,7 +132,7 @@ impl StreamStreamJoin {
         for (timestamp, order, key, row) in unmatched {
             let (key, window) = codec::key(&key, is_windowed)?;
             let mut own = Vec::new();
-            codec::values_into(&row, &mut own)?;
+            codec::values_into(split_micros(&row).1, &mut own)?;
             let change = Change { key: &key, window, timestamp, ..*change };
             self.send(1 - order, &own, None, &change, down)?;
         }
@@ -147,6 +147,14 @@ impl StreamStreamJoin {
             }
         })?;
         Ok(())
+    }
+}
+
+/// A stored row's µs and columns.
+fn split_micros(row: &[u8]) -> (u16, &[u8]) {
+    match row.split_first_chunk() {
+        Some((micros, row)) => (u16::from_be_bytes(*micros), row),
+        None => (0, &[]),
     }
 }
 
@@ -179,6 +187,7 @@ impl Operator for StreamStreamJoin {
         self.stream_time = self.stream_time.max(time);
         codec::put_key(change.key, change.window, &mut self.key);
         self.bytes.clear();
+        self.bytes.extend_from_slice(&change.micros.to_be_bytes());
         types::row::encode(&own, &mut self.bytes);
         let sequence = self.sides[number].rows.put(&self.key, time, &self.bytes)?;
         let is_newest = time > self.sides[number].newest;
@@ -199,9 +208,16 @@ impl Operator for StreamStreamJoin {
         let from = time.saturating_sub(older_ms).max(0).max(kept_from);
         let mut partners: Vec<(i64, Vec<u8>)> = Vec::new();
         if from <= until {
-            other_side.rows.fetch(&self.key, from..=until, &mut |time, _, row, flag| {
-                *flag = 1;
-                partners.push((time, row.to_vec()));
+            let (older_us, newer_us) = (older_ms.saturating_mul(1000), newer_ms.saturating_mul(1000));
+            other_side.rows.fetch(&self.key, from..=until, &mut |partner, _, row, flag| {
+                // At the edges the µs decide; they only ever take a partner away, as times are rounded down.
+                let (micros, row) = split_micros(row);
+                let apart_us = (partner.saturating_sub(time)).saturating_mul(1000) + i64::from(micros)
+                    - i64::from(change.micros);
+                if apart_us <= newer_us && -apart_us <= older_us {
+                    *flag = 1;
+                    partners.push((partner, row.to_vec()));
+                }
             })?;
         }
         if !partners.is_empty() {

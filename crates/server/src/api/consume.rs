@@ -40,7 +40,8 @@ pub async fn get(call: Call) -> Answer {
             let statement = format!("PRINT {} FROM BEGINNING;", sql::quote(&topic.name));
             Ok::<_, engine::EngineError>((backend.print(&statement, &Session::default())?, topic))
         })
-        .await??;
+        .await?
+        .map_err(ApiError::of_topic)?;
     // What is still to come of each partition, up to where it ends now.
     let mut ends: BTreeMap<u32, i64> = topic
         .partitions

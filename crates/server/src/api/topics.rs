@@ -40,7 +40,8 @@ pub async fn create(call: Call) -> Answer {
 /// `GET /api/v1/topics/:name`.
 pub async fn describe(call: Call) -> Answer {
     let name = call.params.first().cloned().ok_or_else(ApiError::internal)?;
-    let topic = call.state.call(move |backend| backend.describe_topic(&name)).await??;
+    let topic =
+        call.state.call(move |backend| backend.describe_topic(&name)).await?.map_err(ApiError::of_topic)?;
     Ok(ok_json(json::object(|o| {
         o.text("name", &topic.name);
         o.objects("partitions", &topic.partitions, |o, (partition, start, end, bytes)| {
@@ -60,6 +61,6 @@ pub async fn describe(call: Call) -> Answer {
 /// `DELETE /api/v1/topics/:name`.
 pub async fn delete(call: Call) -> Answer {
     let name = call.params.first().cloned().ok_or_else(ApiError::internal)?;
-    call.state.call(move |backend| backend.delete_topic(&name)).await??;
+    call.state.call(move |backend| backend.delete_topic(&name)).await?.map_err(ApiError::of_topic)?;
     Ok(ok_json(b"{}".to_vec()))
 }

@@ -170,7 +170,7 @@ fn topics_are_made_described_and_deleted() {
     assert_eq!(server.post("/api/v1/topics", r#"{"nmae":"t"}"#).status, 400);
     assert_eq!(server.get("/api/v1/topics/t").json()["partitions"][0]["endOffset"], 2);
     assert_eq!(server.send("DELETE", "/api/v1/topics/t", "", "").status, 200);
-    assert_eq!(server.send("DELETE", "/api/v1/topics/nowhere", "", "").status, 400);
+    assert_eq!(server.send("DELETE", "/api/v1/topics/nowhere", "", "").status, 404);
 }
 
 #[test]

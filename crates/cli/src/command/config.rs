@@ -1,0 +1,33 @@
+//! `tripline config`: the settings in force and where each was set.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::settings::Settings;
+use crate::table::ListTable;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+    /// Leaves out what is at its default.
+    #[arg(long)]
+    changed: bool,
+}
+
+impl Arguments {
+    pub fn run(self) -> Result<ExitCode> {
+        let given = self.settings.read()?;
+        let mut table = ListTable::new(["Setting", "Value", "From", "Meaning"]);
+        let in_force =
+            engine::Engine::describe_settings(&given).map_err(|error| anyhow::anyhow!(error.render()))?;
+        for property in in_force {
+            if !self.changed || property.origin != "default" {
+                table.row([&property.name, &property.value, &property.origin, property.description]);
+            }
+        }
+        print!("{}", table.render());
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,339 @@
+//! `tripline topic`: topics without SQL.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::{Map, Value, json};
+
+use super::client_runtime;
+use crate::{
+    entity,
+    http::{Client, Endpoint, path_segment},
+    replay::{Batch, Sender},
+    table::ListTable,
+    terminal::neutralise,
+};
+
+/// Records asked for at a time.
+const PAGE_RECORDS: u64 = 1000;
+/// How often a quiet topic is asked again.
+const ASK_INTERVAL: Duration = Duration::from_millis(250);
+/// Longest line read from standard input.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The server.
+    #[arg(long, default_value = "http://localhost:8088", value_name = "URL", global = true)]
+    server: String,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Lists topics.
+    List,
+    /// Shows partitions, offsets and settings of a topic.
+    Describe {
+        /// The topic.
+        name: String,
+    },
+    /// Creates a topic.
+    Create {
+        /// The topic.
+        name: String,
+        /// Its partitions.
+        #[arg(long)]
+        partitions: Option<u32>,
+        /// Settings by Kafka's names, for example retention.ms=86400000.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+    },
+    /// Deletes a topic with its records.
+    Delete {
+        /// The topic.
+        name: String,
+    },
+    /// Writes the lines of standard input as records.
+    Produce(Produce),
+    /// Prints records.
+    Consume(Consume),
+}
+
+#[derive(Args)]
+struct Produce {
+    /// The topic.
+    name: String,
+    /// What stands between key and value; without it lines have no key.
+    #[arg(short = 'K', long, value_name = "TEXT")]
+    key_separator: Option<String>,
+    /// Writes to this partition only.
+    #[arg(short, long)]
+    partition: Option<u32>,
+}
+
+#[derive(Args)]
+struct Consume {
+    /// The topic.
+    name: String,
+    /// Begins with the oldest record.
+    #[arg(long)]
+    from_beginning: bool,
+    /// Ends after so many records.
+    #[arg(short, long)]
+    limit: Option<u64>,
+    /// Ends at the end of the topic instead of waiting for more.
+    #[arg(short, long)]
+    exit: bool,
+    /// Reads this partition only.
+    #[arg(short, long)]
+    partition: Option<u32>,
+    /// As kcat: %t topic, %p partition, %o offset, %T time in ms, %k key, %s value, \n, \t.
+    #[arg(short, long, default_value = "%s\\n")]
+    format: String,
+    /// Prints control characters as they are; not for terminals.
+    #[arg(long)]
+    raw: bool,
+}
+
+impl Arguments {
+    pub fn run(self) -> Result<ExitCode> {
+        let endpoint = Endpoint::parse(&self.server)?;
+        let mut client = Client::new(endpoint.clone());
+        match self.action {
+            Action::Produce(produce) => produce.run(endpoint)?,
+            Action::Consume(consume) => client_runtime()?.block_on(consume.run(&mut client))?,
+            Action::List => client_runtime()?.block_on(list(&mut client))?,
+            Action::Describe { name } => client_runtime()?.block_on(describe(&mut client, &name))?,
+            Action::Create { name, partitions, set } => {
+                client_runtime()?.block_on(create(&mut client, &name, partitions, &set))?;
+            }
+            Action::Delete { name } => {
+                let path = topic_path(&name);
+                client_runtime()?.block_on(async {
+                    client
+                        .send(Method::DELETE, &path, "", bytes::Bytes::new())
+                        .await?
+                        .checked()
+                        .await?
+                        .text()
+                        .await
+                })?;
+                println!("deleted topic {}", neutralise(&name));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn topic_path(name: &str) -> String {
+    format!("/api/v1/topics/{}", path_segment(name))
+}
+
+async fn list(client: &mut Client) -> Result<()> {
+    let body = json!({"ksql": "SHOW TOPICS;"});
+    let answer = client.post_json("/ksql", &body).await?.checked().await?.json().await?;
+    for each in answer.as_array().map_or(&[][..], Vec::as_slice) {
+        print!("{}", entity::render(each));
+    }
+    Ok(())
+}
+
+async fn described(client: &mut Client, name: &str) -> Result<Value> {
+    client.get(&topic_path(name)).await?.checked().await?.json().await
+}
+
+async fn describe(client: &mut Client, name: &str) -> Result<()> {
+    let topic = described(client, name).await?;
+    let mut table = ListTable::new(["Partition", "Start Offset", "End Offset", "Bytes"]);
+    for partition in topic["partitions"].as_array().map_or(&[][..], Vec::as_slice) {
+        table.row(["partition", "startOffset", "endOffset", "bytes"].map(|name| partition[name].to_string()));
+    }
+    print!("{}", table.render());
+    if let Some(settings) = topic["settings"].as_object().filter(|settings| !settings.is_empty()) {
+        let mut table = ListTable::new(["Setting", "Value"]);
+        for (name, value) in settings {
+            table.row([name.as_str(), value.as_str().unwrap_or("")]);
+        }
+        print!("\n{}", table.render());
+    }
+    Ok(())
+}
+
+async fn create(client: &mut Client, name: &str, partitions: Option<u32>, set: &[String]) -> Result<()> {
+    let mut settings = Map::new();
+    for text in set {
+        let Some((name, value)) = text.split_once('=') else { bail!("setting {text:?} is not KEY=VALUE") };
+        settings.insert(name.trim().to_owned(), value.trim().into());
+    }
+    let body = json!({"name": name, "partitions": partitions, "settings": settings});
+    client.post_json("/api/v1/topics", &body).await?.checked().await?.text().await?;
+    println!("created topic {}", neutralise(name));
+    Ok(())
+}
+
+impl Produce {
+    fn run(self, endpoint: Endpoint) -> Result<()> {
+        let mut sender = Sender::new(endpoint, self.partition);
+        let mut input = io::BufReader::with_capacity(1 << 16, io::stdin().lock());
+        let mut batch = Batch::new(&self.name);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = io::Read::take(&mut input, LINE_BYTES_MAX).read_until(b'\n', &mut line);
+            if length.context("cannot read standard input")? == 0 {
+                break;
+            }
+            if line.len() as u64 == LINE_BYTES_MAX {
+                bail!("a line is longer than {LINE_BYTES_MAX} bytes");
+            }
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            let (key, value) = split_key(text, self.key_separator.as_deref());
+            batch.push(None, key, value);
+            // Nothing more at hand: what is typed or piped slowly is not kept back.
+            if batch.is_full() || input.buffer().is_empty() {
+                sender.send(std::mem::replace(&mut batch, Batch::new(&self.name)))?;
+                if input.buffer().is_empty() {
+                    sender.finish()?;
+                }
+            }
+        }
+        if batch.records > 0 {
+            sender.send(batch)?;
+        }
+        sender.finish()?;
+        if io::stderr().is_terminal() {
+            eprintln!("{} records", sender.acknowledged);
+        }
+        Ok(())
+    }
+}
+
+fn split_key<'a>(line: &'a [u8], separator: Option<&str>) -> (Option<&'a [u8]>, &'a [u8]) {
+    let Some(separator) = separator.map(str::as_bytes).filter(|separator| !separator.is_empty()) else {
+        return (None, line);
+    };
+    match line.windows(separator.len()).position(|part| part == separator) {
+        Some(place) => (Some(&line[..place]), &line[place + separator.len()..]),
+        None => (None, line),
+    }
+}
+
+impl Consume {
+    async fn run(self, client: &mut Client) -> Result<()> {
+        let topic = described(client, &self.name).await?;
+        let mut places: Vec<(u64, i64)> = Vec::new();
+        for partition in topic["partitions"].as_array().map_or(&[][..], Vec::as_slice) {
+            let number = partition["partition"].as_u64().unwrap_or(0);
+            let from = if self.from_beginning { "startOffset" } else { "endOffset" };
+            if self.partition.is_none_or(|wanted| u64::from(wanted) == number) {
+                places.push((number, partition[from].as_i64().unwrap_or(0)));
+            }
+        }
+        if places.is_empty() {
+            bail!("topic {:?} has no such partition", self.name);
+        }
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut left = self.limit.unwrap_or(u64::MAX);
+        loop {
+            let mut is_quiet = true;
+            for (partition, offset) in &mut places {
+                if left == 0 {
+                    break;
+                }
+                let limit = left.min(PAGE_RECORDS);
+                let path = format!(
+                    "{}/records?partition={partition}&offset={offset}&limit={limit}",
+                    topic_path(&self.name)
+                );
+                let mut records = client.get(&path).await?.checked().await?;
+                while let Some(line) = records.next_line().await? {
+                    if line.is_empty() {
+                        continue;
+                    }
+                    let record: Value = serde_json::from_str(&line).context("cannot read a record")?;
+                    out.write_all(self.formatted(&record).as_bytes()).context("cannot print")?;
+                    *offset = record["offset"].as_i64().map_or(*offset, |offset| offset + 1);
+                    is_quiet = false;
+                    left -= 1;
+                }
+            }
+            out.flush().context("cannot print")?;
+            if left == 0 || (is_quiet && self.exit) {
+                return Ok(());
+            }
+            if is_quiet {
+                tokio::time::sleep(ASK_INTERVAL).await;
+            }
+        }
+    }
+
+    fn formatted(&self, record: &Value) -> String {
+        let text = |name: &str| match &record[name] {
+            Value::Null => String::new(),
+            Value::String(text) if self.raw => text.clone(),
+            Value::String(text) => neutralise(text).into_owned(),
+            other => other.to_string(),
+        };
+        let mut out = String::new();
+        let mut format = self.format.chars();
+        while let Some(c) = format.next() {
+            match (c, if matches!(c, '%' | '\\') { format.next() } else { None }) {
+                ('%', Some('t')) => out.push_str(&self.name),
+                ('%', Some('p')) => out.push_str(&text("partition")),
+                ('%', Some('o')) => out.push_str(&text("offset")),
+                ('%', Some('T')) => out.push_str(&text("timestamp")),
+                ('%', Some('k')) => out.push_str(&text("key")),
+                ('%', Some('s')) => out.push_str(&text("value")),
+                ('\\', Some('n')) => out.push('\n'),
+                ('\\', Some('t')) => out.push('\t'),
+                ('%', Some('%')) => out.push('%'),
+                (c, next) => {
+                    out.push(c);
+                    out.extend(next);
+                }
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consume(format: &str, raw: bool) -> Consume {
+        let format = format.to_owned();
+        Consume {
+            name: "t".into(),
+            from_beginning: true,
+            limit: None,
+            exit: true,
+            partition: None,
+            format,
+            raw,
+        }
+    }
+
+    #[test]
+    fn format_is_kcats_and_values_are_neutralised() {
+        let record = json!({"partition": 1, "offset": 7, "timestamp": 5, "key": null, "value": "a\u{1b}b"});
+        assert_eq!(consume("%t %p %o %k|%s %T %%\\n", false).formatted(&record), "t 1 7 |a\\x1bb 5 %\n");
+        assert_eq!(consume("%s%", true).formatted(&record), "a\u{1b}b%");
+    }
+
+    #[test]
+    fn key_is_what_stands_before_the_first_separator() {
+        assert_eq!(split_key(b"k:v:w", Some(":")), (Some(&b"k"[..]), &b"v:w"[..]));
+        assert_eq!(split_key(b"kv", Some(":")), (None, &b"kv"[..]));
+        assert_eq!(split_key(b"k:v", None), (None, &b"k:v"[..]));
+    }
+}

@@ -1,0 +1,12 @@
+//! Events of files on their way to topics: read on one thread, sent from another, acknowledged in order.
+
+mod answer;
+mod batch;
+mod clock;
+mod reading;
+mod sender;
+
+pub use batch::Batch;
+pub use clock::parse_offset_ms;
+pub use reading::{Outcome, Plan, Read, read};
+pub use sender::Sender;
