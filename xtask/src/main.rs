@@ -1,5 +1,6 @@
-//! Tasks of the project that are no part of the program: `cargo xtask conformance …`.
+//! Tasks of the project that are no part of the program: `cargo xtask conformance …`, `cargo xtask ci`.
 
+mod ci;
 mod conformance;
 
 use std::process::ExitCode;
@@ -7,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 
 const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--refusals] [--with-scale] [--threads N] [--rest-plan] \
-                     [--list-passed FILE] [--baseline FILE]";
+                     [--list-passed FILE] [--baseline FILE] [--min-passed N]\n       \
+                     cargo xtask ci [STEP…]";
 
 fn main() -> Result<ExitCode> {
     let mut args = std::env::args().skip(1);
@@ -16,6 +18,7 @@ fn main() -> Result<ExitCode> {
             let is_fine = conformance::run(&conformance_options(args)?)?;
             Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Some("ci") => ci::run(args),
         _ => bail!(USAGE),
     }
 }
@@ -34,6 +37,9 @@ fn conformance_options(mut args: impl Iterator<Item = String>) -> Result<conform
             "--threads" => options.threads = value()?.parse().context("--threads takes a number")?,
             "--list-passed" => options.list_passed = Some(value()?.into()),
             "--baseline" => options.baseline = Some(value()?.into()),
+            "--min-passed" => {
+                options.min_passed = Some(value()?.parse().context("--min-passed takes a number")?);
+            }
             _ => bail!("unknown flag {flag}\n{USAGE}"),
         }
     }

@@ -41,6 +41,8 @@ pub struct Options {
     pub list_passed: Option<PathBuf>,
     /// Such a file of an earlier run.
     pub baseline: Option<PathBuf>,
+    /// Fails when fewer positive cases pass, or when one panics or hangs.
+    pub min_passed: Option<usize>,
     /// The cases' decimals have kept their scale.
     pub with_scale: bool,
     /// The REST cases are planned instead.
@@ -89,6 +91,12 @@ pub fn run(options: &Options) -> Result<bool> {
             println!("REGRESSED {name}");
             is_fine = false;
         }
+    }
+    if let Some(min_passed) = options.min_passed
+        && !report.is_above(min_passed)
+    {
+        println!("BELOW --min-passed {min_passed}, or a case panicked or hung");
+        is_fine = false;
     }
     for line in report.refusals().iter().filter(|_| options.refusals) {
         println!("REFUSED {line}");

@@ -97,6 +97,11 @@ impl Report {
         &self.passed
     }
 
+    /// Whether so many positive cases passed and none panicked or hung.
+    pub fn is_above(&self, min_passed: usize) -> bool {
+        self.totals.positive_passed >= min_passed && self.totals.panics == 0
+    }
+
     /// For each case refused as expected our message and ksqlDB's, to see that the reason is the same.
     pub fn refusals(&self) -> &[String] {
         &self.refusals
@@ -172,5 +177,7 @@ mod tests {
         assert_eq!(report.passed(), ["p", "r"]);
         assert_eq!(report.refusals(), ["r: no | ksqlDB: "]);
         assert_eq!(report.regressions("r\nx"), ["r"]);
+        // One case hung.
+        assert!(!report.is_above(1));
     }
 }
