@@ -15,8 +15,9 @@ mod problems;
 mod restore;
 mod unit;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,20 @@ pub(crate) struct WorkerParts {
     pub clock: fn() -> i64,
 }
 
+/// A commit on its way, and what will be committed with it.
+struct PendingCommit {
+    ticket: CommitTicket,
+    consumed: Vec<(Arc<TaskStatistics>, u64)>,
+}
+
+impl PendingCommit {
+    fn is_durable(self) {
+        for (statistics, consumed) in self.consumed {
+            statistics.committed.store(consumed, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A worker.
 pub(crate) struct Worker {
     parts: WorkerParts,
@@ -73,7 +88,7 @@ pub(crate) struct Worker {
     /// Units whose tasks are paused.
     paused: Vec<Unit>,
     problems: output::Problems,
-    pending: std::collections::VecDeque<CommitTicket>,
+    pending: VecDeque<PendingCommit>,
     epoch_start: Option<Instant>,
     epoch_bytes: u64,
     changelogs: HashMap<TaskId, commitlog::BatchBuilder>,
@@ -236,16 +251,9 @@ impl Worker {
 
     /// Commits when it is time.
     fn settle(&mut self, idle: bool) {
-        while let Some(ticket) = self.pending.front() {
-            match ticket.poll() {
-                None => break,
-                Some(Ok(())) => {
-                    self.pending.pop_front();
-                }
-                Some(Err(error)) => {
-                    self.pending.pop_front();
-                    self.fail_all(&error);
-                }
+        while let Some(result) = self.pending.front().and_then(|commit| commit.ticket.poll()) {
+            if let Some(commit) = self.pending.pop_front() {
+                self.committed(commit, result);
             }
         }
         let Some(start) = self.epoch_start else { return };
@@ -260,24 +268,37 @@ impl Worker {
         if self.epoch_start.take().is_some() {
             self.epoch_bytes = 0;
             while self.pending.len() >= COMMITS_MAX {
-                if let Some(ticket) = self.pending.pop_front()
-                    && let Err(error) = ticket.wait()
-                {
-                    self.fail_all(&error);
+                let Some(commit) = self.pending.pop_front() else { break };
+                let result = commit.ticket.wait();
+                let has_failed = result.is_err();
+                self.committed(commit, result);
+                if has_failed {
                     return;
                 }
             }
             match self.write_epoch() {
-                Ok(ticket) => self.pending.push_back(ticket),
+                Ok(ticket) => {
+                    let slots = self.units.iter().filter(|u| u.is_persistent()).flat_map(|u| &u.tasks);
+                    let consumed = slots
+                        .map(|s| (s.statistics.clone(), s.statistics.consumed.load(Ordering::Relaxed)))
+                        .collect();
+                    self.pending.push_back(PendingCommit { ticket, consumed });
+                }
                 Err(error) => self.fail_all(&error),
             }
         }
         if wait {
-            while let Some(ticket) = self.pending.pop_front() {
-                if let Err(error) = ticket.wait() {
-                    self.fail_all(&error);
-                }
+            while let Some(commit) = self.pending.pop_front() {
+                let result = commit.ticket.wait();
+                self.committed(commit, result);
             }
+        }
+    }
+
+    fn committed(&mut self, commit: PendingCommit, result: Result<(), LogError>) {
+        match result {
+            Ok(()) => commit.is_durable(),
+            Err(error) => self.fail_all(&error),
         }
     }
 
@@ -301,7 +322,7 @@ impl Worker {
                     let builder = self.changelogs.entry(slot.id).or_default();
                     restore::write_changes(&mut slot.task, builder, changelog, tx, now_ms)?;
                     let bytes: usize = slot.task.stores_mut().map(|(_, s)| s.bytes_used()).sum();
-                    slot.statistics.state_bytes.store(bytes as u64, std::sync::atomic::Ordering::Relaxed);
+                    slot.statistics.state_bytes.store(bytes as u64, Ordering::Relaxed);
                 }
             }
         }

@@ -14,6 +14,8 @@ const BATCH_BYTES: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct TaskStatistics {
     pub consumed: AtomicU64,
+    /// Of them those whose consequences are durable, since the start.
+    pub committed: AtomicU64,
     pub produced: AtomicU64,
     pub errors: AtomicU64,
     pub late: AtomicU64,
