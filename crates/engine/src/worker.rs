@@ -9,6 +9,7 @@
 //! fetched and decoded once for all of them. Tasks with several inputs take the record with the lowest time
 //! first, as Kafka Streams does.
 
+mod cache;
 pub(crate) mod input;
 pub(crate) mod output;
 mod problems;
@@ -33,6 +34,8 @@ pub(crate) use unit::{TaskSlot, Unit};
 const FETCH_BYTES: usize = 1 << 20;
 /// Commits on their way at most; more would only make recovery repeat more.
 const COMMITS_MAX: usize = 2;
+/// A query waits for one that reads the same and is no more than so many records behind.
+const MEETING_RECORDS_MAX: i64 = 200_000;
 /// An epoch is committed at the latest when it has read this much, so that batches stay bounded.
 const EPOCH_BYTES: u64 = 64 << 20;
 
@@ -210,17 +213,41 @@ impl Worker {
         }
     }
 
+    /// The offset a unit may read up to so that those that read the same meet and become one: not past one that is
+    /// a little ahead, and nothing while one is a little behind.
+    fn meeting_point(&self, place: usize) -> i64 {
+        let unit = &self.units[place];
+        let mut bound = i64::MAX;
+        for (other_place, other) in self.units.iter().enumerate() {
+            if other_place == place || other.is_stopped() || !unit.reads_same(other) {
+                continue;
+            }
+            let (own, others) = (unit.inputs[0].position(), other.inputs[0].position());
+            if others > own {
+                bound = bound.min(others);
+            } else if others < own && own - others <= MEETING_RECORDS_MAX {
+                return own;
+            }
+        }
+        bound
+    }
+
     /// One run of every unit; returns whether there was something to do.
     fn round(&mut self) -> bool {
         let mut busy = false;
         let now_ms = (self.parts.clock)();
         let mut gone = false;
-        for unit in &mut self.units {
+        for place in 0..self.units.len() {
+            let bound = self.meeting_point(place);
+            let unit = &mut self.units[place];
             if unit.is_stopped() {
                 gone |= unit.has_client();
                 continue;
             }
-            match unit.run(FETCH_BYTES, &mut self.problems) {
+            if unit.inputs.first().is_some_and(|input| input.position() >= bound) {
+                continue;
+            }
+            match unit.run(FETCH_BYTES, bound, &mut self.problems) {
                 Ok(0) => {}
                 Ok(bytes) => {
                     busy = true;
@@ -229,9 +256,10 @@ impl Worker {
                         self.epoch_start.get_or_insert_with(Instant::now);
                     }
                     for slot in &mut unit.tasks {
-                        if let Sink::Topic(sink) = &mut slot.sink
+                        if let Sink::Topic(sink) = &slot.sink
                             && sink.is_full()
-                            && let Err(error) = sink.flush(&mut self.parts.tx, false, now_ms)
+                            && let Err(error) =
+                                slot.flush(&mut self.parts.tx, false, now_ms, &mut self.problems)
                         {
                             fail(slot, &error);
                         }
@@ -309,9 +337,7 @@ impl Worker {
             let positions: Vec<_> =
                 unit.inputs.iter().map(|i| (i.topic.clone(), i.partition, i.position())).collect();
             for slot in &mut unit.tasks {
-                if let Sink::Topic(sink) = &mut slot.sink {
-                    sink.flush(tx, true, now_ms)?;
-                }
+                slot.flush(tx, true, now_ms, &mut self.problems)?;
                 if slot.committed != positions {
                     for (topic, partition, position) in &positions {
                         tx.set_offset(&slot.group, topic, *partition, *position, now_ms)?;
