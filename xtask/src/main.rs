@@ -1,5 +1,6 @@
-//! Tasks of the project that are no part of the program: `cargo xtask conformance …`, `cargo xtask ci`.
+//! Tasks of the project that are no part of the program: `cargo xtask conformance …`, `cargo xtask ci`, `cargo xtask bench …`.
 
+mod bench;
 mod ci;
 mod conformance;
 
@@ -7,9 +8,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--refusals] [--with-scale] [--threads N] [--rest-plan] \
                      [--list-passed FILE] [--baseline FILE] [--min-passed N]\n       \
-                     cargo xtask ci [STEP…]";
+                     cargo xtask ci [STEP…]\n       cargo xtask bench [--filter NAME] [--records N]";
 
 fn main() -> Result<ExitCode> {
     let mut args = std::env::args().skip(1);
@@ -18,6 +22,7 @@ fn main() -> Result<ExitCode> {
             let is_fine = conformance::run(&conformance_options(args)?)?;
             Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Some("bench") => bench::run(args).map(|()| ExitCode::SUCCESS),
         Some("ci") => ci::run(args),
         _ => bail!(USAGE),
     }

@@ -636,6 +636,7 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
     };
     let settings = inner.settings.with(&query.properties)?;
     let is_table = plan.root.output == SourceKind::Table;
+    let cache_bytes = settings.integer("cache.max.bytes.buffering") as usize;
     let tasks = query::build(
         &plan,
         &mut Setup {
@@ -652,7 +653,7 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
             store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
             spill_dir: Some(inner.data_dir.join("state")),
         },
-        || query::topic_sink(&inner.log, &plan),
+        || query::topic_sink(&inner.log, &plan, cache_bytes),
         is_table,
     )?;
     let is_paused = query.is_paused;

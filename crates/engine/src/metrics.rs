@@ -1,5 +1,7 @@
 //! Counters and gauges of the engine, each declared once with its sentence.
 
+use std::sync::atomic::Ordering;
+
 use crate::core::Inner;
 use crate::entity::QueryState;
 use crate::{Metric, show};
@@ -42,6 +44,15 @@ pub(crate) fn collect(inner: &Inner) -> Vec<Metric> {
             "counter",
             labels(),
             s.consumed as f64,
+        );
+        let committed =
+            query.tasks.iter().map(|t| t.statistics.committed.load(Ordering::Relaxed)).sum::<u64>();
+        add(
+            "tripline_query_records_committed_total",
+            "Records a query has read whose results are durable.",
+            "counter",
+            labels(),
+            committed as f64,
         );
         add(
             "tripline_query_records_produced_total",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use commitlog::{Isolation, Log, Partition};
 use plan::step::{QueryPlan, Step, StepKind};
-use runtime::{SinkEncoder, SourceDecoder, Task, TaskOptions};
+use runtime::{Fused, SinkEncoder, SourceDecoder, Task, TaskOptions};
 
 use crate::error::{EngineError, Result};
 use crate::worker::input::Input;
@@ -158,6 +158,7 @@ pub(crate) fn build(
             id: (setup.next_id)(),
             query_id: setup.query_id.clone(),
             task,
+            fused: (!is_push).then(|| Fused::new(plan)).flatten().map(Box::new),
             group: setup.group.clone(),
             sources,
             sink: sink()?,
@@ -181,15 +182,17 @@ pub(crate) fn build(
     Ok(tasks)
 }
 
-/// The sink of a persistent query.
-pub(crate) fn topic_sink(log: &Log, plan: &QueryPlan) -> Result<Sink> {
+/// The sink of a persistent query; of a table `cache_bytes` of rows may wait for the commit.
+pub(crate) fn topic_sink(log: &Log, plan: &QueryPlan, cache_bytes: usize) -> Result<Sink> {
     let Some(sink) = &plan.sink else { return Ok(Sink::None) };
     let encoder = SinkEncoder::new(sink, &plan.root.layout)
         .map_err(|e| EngineError::user("bad_sink", e.to_string()))?;
     let count = log.describe_topic(&sink.topic).map_err(log_error)?.partitions;
     let partitions =
         (0..count).map(|p| log.partition(&sink.topic, p).map_err(log_error)).collect::<Result<_>>()?;
-    Ok(Sink::Topic(Box::new(TopicSink::new(encoder, partitions))))
+    // A stream's rows are all results of their own.
+    let cache_bytes = if plan.root.output == sql::SourceKind::Table { cache_bytes } else { 0 };
+    Ok(Sink::Topic(Box::new(TopicSink::new(encoder, partitions, cache_bytes))))
 }
 
 /// An error of the log as one of the engine.

@@ -9,14 +9,16 @@
 //! fetched and decoded once for all of them. Tasks with several inputs take the record with the lowest time
 //! first, as Kafka Streams does.
 
+mod cache;
 pub(crate) mod input;
 pub(crate) mod output;
 mod problems;
 mod restore;
 mod unit;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,8 @@ pub(crate) use unit::{TaskSlot, Unit};
 const FETCH_BYTES: usize = 1 << 20;
 /// Commits on their way at most; more would only make recovery repeat more.
 const COMMITS_MAX: usize = 2;
+/// A query waits for one that reads the same and is no more than so many records behind.
+const MEETING_RECORDS_MAX: i64 = 200_000;
 /// An epoch is committed at the latest when it has read this much, so that batches stay bounded.
 const EPOCH_BYTES: u64 = 64 << 20;
 
@@ -72,6 +76,20 @@ pub(crate) struct WorkerParts {
     pub clock: fn() -> i64,
 }
 
+/// A commit on its way, and what will be committed with it.
+struct PendingCommit {
+    ticket: CommitTicket,
+    consumed: Vec<(Arc<TaskStatistics>, u64)>,
+}
+
+impl PendingCommit {
+    fn is_durable(self) {
+        for (statistics, consumed) in self.consumed {
+            statistics.committed.store(consumed, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A worker.
 pub(crate) struct Worker {
     parts: WorkerParts,
@@ -79,7 +97,7 @@ pub(crate) struct Worker {
     /// Units whose tasks are paused.
     paused: Vec<Unit>,
     problems: output::Problems,
-    pending: std::collections::VecDeque<CommitTicket>,
+    pending: VecDeque<PendingCommit>,
     epoch_start: Option<Instant>,
     epoch_bytes: u64,
     changelogs: HashMap<TaskId, commitlog::BatchBuilder>,
@@ -211,17 +229,41 @@ impl Worker {
         }
     }
 
+    /// The offset a unit may read up to so that those that read the same meet and become one: not past one that is
+    /// a little ahead, and nothing while one is a little behind.
+    fn meeting_point(&self, place: usize) -> i64 {
+        let unit = &self.units[place];
+        let mut bound = i64::MAX;
+        for (other_place, other) in self.units.iter().enumerate() {
+            if other_place == place || other.is_stopped() || !unit.reads_same(other) {
+                continue;
+            }
+            let (own, others) = (unit.inputs[0].position(), other.inputs[0].position());
+            if others > own {
+                bound = bound.min(others);
+            } else if others < own && own - others <= MEETING_RECORDS_MAX {
+                return own;
+            }
+        }
+        bound
+    }
+
     /// One run of every unit; returns whether there was something to do.
     fn round(&mut self) -> bool {
         let mut busy = false;
         let now_ms = (self.parts.clock)();
         let mut gone = false;
-        for unit in &mut self.units {
+        for place in 0..self.units.len() {
+            let bound = self.meeting_point(place);
+            let unit = &mut self.units[place];
             if unit.is_stopped() {
                 gone |= unit.has_client();
                 continue;
             }
-            match unit.run(FETCH_BYTES, &mut self.problems) {
+            if unit.inputs.first().is_some_and(|input| input.position() >= bound) {
+                continue;
+            }
+            match unit.run(FETCH_BYTES, bound, &mut self.problems) {
                 Ok(0) => {}
                 Ok(bytes) => {
                     busy = true;
@@ -230,9 +272,10 @@ impl Worker {
                         self.epoch_start.get_or_insert_with(Instant::now);
                     }
                     for slot in &mut unit.tasks {
-                        if let Sink::Topic(sink) = &mut slot.sink
+                        if let Sink::Topic(sink) = &slot.sink
                             && sink.is_full()
-                            && let Err(error) = sink.flush(&mut self.parts.tx, false, now_ms)
+                            && let Err(error) =
+                                slot.flush(&mut self.parts.tx, false, now_ms, &mut self.problems)
                         {
                             fail(slot, &error);
                         }
@@ -252,16 +295,9 @@ impl Worker {
 
     /// Commits when it is time.
     fn settle(&mut self, idle: bool) {
-        while let Some(ticket) = self.pending.front() {
-            match ticket.poll() {
-                None => break,
-                Some(Ok(())) => {
-                    self.pending.pop_front();
-                }
-                Some(Err(error)) => {
-                    self.pending.pop_front();
-                    self.fail_all(&error);
-                }
+        while let Some(result) = self.pending.front().and_then(|commit| commit.ticket.poll()) {
+            if let Some(commit) = self.pending.pop_front() {
+                self.committed(commit, result);
             }
         }
         let Some(start) = self.epoch_start else { return };
@@ -276,24 +312,37 @@ impl Worker {
         if self.epoch_start.take().is_some() {
             self.epoch_bytes = 0;
             while self.pending.len() >= COMMITS_MAX {
-                if let Some(ticket) = self.pending.pop_front()
-                    && let Err(error) = ticket.wait()
-                {
-                    self.fail_all(&error);
+                let Some(commit) = self.pending.pop_front() else { break };
+                let result = commit.ticket.wait();
+                let has_failed = result.is_err();
+                self.committed(commit, result);
+                if has_failed {
                     return;
                 }
             }
             match self.write_epoch() {
-                Ok(ticket) => self.pending.push_back(ticket),
+                Ok(ticket) => {
+                    let slots = self.units.iter().filter(|u| u.is_persistent()).flat_map(|u| &u.tasks);
+                    let consumed = slots
+                        .map(|s| (s.statistics.clone(), s.statistics.consumed.load(Ordering::Relaxed)))
+                        .collect();
+                    self.pending.push_back(PendingCommit { ticket, consumed });
+                }
                 Err(error) => self.fail_all(&error),
             }
         }
         if wait {
-            while let Some(ticket) = self.pending.pop_front() {
-                if let Err(error) = ticket.wait() {
-                    self.fail_all(&error);
-                }
+            while let Some(commit) = self.pending.pop_front() {
+                let result = commit.ticket.wait();
+                self.committed(commit, result);
             }
+        }
+    }
+
+    fn committed(&mut self, commit: PendingCommit, result: Result<(), LogError>) {
+        match result {
+            Ok(()) => commit.is_durable(),
+            Err(error) => self.fail_all(&error),
         }
     }
 
@@ -304,9 +353,7 @@ impl Worker {
             let positions: Vec<_> =
                 unit.inputs.iter().map(|i| (i.topic.clone(), i.partition, i.position())).collect();
             for slot in &mut unit.tasks {
-                if let Sink::Topic(sink) = &mut slot.sink {
-                    sink.flush(tx, true, now_ms)?;
-                }
+                slot.flush(tx, true, now_ms, &mut self.problems)?;
                 if slot.committed != positions {
                     for (topic, partition, position) in &positions {
                         tx.set_offset(&slot.group, topic, *partition, *position, now_ms)?;
@@ -317,7 +364,7 @@ impl Worker {
                     let builder = self.changelogs.entry(slot.id).or_default();
                     restore::write_changes(&mut slot.task, builder, changelog, tx, now_ms)?;
                     let bytes: usize = slot.task.stores_mut().map(|(_, s)| s.bytes_used()).sum();
-                    slot.statistics.state_bytes.store(bytes as u64, std::sync::atomic::Ordering::Relaxed);
+                    slot.statistics.state_bytes.store(bytes as u64, Ordering::Relaxed);
                 }
             }
         }

@@ -18,7 +18,7 @@ use std::cell::Cell;
 use plan::expr::Expr;
 use types::{EvalError, Value};
 
-pub use json::JsonRow;
+pub use json::{JsonLayout, JsonRow};
 use node::{Node, Scope};
 
 /// The value columns of a row.
@@ -43,7 +43,7 @@ impl<'a> Columns<'a> {
     pub fn len(&self) -> usize {
         match self {
             Self::Values(values) => values.len(),
-            Self::Json(json) => json.slots.len(),
+            Self::Json(json) => json.layout.columns(),
         }
     }
 
@@ -57,7 +57,8 @@ impl<'a> Columns<'a> {
         match *self {
             Self::Values(all) => values.extend_from_slice(all),
             Self::Json(json) => {
-                values.extend((0..json.slots.len()).map(|column| json.value(column).unwrap_or_default()));
+                values
+                    .extend((0..json.layout.columns()).map(|column| json.value(column).unwrap_or_default()));
             }
         }
     }
@@ -127,6 +128,12 @@ impl Compiled {
         part_failure: &Cell<Option<EvalError>>,
     ) -> Result<bool, EvalError> {
         Ok(self.node.truth(&Scope { row, params: &[], part_failure })?.unwrap_or(false))
+    }
+
+    /// The field of a record that still is JSON, where the expression is nothing but a column or a field of one.
+    #[inline]
+    pub(crate) fn json_field<'a>(&self, row: &Row<'a>) -> Option<(JsonRow<'a>, usize)> {
+        self.node.json_column(row)
     }
 
     /// Returns whether anything but the key is read: value columns or the record's time and place.

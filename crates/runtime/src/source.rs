@@ -4,15 +4,21 @@
 //! shows, every column is checked to be decodable first: a record with a wrong type is refused as a whole,
 //! as in ksqlDB.
 
+mod block;
+mod check;
+
 use std::sync::Arc;
 
-use formats::json::{Kind, Projection, Scanner, Slot, Top, decode};
+use formats::json::{Projection, Scanner, Slot, Top};
 use formats::{Deserializer, Properties};
 use plan::step::{FormatSpec, Layout, SourceStep, Step, StepKind, TimestampColumn, WindowInfo};
 use types::{DataType, Value, java_time};
 
 use crate::change::SourceRecord;
-use crate::eval::{Columns, JsonRow};
+use crate::eval::{Columns, JsonLayout, JsonRow};
+
+pub use block::SourceBlock;
+use check::RecordCheck;
 
 /// Why a record could not become a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,9 +83,16 @@ pub struct RawRecord<'a> {
 
 enum ValueDecoder {
     /// An object scanned in place.
-    Json { scanner: Scanner, slots: Vec<Slot>, types: Vec<DataType> },
+    Json(Box<JsonDecoder>),
     /// Everything else, and JSON with header columns.
     General { deserializer: Box<dyn Deserializer>, values: Vec<Value>, columns: usize },
+}
+
+struct JsonDecoder {
+    scanner: Scanner,
+    slots: Vec<Slot>,
+    layout: JsonLayout,
+    check: RecordCheck,
 }
 
 /// Decodes the records of one source. Holds the last one.
@@ -170,9 +183,11 @@ impl SourceDecoder {
 
     fn columns<'a>(&'a self, value: Option<&'a [u8]>) -> Columns<'a> {
         match &self.value {
-            ValueDecoder::Json { slots, types, .. } => {
-                Columns::Json(JsonRow { record: value.unwrap_or_default(), slots, types })
-            }
+            ValueDecoder::Json(json) => Columns::Json(JsonRow {
+                record: value.unwrap_or_default(),
+                slots: &json.slots,
+                layout: &json.layout,
+            }),
             ValueDecoder::General { values, .. } => Columns::Values(values),
         }
     }
@@ -201,15 +216,11 @@ impl SourceDecoder {
         let topic = &self.topic;
         let refuse = |reason: String| DecodeError::Value { topic: topic.clone(), reason };
         self.current.has_value = match &mut self.value {
-            ValueDecoder::Json { scanner, slots, types } => match record.value {
+            ValueDecoder::Json(json) => match record.value {
                 None => false,
-                Some(bytes) => match scanner.scan(bytes, slots) {
+                Some(bytes) => match json.scanner.scan(bytes, &mut json.slots) {
                     Ok(Top::Object) => {
-                        for (slot, data_type) in slots.iter().zip(types.iter()) {
-                            if !is_fine(bytes, slot, data_type) {
-                                decode(bytes, *slot, data_type).map_err(|e| refuse(e.to_string()))?;
-                            }
-                        }
+                        json.check.check(bytes, &json.slots, &json.layout).map_err(refuse)?;
                         true
                     }
                     Ok(Top::Null) => false,
@@ -288,37 +299,18 @@ fn value_decoder(
     let is_object = source.value_format.name == "JSON"
         && (declared != 1 || source.value_format.wrap_single != Some(false));
     if is_object && source.headers.is_empty() {
-        let names: Vec<&str> = value.iter().map(|(name, _)| &**name).collect();
-        let projection = Projection::columns(&names).map_err(|e| e.to_string())?;
+        let (layout, paths) = JsonLayout::new(value);
+        let projection = Projection::new(&paths).map_err(|e| e.to_string())?;
         let slots = vec![Slot::MISSING; projection.slot_count()];
-        let types = value.iter().map(|(_, t)| t.clone()).collect();
-        return Ok(ValueDecoder::Json { scanner: Scanner::new(projection), slots, types });
+        let check = RecordCheck::new(&layout);
+        let scanner = Scanner::new(projection);
+        return Ok(ValueDecoder::Json(Box::new(JsonDecoder { scanner, slots, layout, check })));
     }
     let columns = &value[..declared];
     let deserializer = formats::by_name(&source.value_format.name)
         .and_then(|f| f.deserializer(columns, &properties(&source.value_format, false)))
         .map_err(|e| e.to_string())?;
     Ok(ValueDecoder::General { deserializer, values: vec![], columns: value.len() })
-}
-
-/// Whether a field is sure to decode, seen from its look alone; most fields of most records.
-#[inline]
-fn is_fine(record: &[u8], slot: &Slot, data_type: &DataType) -> bool {
-    match (slot.kind, data_type) {
-        (Kind::Missing | Kind::Null, _) => true,
-        (_, DataType::String) => true,
-        (Kind::True | Kind::False, DataType::Boolean) => true,
-        // Nine digits and a sign fit.
-        (Kind::Integer, DataType::Int) => slot.len <= 9,
-        (Kind::Integer, DataType::BigInt | DataType::Timestamp) => slot.len <= 18,
-        // Without exponent a number this short is finite.
-        (Kind::Integer | Kind::Number, DataType::Double) => {
-            slot.len <= 40 && !slot.raw(record).iter().any(|b| matches!(b, b'e' | b'E'))
-        }
-        (Kind::Array, DataType::Array(item)) => **item == DataType::String,
-        (Kind::Object, DataType::Map(_, item)) => **item == DataType::String,
-        _ => false,
-    }
 }
 
 /// The key and the window of a windowed key, as Kafka Streams' windowed serializers write them.

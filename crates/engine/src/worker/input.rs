@@ -4,13 +4,33 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use commitlog::{Batch, LogError, PartitionReader, UNPACKED_BATCH_BYTES_MAX, batches};
-use runtime::{DecodeError, RawRecord, SourceDecoder, SourceHeader, SourceRecord};
+use runtime::{DecodeError, RawRecord, SourceBlock, SourceDecoder, SourceHeader, SourceRecord};
+
+/// Records decoded before the tasks see them; their slots stay in the processor's cache.
+const BLOCK_RECORDS: usize = 128;
+
+/// A part of a buffer.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    /// `u32::MAX` for null.
+    len: u32,
+}
+
+impl Span {
+    const NULL: Self = Self { start: 0, len: u32::MAX };
+
+    #[inline]
+    fn of(self, bytes: &[u8]) -> Option<&[u8]> {
+        (self.len != u32::MAX).then(|| &bytes[self.start as usize..][..self.len as usize])
+    }
+}
 
 /// Where a record's bytes are.
 #[derive(Clone, Debug)]
 struct Place {
-    key: Option<Range<u32>>,
-    value: Option<Range<u32>>,
+    key: Span,
+    value: Span,
     timestamp: i64,
     offset: i64,
     /// In `unpacked` rather than in `fetched`.
@@ -20,7 +40,7 @@ struct Place {
 }
 
 /// A header's name and value, in the same buffer as its record.
-type HeaderPlace = (Range<u32>, Option<Range<u32>>);
+type HeaderPlace = (Span, Span);
 
 /// One topic partition being read.
 pub(crate) struct Input {
@@ -41,6 +61,8 @@ pub(crate) struct Input {
     /// Reading ends here (pull queries on streams).
     pub until: Option<i64>,
     loaded: Option<i64>,
+    /// The next records, decoded.
+    block: SourceBlock,
 }
 
 /// A record that could not be decoded.
@@ -73,6 +95,7 @@ impl Input {
             position,
             until,
             loaded: None,
+            block: SourceBlock::default(),
         }
     }
 
@@ -174,20 +197,83 @@ impl Input {
         }
         let from = self.position;
         let until = self.until.unwrap_or(i64::MAX);
-        self.places.retain(|p| p.offset >= from && p.offset < until);
+        let is_within = |p: &Place| p.offset >= from && p.offset < until;
+        // Offsets ascend, and mostly all of them are wanted.
+        if !(self.places.first().is_none_or(is_within) && self.places.last().is_none_or(is_within)) {
+            self.places.retain(is_within);
+        }
     }
 
+    #[inline]
     fn raw<'a>(&'a self, place: &Place, headers: &'a [SourceHeader<'a>]) -> RawRecord<'a> {
         let bytes = if place.is_unpacked { &self.unpacked } else { &self.fetched };
-        let slice = |range: &Range<u32>| &bytes[range.start as usize..range.end as usize];
         RawRecord {
-            key: place.key.as_ref().map(slice),
-            value: place.value.as_ref().map(slice),
+            key: place.key.of(bytes),
+            value: place.value.of(bytes),
             headers,
             timestamp: place.timestamp,
             partition: self.partition as i32,
             offset: place.offset,
         }
+    }
+
+    /// Whether records can be taken in blocks.
+    pub fn has_blocks(&self) -> bool {
+        self.decoder.has_blocks()
+    }
+
+    /// Whether the next record fetched is at `bound` or behind it; then that is the position.
+    pub fn is_at(&mut self, bound: i64) -> bool {
+        let is_at = self.places.get(self.next).is_some_and(|place| place.offset >= bound);
+        if is_at {
+            // Between the last record and this one there are only markers.
+            self.position = self.position.max(bound);
+        }
+        is_at
+    }
+
+    /// Decodes the next records, those before offset `bound`; returns how many.
+    pub fn load_block(&mut self, bound: i64) -> usize {
+        self.block.clear();
+        let end = self.places.len().min(self.next + BLOCK_RECORDS);
+        for place in &self.places[self.next..end] {
+            if place.offset >= bound {
+                break;
+            }
+            let bytes = if place.is_unpacked { &self.unpacked } else { &self.fetched };
+            let raw = RawRecord {
+                key: place.key.of(bytes),
+                value: place.value.of(bytes),
+                headers: &[],
+                timestamp: place.timestamp,
+                partition: self.partition as i32,
+                offset: place.offset,
+            };
+            self.decoder.load_into(&raw, &mut self.block);
+        }
+        self.block.len()
+    }
+
+    /// The nth record of the block, with the bytes of its key.
+    #[inline]
+    pub fn block_row(&self, n: usize) -> Result<(SourceRecord<'_>, Option<&[u8]>), Undecodable> {
+        let place = &self.places[self.next + n];
+        let raw = self.raw(place, &[]);
+        match self.decoder.block_row(&self.block, n, &raw) {
+            Ok(row) => Ok((row, raw.key)),
+            Err(error) => {
+                Err(Undecodable { offset: place.offset, timestamp: place.timestamp, error: error.clone() })
+            }
+        }
+    }
+
+    /// Goes on behind the block.
+    pub fn take_block(&mut self) {
+        let count = self.block.len();
+        self.block.clear();
+        let Some(last) = count.checked_sub(1) else { return };
+        self.next += last;
+        self.take();
     }
 
     /// Decodes the next record and returns its time; `None` when everything fetched was taken.
@@ -197,15 +283,14 @@ impl Input {
         }
         let place = self.places.get(self.next)?.clone();
         let bytes = if place.is_unpacked { &self.unpacked } else { &self.fetched };
-        let slice = |range: &Range<u32>| &bytes[range.start as usize..range.end as usize];
         let headers: Vec<SourceHeader<'_>> = self.headers
             [place.headers.start as usize..place.headers.end as usize]
             .iter()
-            .map(|(key, value)| (slice(key), value.as_ref().map(slice)))
+            .map(|(key, value)| (key.of(bytes).unwrap_or_default(), value.of(bytes)))
             .collect();
         let raw = RawRecord {
-            key: place.key.as_ref().map(slice),
-            value: place.value.as_ref().map(slice),
+            key: place.key.of(bytes),
+            value: place.value.of(bytes),
             headers: &headers,
             timestamp: place.timestamp,
             partition: self.partition as i32,
@@ -228,12 +313,6 @@ impl Input {
     pub fn row(&self) -> SourceRecord<'_> {
         let place = &self.places[self.next];
         self.decoder.row(&self.raw(place, &[]))
-    }
-
-    /// The bytes of the record decoded by `load`: key and value.
-    pub fn bytes(&self) -> (Option<&[u8]>, Option<&[u8]>) {
-        let raw = self.raw(&self.places[self.next], &[]);
-        (raw.key, raw.value)
     }
 
     /// Goes on to the next record.
@@ -268,31 +347,30 @@ fn find_in_batch(
             let at = b.as_ptr() as usize;
             at < base || at + b.len() > base + fetched.len()
         });
-        let mut range = |bytes: &[u8]| -> Option<Range<u32>> {
+        let mut ok = true;
+        let mut span = |bytes: Option<&[u8]>| -> Span {
+            let Some(bytes) = bytes else { return Span::NULL };
             let start = if is_unpacked {
                 unpacked.extend_from_slice(bytes);
                 unpacked.len() - bytes.len()
             } else {
-                (bytes.as_ptr() as usize).checked_sub(base)?
+                (bytes.as_ptr() as usize).wrapping_sub(base)
             };
-            Some(u32::try_from(start).ok()?..u32::try_from(start + bytes.len()).ok()?)
+            match (u32::try_from(start), u32::try_from(start.wrapping_add(bytes.len()))) {
+                (Ok(start), Ok(end)) if end < u32::MAX => Span { start, len: end - start },
+                _ => {
+                    ok = false;
+                    Span::NULL
+                }
+            }
         };
-        let mut ok = true;
-        let mut optional = |bytes: Option<&[u8]>| {
-            bytes.and_then(|b| {
-                let found = range(b);
-                ok &= found.is_some();
-                found
-            })
-        };
-        let (key, value) = (optional(record.key), optional(record.value));
+        let (key, value) = (span(record.key), span(record.value));
         let mut places_of_headers = 0..0;
         if let Some(headers) = &mut headers {
             places_of_headers.start = headers.len() as u32;
             for header in record.headers() {
                 let Ok(header) = header else { return false };
-                let Some(name) = optional(Some(header.key)) else { return false };
-                headers.push((name, optional(header.value)));
+                headers.push((span(Some(header.key)), span(header.value)));
             }
             places_of_headers.end = headers.len() as u32;
         }

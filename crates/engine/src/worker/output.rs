@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use commitlog::{BatchBuilder, EpochTx, LogError, Partition};
-use runtime::{Emitted, Encoded, Output, RowError, SinkEncoder, partition_of};
+use runtime::{Emitted, EncodeError, Encoded, Output, RowError, SinkEncoder, partition_of};
 use types::Value;
+
+use super::cache::RowCache;
 
 /// A batch is handed to the log when it has this many bytes.
 const BATCH_BYTES: usize = 256 << 10;
@@ -14,6 +16,8 @@ const BATCH_BYTES: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct TaskStatistics {
     pub consumed: AtomicU64,
+    /// Of them those whose consequences are durable, since the start.
+    pub committed: AtomicU64,
     pub produced: AtomicU64,
     pub errors: AtomicU64,
     pub late: AtomicU64,
@@ -40,11 +44,56 @@ pub(crate) trait Client: Send {
 pub(crate) struct TopicSink {
     pub encoder: SinkEncoder,
     pub partitions: Vec<(Arc<Partition>, BatchBuilder)>,
+    /// Rows of a table wait here for the commit.
+    cache: Option<RowCache>,
+}
+
+/// Rows written, and the time of the last one.
+#[derive(Debug, Default)]
+pub(crate) struct Produced {
+    pub rows: u64,
+    pub last_ms: Option<i64>,
 }
 
 impl TopicSink {
-    pub fn new(encoder: SinkEncoder, partitions: Vec<Arc<Partition>>) -> Self {
-        Self { encoder, partitions: partitions.into_iter().map(|p| (p, BatchBuilder::new())).collect() }
+    /// `cache_bytes`: how much may wait for the commit, 0 for nothing.
+    pub fn new(encoder: SinkEncoder, partitions: Vec<Arc<Partition>>, cache_bytes: usize) -> Self {
+        Self {
+            encoder,
+            partitions: partitions.into_iter().map(|p| (p, BatchBuilder::new())).collect(),
+            cache: (cache_bytes > 0).then(|| RowCache::new(cache_bytes)),
+        }
+    }
+
+    /// Writes the rows that wait, when all are asked for or they are too many.
+    pub fn drain_cache(
+        &mut self,
+        tx: &mut EpochTx,
+        all: bool,
+        now_ms: i64,
+        refused: &mut dyn FnMut(EncodeError, i64),
+    ) -> Result<Produced, LogError> {
+        let mut produced = Produced::default();
+        let Some(cache) = self.cache.as_mut().filter(|cache| all || cache.is_full()) else {
+            return Ok(produced);
+        };
+        let (encoder, partitions) = (&mut self.encoder, &mut self.partitions);
+        let mut result = Ok(());
+        cache.drain(&mut |row| {
+            let record = match encoder.encode(&row) {
+                Ok(record) => record,
+                Err(error) => return refused(error, row.timestamp),
+            };
+            let place = Self::push(partitions, 0, &record);
+            produced.rows += 1;
+            produced.last_ms = Some(record.timestamp);
+            let (partition, builder) = &mut partitions[place];
+            if builder.size() >= BATCH_BYTES && result.is_ok() {
+                result = tx.append_to(partition, builder.finish(), now_ms).map(|_| ());
+                builder.clear();
+            }
+        });
+        result.map(|()| produced)
     }
 
     /// Adds a finished record to its partition's batch.
@@ -78,7 +127,8 @@ impl TopicSink {
 
     /// Whether some batch is full.
     pub fn is_full(&self) -> bool {
-        self.partitions.iter().any(|(_, builder)| builder.size() >= BATCH_BYTES)
+        self.cache.as_ref().is_some_and(RowCache::is_full)
+            || self.partitions.iter().any(|(_, builder)| builder.size() >= BATCH_BYTES)
     }
 }
 
@@ -104,6 +154,42 @@ pub(crate) struct Problem {
     pub timestamp: i64,
 }
 
+impl Problem {
+    /// An expression that failed, or a record that was late.
+    pub fn of_row(error: &RowError<'_>, query_id: &Arc<str>, topic: &Arc<str>) -> Self {
+        Self {
+            kind: 1,
+            query_id: query_id.clone(),
+            step: error.step.into(),
+            message: error.message.into(),
+            topic: topic.clone(),
+            partition: error.partition.max(0) as u32,
+            offset: error.offset,
+            timestamp: error.timestamp,
+        }
+    }
+
+    /// A row that could not be written.
+    pub fn of_encoding(
+        error: &EncodeError,
+        timestamp: i64,
+        query_id: &Arc<str>,
+        topic: &Arc<str>,
+        partition: u32,
+    ) -> Self {
+        Self {
+            kind: 3,
+            query_id: query_id.clone(),
+            step: "sink".into(),
+            message: error.to_string(),
+            topic: topic.clone(),
+            partition,
+            offset: -1,
+            timestamp,
+        }
+    }
+}
+
 /// What a task gives while a record is processed.
 pub(crate) struct TaskOutput<'a> {
     pub sink: &'a mut Sink,
@@ -117,6 +203,11 @@ pub(crate) struct TaskOutput<'a> {
 impl Output for TaskOutput<'_> {
     fn emit(&mut self, row: Emitted<'_>) {
         match self.sink {
+            Sink::Topic(sink) if sink.cache.is_some() => {
+                if let Some(cache) = &mut sink.cache {
+                    cache.put(&row);
+                }
+            }
             Sink::Topic(sink) => match sink.encoder.encode(&row) {
                 Ok(record) => {
                     TopicSink::push(&mut sink.partitions, self.partition, &record);
@@ -125,16 +216,9 @@ impl Output for TaskOutput<'_> {
                 }
                 Err(error) => {
                     self.statistics.errors.fetch_add(1, Ordering::Relaxed);
-                    self.problems.push(Problem {
-                        kind: 3,
-                        query_id: self.query_id.clone(),
-                        step: "sink".into(),
-                        message: error.to_string(),
-                        topic: self.topic.clone(),
-                        partition: self.partition,
-                        offset: -1,
-                        timestamp: row.timestamp,
-                    });
+                    let (id, topic) = (self.query_id, self.topic);
+                    let problem = Problem::of_encoding(&error, row.timestamp, id, topic, self.partition);
+                    self.problems.push(problem);
                 }
             },
             Sink::Client(client) => {
@@ -155,16 +239,7 @@ impl Output for TaskOutput<'_> {
             // Streams without keys are common; counted, not told one by one.
             return;
         }
-        self.problems.push(Problem {
-            kind: 1,
-            query_id: self.query_id.clone(),
-            step: error.step.into(),
-            message: error.message.into(),
-            topic: self.topic.clone(),
-            partition: error.partition.max(0) as u32,
-            offset: error.offset,
-            timestamp: error.timestamp,
-        });
+        self.problems.push(Problem::of_row(&error, self.query_id, self.topic));
     }
 }
 

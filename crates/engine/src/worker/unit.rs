@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use commitlog::{Isolation, Log, LogError, Partition};
+use commitlog::{EpochTx, Isolation, Log, LogError, Partition};
 use plan::step::{SourceKind, Step};
-use runtime::{SourceDecoder, Task};
+use runtime::{EncodeError, Fused, RowError, SourceDecoder, Task};
 
 use super::TaskId;
 use super::input::Input;
-use super::output::{Problem, Problems, Sink, TaskOutput, TaskStatistics};
+use super::output::{Problem, Problems, Sink, TaskOutput, TaskStatistics, TopicSink};
 
 /// A task on its worker.
 pub(crate) struct TaskSlot {
     pub id: TaskId,
     pub query_id: Arc<str>,
     pub task: Task,
+    /// The short way past the task, for queries that have one.
+    pub fused: Option<Box<Fused>>,
     /// The group its positions are kept under; empty for push queries.
     pub group: String,
     /// The source (as in `Step::sources`) that each input of the unit feeds.
@@ -33,6 +35,33 @@ pub(crate) struct TaskSlot {
 }
 
 impl TaskSlot {
+    /// Hands rows that wait, if `all`, and full batches to the epoch's transaction.
+    pub fn flush(
+        &mut self,
+        tx: &mut EpochTx,
+        all: bool,
+        now_ms: i64,
+        problems: &mut Problems,
+    ) -> Result<(), LogError> {
+        let Sink::Topic(sink) = &mut self.sink else { return Ok(()) };
+        let (statistics, query_id) = (&self.statistics, &self.query_id);
+        let topic = sink.encoder.topic().clone();
+        let mut refused = |error: EncodeError, timestamp: i64| {
+            statistics.errors.fetch_add(1, Ordering::Relaxed);
+            problems.push(Problem::of_encoding(&error, timestamp, query_id, &topic, 0));
+        };
+        let produced = sink.drain_cache(tx, all, now_ms, &mut refused)?;
+        if let Some(last_ms) = produced.last_ms {
+            statistics.produced.fetch_add(produced.rows, Ordering::Relaxed);
+            statistics.last_message_ms.store(last_ms, Ordering::Relaxed);
+        }
+        sink.flush(tx, all, now_ms)
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.statistics.failed.load(Ordering::Relaxed)
+    }
+
     pub fn fail(&mut self, error: String) {
         if !self.statistics.failed.swap(true, Ordering::Relaxed) {
             (self.on_error)(error);
@@ -67,24 +96,26 @@ impl Unit {
 
     /// Nothing more will be read.
     pub fn is_stopped(&self) -> bool {
-        self.tasks.iter().all(|t| {
-            t.statistics.failed.load(Ordering::Relaxed)
-                || matches!(&t.sink, Sink::Client(client) if client.is_gone())
-        })
+        self.tasks
+            .iter()
+            .all(|t| t.has_failed() || matches!(&t.sink, Sink::Client(client) if client.is_gone()))
     }
 
-    pub fn can_join(&self, other: &Unit) -> bool {
+    /// Whether both read one partition, the same one, in the same way.
+    pub fn reads_same(&self, other: &Unit) -> bool {
         let ([a], [b]) = (&self.inputs[..], &other.inputs[..]) else { return false };
         self.is_persistent()
             && other.is_persistent()
-            && self.definition == other.definition
-            && a.topic == b.topic
             && a.partition == b.partition
-            && a.position() == b.position()
-            && a.is_empty()
-            && b.is_empty()
+            && a.topic == b.topic
             && a.until.is_none()
             && b.until.is_none()
+            && self.definition == other.definition
+    }
+
+    /// Whether both also are at the same place.
+    pub fn can_join(&self, other: &Unit) -> bool {
+        self.reads_same(other) && self.inputs[0].position() == other.inputs[0].position()
     }
 
     /// Divides the tasks into those that fit and those that do not, each with inputs of their own.
@@ -109,8 +140,9 @@ impl Unit {
         (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps, log: own_log }))
     }
 
-    /// Gives a run of records to the tasks; returns about how many bytes were read, 0 for nothing.
-    pub fn run(&mut self, fetch_bytes: usize, problems: &mut Problems) -> Result<u64, LogError> {
+    /// Gives a run of records to the tasks, of a single input those before offset `bound`; returns about how many
+    /// bytes were read, 0 for nothing.
+    pub fn run(&mut self, fetch_bytes: usize, bound: i64, problems: &mut Problems) -> Result<u64, LogError> {
         for slot in &self.tasks {
             if let Sink::Client(client) = &slot.sink
                 && !client.has_room()
@@ -119,7 +151,8 @@ impl Unit {
             }
         }
         let consumed = match self.inputs.len() {
-            1 => self.run_single(fetch_bytes, problems)?,
+            1 if self.inputs[0].has_blocks() => self.run_blocks(fetch_bytes, bound, problems)?,
+            1 => self.run_single(fetch_bytes, bound, problems)?,
             _ => self.run_merged(fetch_bytes, problems)?,
         };
         let done = self.inputs.iter().all(Input::is_done);
@@ -134,13 +167,57 @@ impl Unit {
         Ok(consumed)
     }
 
-    fn run_single(&mut self, fetch_bytes: usize, problems: &mut Problems) -> Result<u64, LogError> {
+    /// Each task goes through a block of records before the next one does.
+    fn run_blocks(
+        &mut self,
+        fetch_bytes: usize,
+        bound: i64,
+        problems: &mut Problems,
+    ) -> Result<u64, LogError> {
+        let input = &mut self.inputs[0];
+        if !input.fill(fetch_bytes)? {
+            return Ok(0);
+        }
+        let from = input.position();
+        let mut records = 0;
+        loop {
+            if input.is_at(bound) {
+                break;
+            }
+            let count = input.load_block(bound);
+            if count == 0 {
+                break;
+            }
+            for slot in &mut self.tasks {
+                if slot.has_failed() {
+                    continue;
+                }
+                match slot.fused.is_some() {
+                    true => run_fused(slot, input, count, problems),
+                    false => run_task(slot, input, count, problems),
+                }
+                slot.statistics.consumed.fetch_add(count as u64, Ordering::Relaxed);
+            }
+            records += count as u64;
+            input.take_block();
+        }
+        Ok(if records == 0 && input.position() == from { 0 } else { records.max(1) * 100 })
+    }
+
+    fn run_single(
+        &mut self,
+        fetch_bytes: usize,
+        bound: i64,
+        problems: &mut Problems,
+    ) -> Result<u64, LogError> {
         let input = &mut self.inputs[0];
         if !input.fill(fetch_bytes)? {
             return Ok(0);
         }
         let mut records = 0u64;
-        while let Some(loaded) = input.load() {
+        while !input.is_at(bound)
+            && let Some(loaded) = input.load()
+        {
             records += 1;
             match loaded {
                 Ok(_) => {
@@ -221,6 +298,64 @@ fn reopened(input: &Input, step: &Step, log: &Arc<Log>) -> Option<Input> {
     Some(Input::new(reader, decoder, input.wants_headers, input.until))
 }
 
+/// Gives a block to a task.
+fn run_task(slot: &mut TaskSlot, input: &Input, count: usize, problems: &mut Problems) {
+    let source = slot.sources[0];
+    for n in 0..count {
+        match input.block_row(n) {
+            Ok((row, _)) => give(slot, source, &row, &input.topic, input.partition, problems),
+            Err(bad) => report(slot, &bad, &input.topic, input.partition, problems),
+        }
+        if slot.has_failed() {
+            return;
+        }
+    }
+}
+
+/// Takes a block the short way.
+fn run_fused(slot: &mut TaskSlot, input: &Input, count: usize, problems: &mut Problems) {
+    let Some(mut fused) = slot.fused.take() else { return };
+    let (topic, partition) = (&input.topic, input.partition);
+    let (mut produced, mut last_ms) = (0, 0);
+    for n in 0..count {
+        let (row, key) = match input.block_row(n) {
+            Ok(found) => found,
+            Err(bad) => {
+                report(slot, &bad, topic, partition, problems);
+                if slot.has_failed() {
+                    break;
+                }
+                continue;
+            }
+        };
+        let (statistics, query_id) = (&slot.statistics, &slot.query_id);
+        let mut lost = |error: RowError<'_>| {
+            statistics.errors.fetch_add(1, Ordering::Relaxed);
+            problems.push(Problem::of_row(&error, query_id, topic));
+        };
+        if !fused.passes(&row, &mut lost) {
+            continue;
+        }
+        let Sink::Topic(sink) = &mut slot.sink else { continue };
+        match fused.write(&row, key, &mut lost) {
+            Ok(record) => {
+                TopicSink::push(&mut sink.partitions, partition, &record);
+                produced += 1;
+                last_ms = record.timestamp;
+            }
+            Err(error) => {
+                statistics.errors.fetch_add(1, Ordering::Relaxed);
+                problems.push(Problem::of_encoding(&error, row.timestamp, query_id, topic, partition));
+            }
+        }
+    }
+    if produced > 0 {
+        slot.statistics.produced.fetch_add(produced, Ordering::Relaxed);
+        slot.statistics.last_message_ms.store(last_ms, Ordering::Relaxed);
+    }
+    slot.fused = Some(fused);
+}
+
 fn give(
     slot: &mut TaskSlot,
     source: usize,
@@ -229,7 +364,7 @@ fn give(
     partition: u32,
     problems: &mut Problems,
 ) {
-    if slot.statistics.failed.load(Ordering::Relaxed) {
+    if slot.has_failed() {
         return;
     }
     let mut out = TaskOutput {

@@ -1,20 +1,88 @@
 //! Columns that still are JSON: decoded when asked for, compared as they are where that gives the same answer.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use formats::json::{Kind, Slot, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
+use formats::json::{Kind, PATH_LEN_MAX, Slot, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
 use plan::expr::CompareOp;
 use types::{DataType, EvalError, Value};
+
+/// Levels of STRUCT fields that have slots of their own; fields below are found when they are decoded.
+const LEVELS_MAX: usize = PATH_LEN_MAX - 1;
+
+/// Slots a layout has at most, unless there are more columns.
+const SLOTS_MAX: usize = 2_000;
+
+/// What the slots of a record are: its columns, then the fields of STRUCT columns, those of one STRUCT side by side.
+#[derive(Clone, Debug)]
+pub struct JsonLayout {
+    types: Vec<DataType>,
+    /// The slot of the first field; 0 for slots that are no STRUCT, or whose fields have no slots.
+    first_fields: Vec<u32>,
+    columns: usize,
+}
+
+impl JsonLayout {
+    /// Makes the layout of columns, and the paths to look for in records.
+    pub fn new(columns: &[(Arc<str>, DataType)]) -> (Self, Vec<Vec<Arc<str>>>) {
+        let mut paths: Vec<Vec<Arc<str>>> = columns.iter().map(|(name, _)| vec![name.clone()]).collect();
+        let mut types: Vec<DataType> = columns.iter().map(|(_, data_type)| data_type.clone()).collect();
+        let mut first_fields = vec![0; types.len()];
+        let mut slot = 0;
+        while slot < types.len() {
+            if let DataType::Struct(fields) = types[slot].clone()
+                && paths[slot].len() <= LEVELS_MAX
+                && types.len() + fields.len() <= SLOTS_MAX
+                && !fields.is_empty()
+            {
+                first_fields[slot] = types.len() as u32;
+                for field in fields.iter() {
+                    let mut path = paths[slot].clone();
+                    path.push(field.name.clone());
+                    paths.push(path);
+                    types.push(field.data_type.clone());
+                    first_fields.push(0);
+                }
+            }
+            slot += 1;
+        }
+        (Self { types, first_fields, columns: columns.len() }, paths)
+    }
+
+    /// Returns the number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Returns the type of each slot.
+    pub fn types(&self) -> &[DataType] {
+        &self.types
+    }
+
+    /// Returns whether the fields of a STRUCT have slots.
+    pub fn has_fields(&self, slot: usize) -> bool {
+        self.first_fields.get(slot).is_some_and(|first| *first > 0)
+    }
+
+    /// The slot of a STRUCT's field.
+    fn field(&self, slot: usize, field: usize) -> Option<usize> {
+        let first = *self.first_fields.get(slot)? as usize;
+        match self.types.get(slot) {
+            Some(DataType::Struct(fields)) if first > 0 && field < fields.len() => Some(first + field),
+            _ => None,
+        }
+    }
+}
 
 /// A record with the places of its columns.
 #[derive(Clone, Copy)]
 pub struct JsonRow<'a> {
     /// The record's bytes.
     pub record: &'a [u8],
-    /// Where each column is.
+    /// Where each column, and each field of a STRUCT, is.
     pub slots: &'a [Slot],
-    /// The type of each column.
-    pub types: &'a [DataType],
+    /// What the slots are.
+    pub layout: &'a JsonLayout,
 }
 
 impl<'a> JsonRow<'a> {
@@ -28,8 +96,15 @@ impl<'a> JsonRow<'a> {
         }
     }
 
-    fn column(&self, column: usize) -> Option<(&'a Slot, &'a DataType)> {
-        self.slots.get(column).zip(self.types.get(column))
+    /// The slot of a STRUCT's field, where it has one.
+    pub(crate) fn field(&self, slot: usize, field: usize) -> Option<usize> {
+        self.layout.field(slot, field)
+    }
+
+    /// A column's slot and type.
+    #[inline]
+    pub(crate) fn column(&self, column: usize) -> Option<(&'a Slot, &'a DataType)> {
+        self.slots.get(column).zip(self.layout.types.get(column))
     }
 
     /// Whether a column is NULL, as far as that shows without decoding.
@@ -45,6 +120,16 @@ impl<'a> JsonRow<'a> {
                 Some(text) => Some(Some(Cow::Borrowed(text))),
                 None => slot_text(self.record, slot).map(Some),
             },
+            _ => None,
+        }
+    }
+
+    /// The bytes of a STRING column that has escapes, as they stand in the record.
+    pub(crate) fn escaped_text(&self, column: usize) -> Option<&'a [u8]> {
+        match self.column(column)? {
+            (slot, DataType::String) if slot.kind == Kind::EscapedString => {
+                slot.raw(self.record).strip_prefix(b"\"")?.strip_suffix(b"\"")
+            }
             _ => None,
         }
     }

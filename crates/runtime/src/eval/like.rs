@@ -7,7 +7,14 @@
 use memchr::memmem::Finder;
 
 /// A compiled pattern.
-pub(crate) enum Like {
+pub(crate) struct Like {
+    shape: Shape,
+    /// All literal characters are written in JSON as they are, so that a text with escapes can be looked at first
+    /// without decoding it.
+    is_plain: bool,
+}
+
+enum Shape {
     Exact(Box<str>),
     Prefix(Box<str>),
     Suffix(Box<str>),
@@ -25,6 +32,43 @@ pub(crate) enum Token {
 impl Like {
     pub(crate) fn new(pattern: &str, escape: Option<char>) -> Self {
         let tokens = tokens(pattern, escape);
+        let is_plain = tokens.iter().all(|token| match token {
+            Token::Char(c) => !matches!(c, '"' | '\\' | '/' | '\0'..='\x1f'),
+            _ => true,
+        });
+        Self { shape: Shape::new(&tokens), is_plain }
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        match &self.shape {
+            Shape::General(tokens) => matches(tokens, text),
+            simple => simple.matches_bytes(text.as_bytes()).unwrap_or(false),
+        }
+    }
+
+    /// Matches the bytes of a text; `None` when the pattern needs characters.
+    #[inline]
+    pub(crate) fn matches_bytes(&self, text: &[u8]) -> Option<bool> {
+        self.shape.matches_bytes(text)
+    }
+
+    /// Matches a text as it stands in a JSON string with escapes; `None` when it has to be decoded.
+    ///
+    /// Characters that need no escape and are not given by number stand there as they are, so a text that is not found
+    /// does not occur. One that is found may be part of an escape (the `n` of `\n`).
+    pub(crate) fn matches_escaped(&self, token: &[u8]) -> Option<bool> {
+        if !self.is_plain || self.shape.matches_bytes(token)? {
+            return None;
+        }
+        match memchr::memmem::find(token, b"\\u") {
+            None => Some(false),
+            Some(_) => None,
+        }
+    }
+}
+
+impl Shape {
+    fn new(tokens: &[Token]) -> Self {
         let text = |tokens: &[Token]| -> Option<String> {
             tokens
                 .iter()
@@ -34,10 +78,10 @@ impl Like {
                 })
                 .collect()
         };
-        if let Some(exact) = text(&tokens) {
+        if let Some(exact) = text(tokens) {
             return Self::Exact(exact.into());
         }
-        match tokens.as_slice() {
+        match tokens {
             [Token::AnyRun, middle @ .., Token::AnyRun] => {
                 if let Some(middle) = text(middle) {
                     return Self::Contains(Box::new(Finder::new(&middle).into_owned()));
@@ -58,15 +102,8 @@ impl Like {
         Self::General(tokens.into())
     }
 
-    pub(crate) fn matches(&self, text: &str) -> bool {
-        match self {
-            Self::General(tokens) => matches(tokens, text),
-            simple => simple.matches_bytes(text.as_bytes()).unwrap_or(false),
-        }
-    }
-
-    /// Matches the bytes of a text; `None` when the pattern needs characters.
-    pub(crate) fn matches_bytes(&self, text: &[u8]) -> Option<bool> {
+    #[inline]
+    fn matches_bytes(&self, text: &[u8]) -> Option<bool> {
         Some(match self {
             Self::Exact(exact) => text == exact.as_bytes(),
             Self::Prefix(prefix) => text.starts_with(prefix.as_bytes()),
@@ -159,6 +196,22 @@ mod tests {
         assert!(!like("ab", "%!_%"));
     }
 
+    /// The text as a JSON string without its quotes, with every escape that is usual.
+    fn formats_token(text: &str) -> String {
+        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        escaped.replace('/', "\\/")
+    }
+
+    #[test]
+    fn escaped_text_is_decoded_only_where_that_can_matter() {
+        let like = |pattern: &str, token: &[u8]| Like::new(pattern, None).matches_escaped(token);
+        assert_eq!(like("%mimikatz%", br"C:\\tools\\x.exe"), Some(false));
+        assert_eq!(like("%name%", br"a\name"), None);
+        assert_eq!(like("%a/b%", br"a\/b"), None);
+        assert_eq!(like("%abc%", br"\u0061bc"), None);
+        assert_eq!(like("%.exe", br"a\tb.dll"), Some(false));
+    }
+
     fn model(tokens: &[Token], text: &[char]) -> bool {
         match tokens.split_first() {
             None => text.is_empty(),
@@ -169,6 +222,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn matching_escaped_text_agrees_with_decoding_it(text in "[ab\n\"\\\\/]{0,8}", pattern in "[abn\"/%]{0,5}") {
+            let token = formats_token(&text);
+            let like = Like::new(&pattern, None);
+            if let Some(matched) = like.matches_escaped(token.as_bytes()) {
+                prop_assert_eq!(matched, like.matches(&text));
+            }
+        }
+
         #[test]
         fn matching_agrees_with_the_definition(text in "[ab]{0,8}", pattern in "[ab%_]{0,6}") {
             let chars: Vec<char> = text.chars().collect();

@@ -194,6 +194,7 @@ impl Node {
                     _ => Value::Null,
                 }
             }
+            Self::Field(..) if let Some((json, slot)) = self.json_column(scope.row) => json.value(slot)?,
             Self::Field(operand, field) => match &*operand.get(scope)? {
                 Value::Struct(fields) => fields.get(*field).cloned().unwrap_or_default(),
                 _ => Value::Null,
@@ -208,7 +209,7 @@ impl Node {
         Ok(match self {
             Self::Compare { op, left, right } => {
                 let raw = right.constant().and_then(|constant| {
-                    let (json, column) = left.json_column(scope)?;
+                    let (json, column) = left.json_column(scope.row)?;
                     json.compare(column, *op, constant)
                 });
                 match raw {
@@ -216,8 +217,8 @@ impl Node {
                     None => compare(*op, &*left.get(scope)?, &*right.get(scope)?),
                 }
             }
-            Self::Column(ColumnRef::Value(column)) => match self.json_column(scope) {
-                Some((json, _)) if let Some(result) = json.truth(*column) => result,
+            Self::Column(_) | Self::Field(..) => match self.json_column(scope.row) {
+                Some((json, column)) if let Some(result) = json.truth(column) => result,
                 _ => self.get(scope)?.as_bool(),
             },
             Self::And(operands) => {
@@ -244,7 +245,7 @@ impl Node {
             }
             Self::Not(operand) => operand.truth(scope)?.map(|value| !value),
             Self::IsNull { operand, negated } => {
-                let is_null = match operand.json_column(scope) {
+                let is_null = match operand.json_column(scope.row) {
                     Some((json, column)) => json.is_null(column),
                     None => operand.get(scope)?.is_null(),
                 };
@@ -273,9 +274,14 @@ impl Node {
                 Some(found != *negated)
             }
             Self::Like { operand, pattern, negated } => {
-                let plain = operand.json_column(scope).and_then(|(json, column)| json.plain_text(column));
-                if let Some(matched) = plain.and_then(|text| pattern.matches_bytes(text)) {
-                    return Ok(Some(matched != *negated));
+                if let Some((json, column)) = operand.json_column(scope.row) {
+                    let matched = match json.plain_text(column) {
+                        Some(text) => pattern.matches_bytes(text),
+                        None => json.escaped_text(column).and_then(|text| pattern.matches_escaped(text)),
+                    };
+                    if let Some(matched) = matched {
+                        return Ok(Some(matched != *negated));
+                    }
                 }
                 let matched = match operand.json_text(scope) {
                     Some(text) => text.is_some_and(|text| pattern.matches(&text)),
@@ -294,17 +300,23 @@ impl Node {
         })
     }
 
-    /// The column this is, where the row still is JSON.
-    fn json_column<'a>(&self, scope: &Scope<'a>) -> Option<(JsonRow<'a>, usize)> {
-        match (self, scope.row.columns) {
-            (Self::Column(ColumnRef::Value(column)), Columns::Json(json)) => Some((json, *column)),
+    /// The column or field of a STRUCT column that this is, where the row still is JSON.
+    #[inline]
+    pub(crate) fn json_column<'a>(&self, row: &Row<'a>) -> Option<(JsonRow<'a>, usize)> {
+        let Columns::Json(json) = row.columns else { return None };
+        match self {
+            Self::Column(ColumnRef::Value(column)) => Some((json, *column)),
+            Self::Field(operand, field) => {
+                let (json, column) = operand.json_column(row)?;
+                Some((json, json.field(column, *field)?))
+            }
             _ => None,
         }
     }
 
     /// The text of a STRING column of a row that still is JSON; `None` in it for NULL.
     fn json_text<'a>(&self, scope: &Scope<'a>) -> Option<Option<Cow<'a, str>>> {
-        let (json, column) = self.json_column(scope)?;
+        let (json, column) = self.json_column(scope.row)?;
         json.text(column)
     }
 

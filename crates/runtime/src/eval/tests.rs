@@ -7,7 +7,7 @@ use functions::{Arg, ParamType, ScalarCall};
 use plan::expr::{CallArg, ColumnRef, CompareOp, Expr, ExprKind, LogicalOp};
 use types::{DataType, Value};
 
-use super::{Columns, JsonRow, Row, compile};
+use super::{Columns, JsonLayout, JsonRow, Row, compile};
 use crate::testing::{column, compare, expr, number};
 
 fn row<'a>(columns: Columns<'a>) -> Row<'a> {
@@ -148,6 +148,8 @@ fn chain_of_conditions_may_be_long() {
 fn json_columns_compare_as_decoded_ones() {
     let types = [DataType::String, DataType::BigInt, DataType::Boolean, DataType::Double, DataType::Int];
     let names = ["NAME", "COUNT", "OK", "SHARE", "SIZE"];
+    let columns: Vec<_> = names.iter().map(|name| (*name).into()).zip(types.clone()).collect();
+    let (layout, _) = JsonLayout::new(&columns);
     let records = [
         r#"{"NAME":"192.168.1.7","COUNT":5,"OK":true,"SHARE":0.5,"SIZE":3}"#,
         r#"{"NAME":"a\"b\u0041","COUNT":"6","OK":false,"SHARE":"1e3","SIZE":4}"#,
@@ -183,7 +185,7 @@ fn json_columns_compare_as_decoded_ones() {
     }
     for record in records {
         let slots = slots(record.as_bytes(), &names);
-        let json = Columns::Json(JsonRow { record: record.as_bytes(), slots: &slots, types: &types });
+        let json = Columns::Json(JsonRow { record: record.as_bytes(), slots: &slots, layout: &layout });
         let mut values = vec![];
         json.append_to(&mut values);
         for (n, predicate) in predicates.iter().enumerate() {
