@@ -39,7 +39,7 @@ pub struct OffsetCommit {
 impl Log {
     /// Takes over a transactional id: fences and aborts what it had open, and returns the writer of its transactions.
     pub fn transaction(self: &Arc<Self>, transactional_id: &str, now_ms: i64) -> Result<EpochTx, LogError> {
-        let (state, epoch) = self.init(transactional_id, NO_TIMEOUT_MS, now_ms)?;
+        let (state, epoch) = self.init(transactional_id, None, NO_TIMEOUT_MS, now_ms)?;
         Ok(EpochTx { log: self.clone(), state, epoch })
     }
 
@@ -53,7 +53,29 @@ impl Log {
         let Some(transactional_id) = transactional_id else {
             return Ok(ProducerIdentity { producer_id: self.idempotent_id()?, epoch: 0 });
         };
-        let (state, epoch) = self.init(transactional_id, timeout_ms.min(NO_TIMEOUT_MS - 1), now_ms)?;
+        self.init_outside(transactional_id, None, timeout_ms, now_ms)
+    }
+
+    /// Raises the epoch of a producer that says who it is (KIP-360); fenced when that is not who holds the id now.
+    pub fn init_producer_again(
+        &self,
+        transactional_id: &str,
+        identity: ProducerIdentity,
+        timeout_ms: i64,
+        now_ms: i64,
+    ) -> Result<ProducerIdentity, LogError> {
+        self.init_outside(transactional_id, Some(identity), timeout_ms, now_ms)
+    }
+
+    fn init_outside(
+        &self,
+        transactional_id: &str,
+        identity: Option<ProducerIdentity>,
+        timeout_ms: i64,
+        now_ms: i64,
+    ) -> Result<ProducerIdentity, LogError> {
+        let timeout_ms = timeout_ms.min(NO_TIMEOUT_MS - 1);
+        let (state, epoch) = self.init(transactional_id, identity, timeout_ms, now_ms)?;
         let producer_id = state.lock().producer_ids[0];
         Ok(ProducerIdentity { producer_id, epoch })
     }
@@ -61,6 +83,7 @@ impl Log {
     fn init(
         &self,
         transactional_id: &str,
+        identity: Option<ProducerIdentity>,
         timeout_ms: i64,
         now_ms: i64,
     ) -> Result<(Arc<TransactionalState>, i16), LogError> {
@@ -79,6 +102,15 @@ impl Log {
         };
         let mut inner = state.lock();
         let old_epoch = state.epoch();
+        if let Some(identity) = identity
+            && (identity.producer_id != inner.producer_ids[0] || identity.epoch != old_epoch)
+        {
+            return Err(LogError::Fenced {
+                producer_id: identity.producer_id,
+                epoch: identity.epoch,
+                current: old_epoch,
+            });
+        }
         let mut epoch = old_epoch.saturating_add(1);
         state.abort(&mut inner, epoch, now_ms)?;
         if epoch == i16::MAX {
@@ -191,7 +223,7 @@ impl Log {
             if state.is_expired(now_ms) {
                 let timeout_ms = state.lock().timeout_ms;
                 tracing::info!(transactional_id = state.id, "transaction timed out");
-                self.init(&state.id, timeout_ms, now_ms)?;
+                self.init(&state.id, None, timeout_ms, now_ms)?;
             }
         }
         Ok(())

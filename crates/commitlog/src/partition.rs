@@ -153,7 +153,8 @@ impl Partition {
         let last_stable = self.last_stable.load(Ordering::Acquire);
         PartitionOffsets {
             log_start,
-            last_stable,
+            // Records of an open transaction can be deleted.
+            last_stable: last_stable.max(log_start),
             next: self.next.load(Ordering::Acquire),
             durable: self.durable.load(Ordering::Acquire),
         }
@@ -167,6 +168,16 @@ impl Partition {
     /// Returns how many damaged places were met while opening.
     pub fn damaged_places(&self) -> u64 {
         self.damaged_places.load(Ordering::Relaxed)
+    }
+
+    /// Returns the topic's settings in effect.
+    pub fn topic_config(&self) -> Arc<TopicConfig> {
+        self.config()
+    }
+
+    /// Returns whether the topic still exists.
+    pub fn is_alive(&self) -> bool {
+        !self.deleted.load(Ordering::Acquire)
     }
 
     pub(crate) fn config(&self) -> Arc<TopicConfig> {

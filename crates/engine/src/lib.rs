@@ -74,6 +74,11 @@ impl Engine {
         self.inner.close();
     }
 
+    /// Returns the log, for those who serve it besides the engine.
+    pub fn log(&self) -> Arc<commitlog::Log> {
+        self.inner.log.clone()
+    }
+
     /// Stops all threads where they are, without a commit, and does not close the log: what a killed process
     /// leaves behind. For tests; the data directory can be opened again when all clones are dropped.
     #[doc(hidden)]

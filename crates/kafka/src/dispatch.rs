@@ -1,0 +1,128 @@
+//! Which APIs are served in which versions, and by whom. A new API is one line in `served!`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::messages::*;
+
+use crate::api;
+use crate::broker::Broker;
+use crate::connection::ConnectionState;
+use crate::frame::{Asked, FrameError, decode, encode};
+
+/// One request under way.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub broker: Arc<Broker>,
+    pub connection: Arc<ConnectionState>,
+    pub asked: Asked,
+}
+
+impl Call {
+    pub(crate) fn version(&self) -> i16 {
+        self.asked.version
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        self.asked.client_id.as_deref().unwrap_or("")
+    }
+}
+
+/// What becomes of a request.
+pub(crate) enum Answer {
+    /// The answer's frame.
+    Now(Bytes),
+    /// The answer waits for something; the connection's next request may begin meanwhile.
+    Later(Pin<Box<dyn Future<Output = Result<Bytes, FrameError>> + Send>>),
+    /// The client wants none.
+    Nothing,
+    /// The connection ends: the only way to tell a client that wants no answer.
+    Close,
+}
+
+/// An API with its first and last version.
+pub(crate) struct Served {
+    pub api_key: i16,
+    pub min: i16,
+    pub max: i16,
+}
+
+macro_rules! carry_out {
+    (now, $call:ident, $handler:path, $request:ident) => {
+        Answer::Now(encode(&$call.asked, $call.asked.version, &$handler(&$call, $request))?)
+    };
+    // Waits for the disk: not on a thread that sockets need.
+    (blocking, $call:ident, $handler:path, $request:ident) => {{
+        let asked = $call.asked.clone();
+        let done = tokio::task::spawn_blocking(move || $handler(&$call, $request)).await;
+        let answer = done.map_err(|_| FrameError::Unexpected { api_key: asked.api_key })?;
+        Answer::Now(encode(&asked, asked.version, &answer)?)
+    }};
+    (waiting, $call:ident, $handler:path, $request:ident) => {
+        Answer::Now(encode(&$call.asked, $call.asked.version, &$handler(&$call, $request).await)?)
+    };
+    (own, $call:ident, $handler:path, $request:ident) => {
+        $handler($call, $request).await?
+    };
+}
+
+macro_rules! served {
+    ($($key:ident $min:literal $max:literal $how:ident $handler:path, $Request:ty;)*) => {
+        /// All that is served, by API key.
+        pub(crate) const SERVED: &[Served] = &[
+            $(Served { api_key: ApiKey::$key as i16, min: $min, max: $max },)*
+        ];
+
+        /// Carries out a request.
+        pub(crate) async fn dispatch(call: Call, body: Bytes) -> Result<Answer, FrameError> {
+            $(
+                if call.asked.api_key == ApiKey::$key as i16 {
+                    let request: $Request = decode(&call.asked, body)?;
+                    return Ok(carry_out!($how, call, $handler, request));
+                }
+            )*
+            Err(FrameError::Unexpected { api_key: call.asked.api_key })
+        }
+
+        /// Returns whether a request can be decoded.
+        pub(crate) fn check(asked: &Asked, body: Bytes) -> bool {
+            if !serves(asked.api_key, asked.version) {
+                return false;
+            }
+            $(
+                if asked.api_key == ApiKey::$key as i16 {
+                    return decode::<$Request>(asked, body).is_ok();
+                }
+            )*
+            false
+        }
+    };
+}
+
+served! {
+    Produce 3 13 own api::produce::answer, ProduceRequest;
+    Fetch 4 17 waiting api::fetch::answer, FetchRequest;
+    ListOffsets 1 10 blocking api::list_offsets::answer, ListOffsetsRequest;
+    Metadata 0 13 blocking api::metadata::answer, MetadataRequest;
+    FindCoordinator 0 6 now api::find_coordinator::answer, FindCoordinatorRequest;
+    ApiVersions 0 4 own api::api_versions::answer, ApiVersionsRequest;
+    CreateTopics 2 7 blocking api::create_topics::answer, CreateTopicsRequest;
+    DeleteTopics 1 6 blocking api::delete_topics::answer, DeleteTopicsRequest;
+    DeleteRecords 0 2 blocking api::delete_records::answer, DeleteRecordsRequest;
+    InitProducerId 0 5 blocking api::init_producer_id::answer, InitProducerIdRequest;
+    OffsetForLeaderEpoch 2 4 now api::offset_for_leader_epoch::answer, OffsetForLeaderEpochRequest;
+    DescribeConfigs 1 4 now api::describe_configs::answer, DescribeConfigsRequest;
+    AlterConfigs 0 2 blocking api::alter_configs::answer, AlterConfigsRequest;
+    DescribeLogDirs 1 4 now api::describe_log_dirs::answer, DescribeLogDirsRequest;
+    CreatePartitions 0 3 blocking api::create_partitions::answer, CreatePartitionsRequest;
+    IncrementalAlterConfigs 0 1 blocking api::incremental_alter_configs::answer, IncrementalAlterConfigsRequest;
+    DescribeCluster 0 2 now api::describe_cluster::answer, DescribeClusterRequest;
+    DescribeTopicPartitions 0 0 now api::describe_topic_partitions::answer, DescribeTopicPartitionsRequest;
+}
+
+/// Returns whether an API is served in a version.
+pub(crate) fn serves(api_key: i16, version: i16) -> bool {
+    SERVED.iter().any(|served| served.api_key == api_key && (served.min..=served.max).contains(&version))
+}
