@@ -290,7 +290,19 @@ impl Log {
 
     /// Returns the names of all groups with positions.
     pub fn groups(&self) -> Vec<String> {
-        self.ledger.read().expect("no holder panics").groups.keys().cloned().collect()
+        let ledger = self.ledger.read().expect("no holder panics");
+        ledger.groups.iter().filter(|(_, all)| !all.is_empty()).map(|(group, _)| group.clone()).collect()
+    }
+
+    /// Returns whether a group has positions.
+    pub fn has_offsets(&self, group: &str) -> bool {
+        self.ledger.read().expect("no holder panics").groups.get(group).is_some_and(|all| !all.is_empty())
+    }
+
+    /// Returns whether an open transaction, or one whose commit is on its way, sets a group's position in a partition.
+    pub fn has_pending_offset(&self, group: &str, topic: &str, partition: u32) -> bool {
+        let states: Vec<_> = self.foreign.read().expect("no holder panics").values().cloned().collect();
+        states.iter().any(|state| state.has_pending_offset(group, topic, partition))
     }
 
     /// Forgets all positions of a group.

@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     /// Commits handed over, oldest first; at most one a lane.
     in_flight: VecDeque<CommitTicket>,
     next_lane: usize,
+    /// What the commits on their way set; told to readers who want stable offsets only. Outside producers only.
+    offsets_in_flight: Vec<OffsetEntry>,
 }
 
 struct Open {
@@ -86,6 +88,7 @@ impl TransactionalState {
                 open: None,
                 in_flight: VecDeque::new(),
                 next_lane: 0,
+                offsets_in_flight: Vec::new(),
             }),
             failed_flag: AtomicBool::new(false),
             failed: Mutex::new(Vec::new()),
@@ -267,6 +270,16 @@ impl TransactionalState {
         Ok(())
     }
 
+    pub(crate) fn has_pending_offset(&self, group: &str, topic: &str, partition: u32) -> bool {
+        let inner = self.lock();
+        let is_it = |entry: &OffsetEntry| {
+            entry.group == group && entry.partition == partition && entry.topic == topic
+        };
+        let in_flight = inner.in_flight.iter().any(|ticket| ticket.poll().is_none());
+        inner.open.iter().flat_map(|open| &open.offsets).any(is_it)
+            || (in_flight && inner.offsets_in_flight.iter().any(is_it))
+    }
+
     pub(crate) fn put_meta(
         &self,
         log: &Log,
@@ -332,6 +345,10 @@ impl TransactionalState {
             meta: open.meta,
         };
         self.busy[open.lane].store(true, Ordering::Release);
+        if inner.timeout_ms != NO_TIMEOUT_MS {
+            // One at a time: what the last one set is decided.
+            inner.offsets_in_flight.clone_from(&entry.offsets);
+        }
         inner.in_flight.push_back(ticket.clone());
         let request = CommitRequest {
             transactional: self.clone(),

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{KafkaConfig, str_bytes};
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
+use crate::group::{Groups, Limits};
 use crate::store::Store;
 
 /// There is one leader and it has never changed.
@@ -28,6 +29,7 @@ pub(crate) struct Broker {
     /// Woken by every change to the log.
     pub changed: Arc<Notify>,
     pub fetch_sessions: FetchSessions,
+    pub groups: Groups,
     pub cluster_id: String,
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
@@ -51,6 +53,12 @@ impl Broker {
             fetch_sessions: FetchSessions::new(
                 config.integer("max.incremental.fetch.session.cache.slots").max(0) as usize
             ),
+            groups: Groups::new(Limits {
+                session_timeout_ms_min: config.integer("group.min.session.timeout.ms"),
+                session_timeout_ms_max: config.integer("group.max.session.timeout.ms"),
+                members_max: config.integer("group.max.size").max(1) as usize,
+                initial_delay_ms: config.integer("group.initial.rebalance.delay.ms").max(0),
+            }),
             log,
             config,
             clock,
@@ -72,7 +80,9 @@ impl Broker {
     }
 
     /// Lets deadlines pass.
-    pub(crate) fn tick(&self) {}
+    pub(crate) fn tick(&self) {
+        self.groups.tick(self.now_ms());
+    }
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)

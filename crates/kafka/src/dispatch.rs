@@ -106,7 +106,15 @@ served! {
     Fetch 4 17 waiting api::fetch::answer, FetchRequest;
     ListOffsets 1 10 blocking api::list_offsets::answer, ListOffsetsRequest;
     Metadata 0 13 blocking api::metadata::answer, MetadataRequest;
+    OffsetCommit 2 9 blocking api::offset_commit::answer, OffsetCommitRequest;
+    OffsetFetch 1 9 now api::offset_fetch::answer, OffsetFetchRequest;
     FindCoordinator 0 6 now api::find_coordinator::answer, FindCoordinatorRequest;
+    JoinGroup 0 9 waiting api::join_group::answer, JoinGroupRequest;
+    Heartbeat 0 4 now api::heartbeat::answer, HeartbeatRequest;
+    LeaveGroup 0 5 now api::leave_group::answer, LeaveGroupRequest;
+    SyncGroup 0 5 waiting api::sync_group::answer, SyncGroupRequest;
+    DescribeGroups 0 6 now api::describe_groups::answer, DescribeGroupsRequest;
+    ListGroups 0 5 now api::list_groups::answer, ListGroupsRequest;
     ApiVersions 0 4 own api::api_versions::answer, ApiVersionsRequest;
     CreateTopics 2 7 blocking api::create_topics::answer, CreateTopicsRequest;
     DeleteTopics 1 6 blocking api::delete_topics::answer, DeleteTopicsRequest;
@@ -117,7 +125,9 @@ served! {
     AlterConfigs 0 2 blocking api::alter_configs::answer, AlterConfigsRequest;
     DescribeLogDirs 1 4 now api::describe_log_dirs::answer, DescribeLogDirsRequest;
     CreatePartitions 0 3 blocking api::create_partitions::answer, CreatePartitionsRequest;
+    DeleteGroups 0 2 blocking api::delete_groups::answer, DeleteGroupsRequest;
     IncrementalAlterConfigs 0 1 blocking api::incremental_alter_configs::answer, IncrementalAlterConfigsRequest;
+    OffsetDelete 0 0 blocking api::offset_delete::answer, OffsetDeleteRequest;
     DescribeCluster 0 2 now api::describe_cluster::answer, DescribeClusterRequest;
     DescribeTopicPartitions 0 0 now api::describe_topic_partitions::answer, DescribeTopicPartitionsRequest;
 }

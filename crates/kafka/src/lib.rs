@@ -21,6 +21,7 @@ mod dispatch;
 mod error;
 mod fetch_session;
 mod frame;
+mod group;
 mod listen;
 mod shape;
 mod shape_table;

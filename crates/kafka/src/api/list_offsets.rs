@@ -49,7 +49,7 @@ pub(crate) fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsRes
                             .with_error_code(NONE)
                             .with_offset(offset)
                             .with_timestamp(timestamp)
-                            .with_leader_epoch(LEADER_EPOCH),
+                            .with_leader_epoch(if call.version() < 4 { -1 } else { LEADER_EPOCH }),
                         Ok(None) => answer.with_error_code(NONE),
                         Err(code) => answer.with_error_code(code),
                     }
