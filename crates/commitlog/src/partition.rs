@@ -18,7 +18,7 @@ use crate::disk::Disk;
 use crate::error::LogError;
 use crate::health::Health;
 use crate::notifier::Notifier;
-use crate::producer::{AbortedTransaction, Admission, Producers};
+use crate::producer::{AbortedTransaction, Admission, ProducerInfo, Producers};
 use crate::segment::Segment;
 
 /// A segment's offsets are counted from its first in 31 bits.
@@ -173,6 +173,11 @@ impl Partition {
     /// Returns the topic's settings in effect.
     pub fn topic_config(&self) -> Arc<TopicConfig> {
         self.config()
+    }
+
+    /// Returns what is known about the partition's producers.
+    pub fn producers(&self) -> Vec<ProducerInfo> {
+        self.lock().producers.infos()
     }
 
     /// Returns whether the topic still exists.

@@ -84,6 +84,13 @@ impl Broker {
         self.groups.tick(self.now_ms());
     }
 
+    /// Aborts transactions whose time is up.
+    pub(crate) fn abort_expired(&self) {
+        if let Err(error) = self.log.abort_expired(self.now_ms()) {
+            tracing::warn!(%error, "transactions whose time is up could not be aborted");
+        }
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

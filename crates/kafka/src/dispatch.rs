@@ -121,6 +121,10 @@ served! {
     DeleteRecords 0 2 blocking api::delete_records::answer, DeleteRecordsRequest;
     InitProducerId 0 5 blocking api::init_producer_id::answer, InitProducerIdRequest;
     OffsetForLeaderEpoch 2 4 now api::offset_for_leader_epoch::answer, OffsetForLeaderEpochRequest;
+    AddPartitionsToTxn 0 5 blocking api::add_partitions_to_txn::answer, AddPartitionsToTxnRequest;
+    AddOffsetsToTxn 0 4 blocking api::add_offsets_to_txn::answer, AddOffsetsToTxnRequest;
+    EndTxn 0 5 blocking api::end_txn::answer, EndTxnRequest;
+    TxnOffsetCommit 0 5 blocking api::txn_offset_commit::answer, TxnOffsetCommitRequest;
     DescribeConfigs 1 4 now api::describe_configs::answer, DescribeConfigsRequest;
     AlterConfigs 0 2 blocking api::alter_configs::answer, AlterConfigsRequest;
     DescribeLogDirs 1 4 now api::describe_log_dirs::answer, DescribeLogDirsRequest;
@@ -129,6 +133,9 @@ served! {
     IncrementalAlterConfigs 0 1 blocking api::incremental_alter_configs::answer, IncrementalAlterConfigsRequest;
     OffsetDelete 0 0 blocking api::offset_delete::answer, OffsetDeleteRequest;
     DescribeCluster 0 2 now api::describe_cluster::answer, DescribeClusterRequest;
+    DescribeProducers 0 0 now api::describe_producers::answer, DescribeProducersRequest;
+    DescribeTransactions 0 0 now api::describe_transactions::answer, DescribeTransactionsRequest;
+    ListTransactions 0 1 now api::list_transactions::answer, ListTransactionsRequest;
     DescribeTopicPartitions 0 0 now api::describe_topic_partitions::answer, DescribeTopicPartitionsRequest;
 }
 

@@ -27,6 +27,8 @@ const BLOCKING_THREADS_MAX: usize = 32;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long stopping may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often transactions are looked at whose time is up.
+const TRANSACTIONS_TICK: Duration = Duration::from_millis(500);
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -192,10 +194,16 @@ async fn accept(
 /// Lets deadlines pass.
 async fn tick(broker: Arc<Broker>, mut stopping: watch::Receiver<bool>) {
     let mut interval = tokio::time::interval(TICK);
+    let mut transactions = tokio::time::interval(TRANSACTIONS_TICK);
     loop {
         tokio::select! {
             _ = stopping.changed() => return,
             _ = interval.tick() => broker.tick(),
+            _ = transactions.tick() => {
+                // Waits for the disk.
+                let broker = broker.clone();
+                let _ = tokio::task::spawn_blocking(move || broker.abort_expired()).await;
+            }
         }
     }
 }

@@ -2,12 +2,18 @@
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
+use kafka_protocol::messages::api_versions_response::{
+    ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
+use kafka_protocol::protocol::StrBytes;
 
 use crate::dispatch::{Answer, Call, SERVED};
 use crate::error::NONE;
 use crate::frame::{Asked, FrameError, encode};
+
+/// Features that are on: transactions whose every end raises the epoch (KIP-890).
+const FEATURES: &[(&str, i16)] = &[("transaction.version", 2)];
 
 pub(crate) async fn answer(call: Call, request: ApiVersionsRequest) -> Result<Answer, FrameError> {
     let valid = call.version() < 3
@@ -22,7 +28,33 @@ pub(crate) async fn answer(call: Call, request: ApiVersionsRequest) -> Result<An
                     .with_max_version(served.max)
             })
             .collect();
-        ApiVersionsResponse::default().with_error_code(NONE).with_api_keys(api_keys)
+        let supported = FEATURES
+            .iter()
+            .map(|(name, level)| {
+                SupportedFeatureKey::default()
+                    .with_name(StrBytes::from_static_str(name))
+                    .with_min_version(if call.version() < 4 { 1 } else { 0 })
+                    .with_max_version(*level)
+            })
+            .collect();
+        let finalized = FEATURES
+            .iter()
+            .map(|(name, level)| {
+                FinalizedFeatureKey::default()
+                    .with_name(StrBytes::from_static_str(name))
+                    .with_min_version_level(*level)
+                    .with_max_version_level(*level)
+            })
+            .collect();
+        let answer = ApiVersionsResponse::default().with_error_code(NONE).with_api_keys(api_keys);
+        if call.version() < 3 {
+            answer
+        } else {
+            answer
+                .with_supported_features(supported)
+                .with_finalized_features_epoch(0)
+                .with_finalized_features(finalized)
+        }
     } else {
         ApiVersionsResponse::default().with_error_code(ResponseError::InvalidRequest.code())
     };

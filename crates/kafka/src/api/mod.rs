@@ -1,5 +1,7 @@
 //! The APIs, one a file; which are served says `dispatch.rs`.
 
+pub(crate) mod add_offsets_to_txn;
+pub(crate) mod add_partitions_to_txn;
 pub(crate) mod alter_configs;
 pub(crate) mod api_versions;
 pub(crate) mod create_partitions;
@@ -11,7 +13,10 @@ pub(crate) mod describe_cluster;
 pub(crate) mod describe_configs;
 pub(crate) mod describe_groups;
 pub(crate) mod describe_log_dirs;
+pub(crate) mod describe_producers;
 pub(crate) mod describe_topic_partitions;
+pub(crate) mod describe_transactions;
+pub(crate) mod end_txn;
 pub(crate) mod fetch;
 pub(crate) mod find_coordinator;
 pub(crate) mod heartbeat;
@@ -21,6 +26,7 @@ pub(crate) mod join_group;
 pub(crate) mod leave_group;
 pub(crate) mod list_groups;
 pub(crate) mod list_offsets;
+pub(crate) mod list_transactions;
 pub(crate) mod metadata;
 pub(crate) mod offset_commit;
 pub(crate) mod offset_delete;
@@ -28,3 +34,18 @@ pub(crate) mod offset_fetch;
 pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod produce;
 pub(crate) mod sync_group;
+pub(crate) mod txn_offset_commit;
+
+use commitlog::LogError;
+use kafka_protocol::ResponseError;
+
+use crate::error::code;
+
+/// Returns the code of an error of the transaction coordinator, which names a fenced producer differently from a
+/// partition.
+fn transaction_code(error: &LogError, knows_fenced: bool) -> i16 {
+    match error {
+        LogError::Fenced { .. } if knows_fenced => ResponseError::ProducerFenced.code(),
+        error => code(error),
+    }
+}
