@@ -236,13 +236,7 @@ impl TransactionalState {
     }
 
     /// Announces a group, as Kafka's `AddOffsetsToTxn` does.
-    pub(crate) fn add_group(
-        &self,
-        log: &Log,
-        epoch: i16,
-        group: &str,
-        now_ms: i64,
-    ) -> Result<(), LogError> {
+    pub(crate) fn add_group(&self, log: &Log, epoch: i16, group: &str, now_ms: i64) -> Result<(), LogError> {
         let mut inner = self.lock();
         let open = self.open(log, &mut inner, epoch, now_ms)?;
         if !open.groups.iter().any(|other| other == group) {

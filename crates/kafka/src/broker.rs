@@ -51,7 +51,7 @@ impl Broker {
         let waker = log.notifier().add_waker(Arc::new(move || woken.notify_waiters()));
         Arc::new(Broker {
             fetch_sessions: FetchSessions::new(
-                config.integer("max.incremental.fetch.session.cache.slots").max(0) as usize
+                config.integer("max.incremental.fetch.session.cache.slots").max(0) as usize,
             ),
             groups: Groups::new(Limits {
                 session_timeout_ms_min: config.integer("group.min.session.timeout.ms"),
@@ -98,9 +98,7 @@ impl Broker {
     /// Returns a topic by its name or, where that is absent, its id.
     pub(crate) fn topic(&self, name: Option<&str>, id: Uuid) -> Result<TopicInfo, ResponseError> {
         match name {
-            Some(name) => {
-                self.log.describe_topic(name).map_err(|_| ResponseError::UnknownTopicOrPartition)
-            }
+            Some(name) => self.log.describe_topic(name).map_err(|_| ResponseError::UnknownTopicOrPartition),
             None => {
                 let name = self.topic_name(id).ok_or(ResponseError::UnknownTopicId)?;
                 self.log.describe_topic(&name).map_err(|_| ResponseError::UnknownTopicId)

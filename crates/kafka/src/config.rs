@@ -129,8 +129,8 @@ impl KafkaConfig {
             values.insert(setting.name, (value.trim().to_owned(), origin.clone()));
         }
         let mut config = KafkaConfig { listeners: Vec::new(), values };
-        let mut listeners =
-            parse_listeners(config.text("listeners")).map_err(|reason| config.invalid("listeners", reason))?;
+        let mut listeners = parse_listeners(config.text("listeners"))
+            .map_err(|reason| config.invalid("listeners", reason))?;
         let advertised = parse_advertised(config.text("advertised.listeners"))
             .map_err(|reason| config.invalid("advertised.listeners", reason))?;
         if !advertised.is_empty() && advertised.len() != listeners.len() {
@@ -266,8 +266,10 @@ mod tests {
     use super::*;
 
     fn from(pairs: &[(&str, &str)]) -> Result<KafkaConfig, ConfigError> {
-        let settings: Vec<_> =
-            pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned(), "command line".to_owned())).collect();
+        let settings: Vec<_> = pairs
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned(), "command line".to_owned()))
+            .collect();
         KafkaConfig::from_settings(&settings)
     }
 

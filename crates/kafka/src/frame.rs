@@ -68,11 +68,8 @@ pub(crate) fn decode<R: Decodable>(asked: &Asked, mut body: Bytes) -> Result<R, 
 
 /// Encodes an answer with its length and header.
 pub(crate) fn encode<A: Encodable>(asked: &Asked, version: i16, answer: &A) -> Result<Bytes, FrameError> {
-    let failed = |message: String| FrameError::Answer {
-        api_key: asked.api_key,
-        version: asked.version,
-        message,
-    };
+    let failed =
+        |message: String| FrameError::Answer { api_key: asked.api_key, version: asked.version, message };
     let key = ApiKey::try_from(asked.api_key).map_err(|()| failed("unknown".to_owned()))?;
     let size = answer.compute_size(version).map_err(|error| failed(error.to_string()))?;
     let mut out = BytesMut::with_capacity(size + 16);

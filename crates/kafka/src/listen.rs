@@ -228,8 +228,7 @@ fn cluster_id(store: &Store, now_ms: i64) -> Result<String, commitlog::LogError>
     // Its state is seeded by the operating system.
     let random = || std::collections::hash_map::RandomState::new().build_hasher().finish() as u128;
     let id = random() << 64 | random();
-    let id: String =
-        (0..22).map(|i| ALPHABET[(id.rotate_left(6 * (i + 1)) & 63) as usize] as char).collect();
+    let id: String = (0..22).map(|i| ALPHABET[(id.rotate_left(6 * (i + 1)) & 63) as usize] as char).collect();
     store.put(&[(KEY.to_vec(), Some(id.clone().into_bytes()))], now_ms)?;
     Ok(id)
 }

@@ -67,11 +67,12 @@ impl Serving {
         let engine = Engine::open(EngineConfig { data_dir, properties })
             .map_err(|error| anyhow::anyhow!(error.render()))
             .with_context(|| format!("cannot open data directory {shown:?}"))?;
-        let started = Server::start(engine.clone(), config).map_err(anyhow::Error::from).and_then(|running| {
-            let listening = kafka.filter(|kafka| !kafka.listeners.is_empty());
-            let kafka = listening.map(|config| KafkaServer::start(engine.log(), config, Clock::System));
-            Ok((running, kafka.transpose()?))
-        });
+        let started =
+            Server::start(engine.clone(), config).map_err(anyhow::Error::from).and_then(|running| {
+                let listening = kafka.filter(|kafka| !kafka.listeners.is_empty());
+                let kafka = listening.map(|config| KafkaServer::start(engine.log(), config, Clock::System));
+                Ok((running, kafka.transpose()?))
+            });
         match started {
             Ok((running, kafka)) => Ok(Self { engine, running, kafka }),
             Err(error) => {

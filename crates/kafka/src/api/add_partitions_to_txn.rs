@@ -34,10 +34,8 @@ pub(crate) fn answer(call: &Call, request: AddPartitionsToTxnRequest) -> AddPart
         .transactions
         .iter()
         .map(|transaction| {
-            let identity = ProducerIdentity {
-                producer_id: *transaction.producer_id,
-                epoch: transaction.producer_epoch,
-            };
+            let identity =
+                ProducerIdentity { producer_id: *transaction.producer_id, epoch: transaction.producer_epoch };
             let asked =
                 Asked { id: &transaction.transactional_id, identity, verify_only: transaction.verify_only };
             AddPartitionsToTxnResult::default()
@@ -74,7 +72,8 @@ fn add(
     } else if some_unknown {
         ResponseError::OperationNotAttempted.code()
     } else {
-        let partitions: Vec<(&str, u32)> = pairs.iter().map(|(topic, index)| (*topic, *index as u32)).collect();
+        let partitions: Vec<(&str, u32)> =
+            pairs.iter().map(|(topic, index)| (*topic, *index as u32)).collect();
         let done = if asked.verify_only {
             broker.log.check_partitions_of_transaction(asked.id, asked.identity, &partitions)
         } else {

@@ -27,8 +27,7 @@ pub(crate) fn answer(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsR
                 Ok(info) => (Uuid::from_u128(info.id), Some(TopicName(str_bytes(&info.name)))),
                 Err(_) => (topic.topic_id, topic.name.clone()),
             };
-            let result =
-                known.map_err(Refusal::from).and_then(|info| delete(broker, &info.name));
+            let result = known.map_err(Refusal::from).and_then(|info| delete(broker, &info.name));
             let (code, message) = match result {
                 Ok(()) => (NONE, None),
                 Err(refusal) => (refusal.code, refusal.text()),

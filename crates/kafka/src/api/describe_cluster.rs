@@ -19,7 +19,8 @@ pub(crate) fn answer(call: &Call, request: DescribeClusterRequest) -> DescribeCl
             .with_error_message(Some(str_bytes("the request was sent to a broker endpoint")));
     }
     let (host, port) = broker.endpoint(call.connection.listener);
-    let node = DescribeClusterBroker::default().with_broker_id(broker.node_id()).with_host(host).with_port(port);
+    let node =
+        DescribeClusterBroker::default().with_broker_id(broker.node_id()).with_host(host).with_port(port);
     answer
         .with_error_code(NONE)
         .with_cluster_id(str_bytes(&broker.cluster_id))

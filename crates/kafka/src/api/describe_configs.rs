@@ -61,10 +61,7 @@ const TOPIC_SETTINGS: &[TopicSetting] = &[
 ];
 
 pub(crate) fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
-    let asked = Asked {
-        synonyms: request.include_synonyms,
-        documentation: request.include_documentation,
-    };
+    let asked = Asked { synonyms: request.include_synonyms, documentation: request.include_documentation };
     let results = request
         .resources
         .into_iter()
@@ -177,9 +174,7 @@ fn broker_setting(
         .with_config_source(source)
         .with_is_sensitive(is_sensitive)
         .with_config_type(setting.kind as i8)
-        .with_documentation(
-            asked.documentation.then(|| StrBytes::from_static_str(setting.description)),
-        )
+        .with_documentation(asked.documentation.then(|| StrBytes::from_static_str(setting.description)))
         .with_synonyms(synonyms)
 }
 

@@ -12,14 +12,10 @@ use crate::error::NONE;
 pub(crate) fn answer(call: &Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
     let log = &call.broker.log;
     let wanted: Vec<(String, Vec<i32>)> = match request.topics {
-        None => log
-            .topics()
-            .into_iter()
-            .map(|info| (info.name, (0..info.partitions as i32).collect()))
-            .collect(),
-        Some(topics) => {
-            topics.into_iter().map(|topic| (topic.topic.to_string(), topic.partitions)).collect()
+        None => {
+            log.topics().into_iter().map(|info| (info.name, (0..info.partitions as i32).collect())).collect()
         }
+        Some(topics) => topics.into_iter().map(|topic| (topic.topic.to_string(), topic.partitions)).collect(),
     };
     let topics = wanted
         .into_iter()

@@ -19,8 +19,9 @@ pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> Describe
                 .iter()
                 .map(|index| {
                     let answer = PartitionResponse::default().with_partition_index(*index);
-                    let found =
-                        u32::try_from(*index).ok().and_then(|n| call.broker.log.partition(&topic.name, n).ok());
+                    let found = u32::try_from(*index)
+                        .ok()
+                        .and_then(|n| call.broker.log.partition(&topic.name, n).ok());
                     let Some(partition) = found else {
                         return answer.with_error_code(ResponseError::UnknownTopicOrPartition.code());
                     };
@@ -34,7 +35,9 @@ pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> Describe
                                 .with_last_sequence(producer.last_sequence)
                                 .with_last_timestamp(producer.last_timestamp)
                                 .with_coordinator_epoch(0)
-                                .with_current_txn_start_offset(producer.transaction_first_offset.unwrap_or(-1))
+                                .with_current_txn_start_offset(
+                                    producer.transaction_first_offset.unwrap_or(-1),
+                                )
                         })
                         .collect();
                     answer.with_error_code(NONE).with_active_producers(producers)

@@ -41,8 +41,8 @@ pub(crate) fn answer(
     let mut topics = Vec::new();
     let mut next_cursor = None;
     for name in names {
-        let answer = DescribeTopicPartitionsResponseTopic::default()
-            .with_name(Some(TopicName(str_bytes(&name))));
+        let answer =
+            DescribeTopicPartitionsResponseTopic::default().with_name(Some(TopicName(str_bytes(&name))));
         let Ok(info) = broker.log.describe_topic(&name) else {
             let code = match commitlog::check_topic_name(&name) {
                 Ok(()) => ResponseError::UnknownTopicOrPartition,
@@ -77,10 +77,7 @@ pub(crate) fn answer(
             .collect();
         left -= partitions.len();
         topics.push(
-            answer
-                .with_error_code(NONE)
-                .with_topic_id(Uuid::from_u128(info.id))
-                .with_partitions(partitions),
+            answer.with_error_code(NONE).with_topic_id(Uuid::from_u128(info.id)).with_partitions(partitions),
         );
         if end < info.partitions {
             next_cursor = cursor_at(end);

@@ -23,8 +23,9 @@ pub(crate) fn answer(call: &Call, request: EndTxnRequest) -> EndTxnResponse {
             .with_producer_id(ProducerId(identity.producer_id))
             .with_producer_epoch(identity.epoch),
         Ok(None) => EndTxnResponse::default().with_error_code(NONE),
-        Err(error) => EndTxnResponse::default()
-            .with_error_code(transaction_code(&error, call.version() >= FENCED_FROM)),
+        Err(error) => {
+            EndTxnResponse::default().with_error_code(transaction_code(&error, call.version() >= FENCED_FROM))
+        }
     }
 }
 

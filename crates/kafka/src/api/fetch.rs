@@ -90,6 +90,9 @@ fn something_to_tell(
     let mut available = 0i64;
     for wanted in &mut plan.wanted {
         let Ok(partition) = find(broker, wanted) else { return true };
+        if check_leader_epoch(wanted.leader_epoch).is_err() {
+            return true;
+        }
         let offsets = partition.offsets();
         let end = match isolation {
             Isolation::ReadCommitted => offsets.last_stable,
@@ -181,11 +184,8 @@ fn read(
         next = offset;
     }
     let aborted = (isolation == Isolation::ReadCommitted).then(|| {
-        let transactions = if records.is_empty() {
-            Vec::new()
-        } else {
-            partition.aborted_transactions(offset, next)
-        };
+        let transactions =
+            if records.is_empty() { Vec::new() } else { partition.aborted_transactions(offset, next) };
         transactions
             .into_iter()
             .map(|transaction| {
@@ -228,9 +228,8 @@ fn respond(mut plan: Plan, parts: Vec<Part>) -> FetchResponse {
         if !is_told {
             continue;
         }
-        let same = topics
-            .last()
-            .is_some_and(|last| last.topic_id == wanted.topic_id && last.topic == wanted.topic);
+        let same =
+            topics.last().is_some_and(|last| last.topic_id == wanted.topic_id && last.topic == wanted.topic);
         if !same {
             topics.push(
                 FetchableTopicResponse::default()

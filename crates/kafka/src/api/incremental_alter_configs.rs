@@ -20,7 +20,10 @@ const SUBTRACT: i8 = 3;
 /// The one topic setting that is a list and has an effect.
 const LIST_SETTING: &str = "cleanup.policy";
 
-pub(crate) fn answer(call: &Call, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
+pub(crate) fn answer(
+    call: &Call,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
     let responses = request
         .resources
         .into_iter()

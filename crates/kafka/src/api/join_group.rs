@@ -1,8 +1,8 @@
 //! JoinGroup.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use kafka_protocol::messages::JoinGroupRequest;
+use kafka_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::config::str_bytes;
@@ -52,12 +52,8 @@ pub(crate) async fn answer(call: &Call, request: JoinGroupRequest) -> JoinGroupR
 }
 
 fn refused(version: i16, error: ResponseError, member_id: &str) -> JoinGroupResponse {
-    let joined = Joined {
-        code: error.code(),
-        member_id: member_id.to_owned(),
-        generation: -1,
-        ..Joined::default()
-    };
+    let joined =
+        Joined { code: error.code(), member_id: member_id.to_owned(), generation: -1, ..Joined::default() };
     shown(version, joined)
 }
 

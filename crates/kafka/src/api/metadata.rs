@@ -37,7 +37,8 @@ pub(crate) fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse 
         }
     };
     let (host, port) = broker.endpoint(call.connection.listener);
-    let node = MetadataResponseBroker::default().with_node_id(broker.node_id()).with_host(host).with_port(port);
+    let node =
+        MetadataResponseBroker::default().with_node_id(broker.node_id()).with_host(host).with_port(port);
     MetadataResponse::default()
         .with_brokers(vec![node])
         .with_cluster_id(Some(str_bytes(&broker.cluster_id)))
@@ -74,10 +75,9 @@ fn by_name(broker: &Broker, name: &TopicName, may_create: bool) -> MetadataRespo
 fn by_id(broker: &Broker, id: Uuid) -> MetadataResponseTopic {
     match broker.topic(None, id) {
         Ok(info) => described(broker, &info),
-        Err(error) => MetadataResponseTopic::default()
-            .with_error_code(error.code())
-            .with_name(None)
-            .with_topic_id(id),
+        Err(error) => {
+            MetadataResponseTopic::default().with_error_code(error.code()).with_name(None).with_topic_id(id)
+        }
     }
 }
 

@@ -53,9 +53,9 @@ pub(crate) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
         .groups
         .into_iter()
         .map(|group| {
-            let wanted = group
-                .topics
-                .map(|topics| topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect());
+            let wanted = group.topics.map(|topics| {
+                topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect()
+            });
             let topics = positions(broker, &group.group_id, wanted, stable)
                 .into_iter()
                 .map(|(name, partitions)| {
@@ -87,8 +87,8 @@ fn positions(
     stable: bool,
 ) -> Vec<(String, Vec<Found>)> {
     let found = |topic: &str, index: i32, committed: Option<CommittedOffset>| {
-        let unsettled = stable
-            && u32::try_from(index).is_ok_and(|n| broker.log.has_pending_offset(group, topic, n));
+        let unsettled =
+            stable && u32::try_from(index).is_ok_and(|n| broker.log.has_pending_offset(group, topic, n));
         match committed {
             _ if unsettled => (index, -1, StrBytes::new(), ResponseError::UnstableOffsetCommit.code()),
             Some(committed) => (index, committed.offset, StrBytes::from_string(committed.metadata), NONE),

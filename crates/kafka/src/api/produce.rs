@@ -178,8 +178,8 @@ impl Appender<'_> {
         topic: &str,
         data: &PartitionProduceData,
     ) -> Result<(AppendInfo, Option<CommitTicket>), Rejected> {
-        let number = u32::try_from(data.index)
-            .map_err(|_| Refusal::from(ResponseError::UnknownTopicOrPartition))?;
+        let number =
+            u32::try_from(data.index).map_err(|_| Refusal::from(ResponseError::UnknownTopicOrPartition))?;
         let partition = self.broker.log.partition(topic, number)?;
         let records = data.records.as_deref().unwrap_or_default();
         let batch = self.one_batch(records)?;
@@ -189,8 +189,10 @@ impl Appender<'_> {
         if let Some(compression) = self.broker.log.describe_topic(topic)?.config.compression
             && batch.compression() != Ok(compression)
         {
-            bytes = repacked(&batch, compression).map_err(|error| {
-                LogError::InvalidBatch { topic: topic.to_owned(), partition: number, source: error }
+            bytes = repacked(&batch, compression).map_err(|error| LogError::InvalidBatch {
+                topic: topic.to_owned(),
+                partition: number,
+                source: error,
             })?;
         }
         let log = &self.broker.log;
@@ -212,10 +214,8 @@ impl Appender<'_> {
         let Some(transactional_id) = self.transactional_id else {
             return Err(Refusal::from(ResponseError::InvalidTxnState).into());
         };
-        let identity = commitlog::ProducerIdentity {
-            producer_id: batch.producer_id(),
-            epoch: batch.producer_epoch(),
-        };
+        let identity =
+            commitlog::ProducerIdentity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
         let partitions = [(topic, partition)];
         self.broker
             .log
@@ -286,7 +286,9 @@ impl Appender<'_> {
                     partition.topic(),
                     partition.partition()
                 )
-            } else if create_time && record.timestamp != -1 && (record.timestamp > newest || record.timestamp < oldest)
+            } else if create_time
+                && record.timestamp != -1
+                && (record.timestamp > newest || record.timestamp < oldest)
             {
                 code = ResponseError::InvalidTimestamp;
                 format!(
@@ -309,7 +311,10 @@ impl Appender<'_> {
             return Ok(());
         }
         let message = "One or more records have been rejected due to ".to_owned()
-            + &format!("{} record errors in total, and only showing the first three errors at most: ", errors.len())
+            + &format!(
+                "{} record errors in total, and only showing the first three errors at most: ",
+                errors.len()
+            )
             + errors[0].batch_index_error_message.as_deref().unwrap_or("");
         Err(Rejected {
             refusal: Refusal::new(code, message),

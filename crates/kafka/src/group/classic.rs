@@ -208,11 +208,11 @@ impl ClassicGroup {
 
     /// Says whether there is a protocol that all members can, this one included.
     fn accepts(&self, join: &Join) -> bool {
-        if join.protocol_type.is_empty() || join.protocols.is_empty() || join.protocols.len() > PROTOCOLS_MAX {
+        if join.protocol_type.is_empty() || join.protocols.is_empty() || join.protocols.len() > PROTOCOLS_MAX
+        {
             return false;
         }
-        let others: Vec<&Member> =
-            self.members.iter().filter(|member| member.id != join.member_id).collect();
+        let others: Vec<&Member> = self.members.iter().filter(|member| member.id != join.member_id).collect();
         if self.members.is_empty() {
             return true;
         }
@@ -454,7 +454,11 @@ impl ClassicGroup {
             self.members
                 .iter()
                 .filter_map(|member| {
-                    member.protocols.iter().map(|(name, _)| name.as_str()).find(|name| candidates.contains(name))
+                    member
+                        .protocols
+                        .iter()
+                        .map(|(name, _)| name.as_str())
+                        .find(|name| candidates.contains(name))
                 })
                 .filter(|vote| *vote == candidate)
                 .count()
@@ -468,10 +472,7 @@ impl ClassicGroup {
         let is_leader = self.is_leader(id);
         let protocol = self.protocol.as_deref().unwrap_or("");
         let members = if is_leader {
-            self.members
-                .iter()
-                .map(|m| (m.id.clone(), m.instance_id.clone(), m.metadata(protocol)))
-                .collect()
+            self.members.iter().map(|m| (m.id.clone(), m.instance_id.clone(), m.metadata(protocol))).collect()
         } else {
             Vec::new()
         };

@@ -51,8 +51,7 @@ impl Groups {
 
     /// Returns all groups by id.
     pub(crate) fn all(&self) -> Vec<(String, Shared)> {
-        let mut all: Vec<_> =
-            self.lock().iter().map(|(id, group)| (id.clone(), group.clone())).collect();
+        let mut all: Vec<_> = self.lock().iter().map(|(id, group)| (id.clone(), group.clone())).collect();
         all.sort_by(|left, right| left.0.cmp(&right.0));
         all
     }
