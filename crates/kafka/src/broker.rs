@@ -15,6 +15,7 @@ use crate::config::{KafkaConfig, str_bytes};
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
 use crate::group::{Groups, Limits};
+use crate::security::acl::Rules;
 use crate::store::Store;
 
 /// There is one leader and it has never changed.
@@ -30,6 +31,7 @@ pub(crate) struct Broker {
     pub changed: Arc<Notify>,
     pub fetch_sessions: FetchSessions,
     pub groups: Groups,
+    pub rules: Rules,
     pub cluster_id: String,
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
@@ -52,6 +54,11 @@ impl Broker {
         Arc::new(Broker {
             fetch_sessions: FetchSessions::new(
                 config.integer("max.incremental.fetch.session.cache.slots").max(0) as usize,
+            ),
+            rules: Rules::open(
+                &store,
+                config.text("super.users"),
+                config.boolean("allow.everyone.if.no.acl.found"),
             ),
             groups: Groups::new(Limits {
                 session_timeout_ms_min: config.integer("group.min.session.timeout.ms"),

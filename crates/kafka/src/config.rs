@@ -25,7 +25,6 @@ pub(crate) enum Kind {
     Boolean = 1,
     Text = 2,
     Int = 3,
-    Short = 4,
     Long = 5,
     Double = 6,
     List = 7,
@@ -195,7 +194,6 @@ fn check(setting: &Setting, value: &str) -> Result<(), String> {
         Kind::Boolean if value != "true" && value != "false" => {
             Err("must be \"true\" or \"false\"".to_owned())
         }
-        Kind::Short => range(i16::MIN as i64, i16::MAX as i64),
         Kind::Int if setting.name == "num.partitions" => range(1, commitlog::PARTITIONS_MAX as i64),
         Kind::Int => range(-1, i32::MAX as i64),
         Kind::Long => range(-1, i64::MAX),

@@ -4,7 +4,7 @@
 //! not there yet: a producer's next request is taken in while the last one waits for its sync.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -26,12 +26,23 @@ const WRITE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// What is reserved for a frame before its bytes come; doubled as they do.
 const FRAME_RESERVE: usize = 64 * 1024;
 
+/// Who a client is that has not said so.
+pub(crate) const ANONYMOUS: &str = "User:ANONYMOUS";
+
 /// What is known about a connection.
 pub(crate) struct ConnectionState {
     /// The listener's number.
     pub listener: usize,
     /// The client's address.
     pub peer: SocketAddr,
+    /// Who the client is.
+    pub principal: RwLock<String>,
+}
+
+impl ConnectionState {
+    pub(crate) fn new(listener: usize, peer: SocketAddr) -> ConnectionState {
+        ConnectionState { listener, peer, principal: RwLock::new(ANONYMOUS.to_owned()) }
+    }
 }
 
 /// Serves a connection until either side ends it.

@@ -11,6 +11,7 @@ use crate::api;
 use crate::broker::Broker;
 use crate::connection::ConnectionState;
 use crate::frame::{Asked, FrameError, decode, encode};
+use crate::security::acl::{Operation, Resource};
 
 /// One request under way.
 #[derive(Clone)]
@@ -23,6 +24,35 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn version(&self) -> i16 {
         self.asked.version
+    }
+
+    /// Decides whether the client may do something.
+    pub(crate) fn allows(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        if self.broker.rules.allow_everything() {
+            return true;
+        }
+        let principal = self.connection.principal.read().expect("no holder panics");
+        let host = self.connection.peer.ip().to_string();
+        self.broker.rules.allows(&principal, &host, operation, resource)
+    }
+
+    /// Returns the operations the client may do, as bits of Kafka's numbers.
+    pub(crate) fn operations(&self, resource: Resource<'_>) -> i32 {
+        resource
+            .operations()
+            .iter()
+            .filter(|operation| self.allows(**operation, resource))
+            .fold(0, |bits, operation| bits | 1 << (*operation as i32))
+    }
+
+    /// Decides whether the client may do something to some topic.
+    pub(crate) fn allows_some_topic(&self, operation: Operation) -> bool {
+        if self.broker.rules.allow_everything() {
+            return true;
+        }
+        let principal = self.connection.principal.read().expect("no holder panics");
+        let host = self.connection.peer.ip().to_string();
+        self.broker.rules.allows_some_topic(&principal, &host, operation)
     }
 
     pub(crate) fn client_id(&self) -> &str {
@@ -125,6 +155,9 @@ served! {
     AddOffsetsToTxn 0 4 blocking api::add_offsets_to_txn::answer, AddOffsetsToTxnRequest;
     EndTxn 0 5 blocking api::end_txn::answer, EndTxnRequest;
     TxnOffsetCommit 0 5 blocking api::txn_offset_commit::answer, TxnOffsetCommitRequest;
+    DescribeAcls 1 3 now api::describe_acls::answer, DescribeAclsRequest;
+    CreateAcls 1 3 blocking api::create_acls::answer, CreateAclsRequest;
+    DeleteAcls 1 3 blocking api::delete_acls::answer, DeleteAclsRequest;
     DescribeConfigs 1 4 now api::describe_configs::answer, DescribeConfigsRequest;
     AlterConfigs 0 2 blocking api::alter_configs::answer, AlterConfigsRequest;
     DescribeLogDirs 1 4 now api::describe_log_dirs::answer, DescribeLogDirsRequest;

@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     /// What the client was told last; −1 is nothing yet.
     pub told_high_watermark: i64,
     pub told_log_start: i64,
+    /// Decided anew for every fetch.
+    pub is_denied: bool,
     /// Found at the last fetch.
     pub found: Option<Arc<Partition>>,
 }
@@ -232,6 +234,7 @@ fn asked(request: &FetchRequest) -> Vec<Wanted> {
                 leader_epoch: partition.current_leader_epoch,
                 told_high_watermark: -1,
                 told_log_start: -1,
+                is_denied: false,
                 found: None,
             });
         }

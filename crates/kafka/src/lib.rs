@@ -23,6 +23,7 @@ mod fetch_session;
 mod frame;
 mod group;
 mod listen;
+mod security;
 mod shape;
 mod shape_table;
 mod store;

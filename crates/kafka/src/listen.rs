@@ -173,7 +173,7 @@ async fn accept(
                         continue;
                     };
                     let _ = socket.set_nodelay(true);
-                    let state = ConnectionState { listener: number, peer };
+                    let state = ConnectionState::new(number, peer);
                     let (broker, stopping) = (broker.clone(), stopping.clone());
                     connections.spawn(async move {
                         let _place = place;

@@ -22,6 +22,11 @@ impl Store {
         self.log.committed_meta(STORE_ID, key)
     }
 
+    /// Returns all keys.
+    pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
+        self.log.committed_metas(STORE_ID).into_iter().map(|(key, _)| key).collect()
+    }
+
     /// Writes values (`None` removes) at once and waits until they are durable.
     pub(crate) fn put(&self, values: &[(Vec<u8>, Option<Vec<u8>>)], now_ms: i64) -> Result<(), LogError> {
         let mut transaction = self.transaction.lock().expect("no holder panics");

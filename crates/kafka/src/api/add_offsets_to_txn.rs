@@ -7,6 +7,7 @@ use kafka_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 use super::transaction_code;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 /// The first version that knows `PRODUCER_FENCED`.
 const FENCED_FROM: i16 = 2;
@@ -17,6 +18,10 @@ pub(crate) fn answer(call: &Call, request: AddOffsetsToTxnRequest) -> AddOffsets
         ResponseError::InvalidRequest.code()
     } else if request.group_id.is_empty() {
         ResponseError::InvalidGroupId.code()
+    } else if !call.allows(Operation::Write, Resource::Transaction(&request.transactional_id)) {
+        ResponseError::TransactionalIdAuthorizationFailed.code()
+    } else if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        ResponseError::GroupAuthorizationFailed.code()
     } else {
         call.broker
             .log

@@ -10,9 +10,9 @@ use kafka_protocol::messages::add_partitions_to_txn_response::{
 };
 
 use super::transaction_code;
-use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 /// The first version that has several transactions.
 const SEVERAL_FROM: i16 = 4;
@@ -20,14 +20,13 @@ const SEVERAL_FROM: i16 = 4;
 const FENCED_FROM: i16 = 2;
 
 pub(crate) fn answer(call: &Call, request: AddPartitionsToTxnRequest) -> AddPartitionsToTxnResponse {
-    let broker = &call.broker;
     if call.version() < SEVERAL_FROM {
         let identity = ProducerIdentity {
             producer_id: *request.v3_and_below_producer_id,
             epoch: request.v3_and_below_producer_epoch,
         };
         let asked = Asked { id: &request.v3_and_below_transactional_id, identity, verify_only: false };
-        let results = add(broker, &asked, &request.v3_and_below_topics, call.version());
+        let results = add(call, &asked, &request.v3_and_below_topics);
         return AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(results);
     }
     let results = request
@@ -40,7 +39,7 @@ pub(crate) fn answer(call: &Call, request: AddPartitionsToTxnRequest) -> AddPart
                 Asked { id: &transaction.transactional_id, identity, verify_only: transaction.verify_only };
             AddPartitionsToTxnResult::default()
                 .with_transactional_id(transaction.transactional_id.clone())
-                .with_topic_results(add(broker, &asked, &transaction.topics, call.version()))
+                .with_topic_results(add(call, &asked, &transaction.topics))
         })
         .collect();
     AddPartitionsToTxnResponse::default().with_error_code(NONE).with_results_by_transaction(results)
@@ -53,11 +52,12 @@ struct Asked<'a> {
 }
 
 fn add(
-    broker: &Broker,
+    call: &Call,
     asked: &Asked<'_>,
     topics: &[AddPartitionsToTxnTopic],
-    version: i16,
 ) -> Vec<AddPartitionsToTxnTopicResult> {
+    let (broker, version) = (&call.broker, call.version());
+    let is_denied = |topic: &str| !call.allows(Operation::Write, Resource::Topic(topic));
     let is_known = |topic: &str, index: i32| {
         u32::try_from(index).is_ok_and(|number| broker.log.partition(topic, number).is_ok())
     };
@@ -69,7 +69,9 @@ fn add(
     let some_unknown = pairs.iter().any(|(topic, index)| !is_known(topic, *index));
     let common = if asked.id.is_empty() {
         ResponseError::InvalidRequest.code()
-    } else if some_unknown {
+    } else if !call.allows(Operation::Write, Resource::Transaction(asked.id)) {
+        ResponseError::TransactionalIdAuthorizationFailed.code()
+    } else if some_unknown || topics.iter().any(|topic| is_denied(&topic.name)) {
         ResponseError::OperationNotAttempted.code()
     } else {
         let partitions: Vec<(&str, u32)> =
@@ -89,7 +91,9 @@ fn add(
                 .partitions
                 .iter()
                 .map(|index| {
-                    let code = if is_known(&topic.name, *index) {
+                    let code = if is_denied(&topic.name) {
+                        ResponseError::TopicAuthorizationFailed.code()
+                    } else if is_known(&topic.name, *index) {
                         common
                     } else {
                         ResponseError::UnknownTopicOrPartition.code()

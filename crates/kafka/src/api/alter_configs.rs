@@ -6,7 +6,7 @@ use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
 use super::describe_configs::RESOURCE_TOPIC;
-use super::incremental_alter_configs::{apply, refuse_other};
+use super::incremental_alter_configs::{apply, may_alter, refuse_other};
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
@@ -16,7 +16,9 @@ pub(crate) fn answer(call: &Call, request: AlterConfigsRequest) -> AlterConfigsR
         .resources
         .into_iter()
         .map(|resource| {
-            let (code, message) = match alter(&call.broker, &resource, request.validate_only) {
+            let (code, message) = match may_alter(call, resource.resource_type, &resource.resource_name)
+                .and_then(|()| alter(&call.broker, &resource, request.validate_only))
+            {
                 Ok(()) => (NONE, None),
                 Err(refusal) => (refusal.code, refusal.text()),
             };

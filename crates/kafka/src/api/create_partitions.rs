@@ -12,6 +12,7 @@ use kafka_protocol::messages::create_partitions_response::{
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
@@ -26,6 +27,8 @@ pub(crate) fn answer(call: &Call, request: CreatePartitionsRequest) -> CreatePar
         .map(|topic| {
             let result = if twice.contains(&topic.name) {
                 Err(Refusal::new(ResponseError::InvalidRequest, "Duplicate topic name."))
+            } else if !call.allows(Operation::Alter, Resource::Topic(&topic.name)) {
+                Err(ResponseError::TopicAuthorizationFailed.into())
             } else {
                 grow(&call.broker, topic, request.validate_only)
             };

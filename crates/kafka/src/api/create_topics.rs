@@ -16,6 +16,7 @@ use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
@@ -31,6 +32,10 @@ pub(crate) fn answer(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
             // Told once, however often it was asked for.
             count.insert(&topic.name, 0);
             Err(Refusal::new(ResponseError::InvalidRequest, "topic is named more than once in the request"))
+        } else if !call.allows(Operation::Create, Resource::Cluster)
+            && !call.allows(Operation::Create, Resource::Topic(&topic.name))
+        {
+            Err(ResponseError::TopicAuthorizationFailed.into())
         } else {
             create(&call.broker, topic, request.validate_only)
         };

@@ -7,12 +7,17 @@ use kafka_protocol::messages::delete_groups_response::{DeletableGroupResult, Del
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
     let results = request
         .groups_names
         .into_iter()
         .map(|id| {
+            if !call.allows(Operation::Delete, Resource::Group(&id)) {
+                let code = ResponseError::GroupAuthorizationFailed.code();
+                return DeletableGroupResult::default().with_group_id(id).with_error_code(code);
+            }
             let code = delete(&call.broker, &id).err().unwrap_or(NONE);
             DeletableGroupResult::default().with_group_id(id).with_error_code(code)
         })

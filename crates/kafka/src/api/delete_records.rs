@@ -9,6 +9,7 @@ use kafka_protocol::messages::delete_records_response::{
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
+use crate::security::acl::{Operation, Resource};
 
 /// Kafka's word for "everything there is".
 const TO_THE_END: i64 = -1;
@@ -18,16 +19,21 @@ pub(crate) fn answer(call: &Call, request: DeleteRecordsRequest) -> DeleteRecord
         .topics
         .into_iter()
         .map(|topic| {
+            let allowed = call.allows(Operation::Delete, Resource::Topic(&topic.name));
             let partitions = topic
                 .partitions
                 .iter()
                 .map(|partition| {
                     let index = partition.partition_index;
-                    let (low_watermark, code) =
-                        match delete(&call.broker, &topic.name, index, partition.offset) {
-                            Ok(start) => (start, NONE),
-                            Err(code) => (-1, code),
-                        };
+                    let deleted = if allowed {
+                        delete(&call.broker, &topic.name, index, partition.offset)
+                    } else {
+                        Err(ResponseError::TopicAuthorizationFailed.code())
+                    };
+                    let (low_watermark, code) = match deleted {
+                        Ok(start) => (start, NONE),
+                        Err(code) => (-1, code),
+                    };
                     DeleteRecordsPartitionResult::default()
                         .with_partition_index(index)
                         .with_low_watermark(low_watermark)

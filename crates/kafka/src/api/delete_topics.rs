@@ -10,6 +10,7 @@ use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
     let broker = &call.broker;
@@ -27,7 +28,12 @@ pub(crate) fn answer(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsR
                 Ok(info) => (Uuid::from_u128(info.id), Some(TopicName(str_bytes(&info.name)))),
                 Err(_) => (topic.topic_id, topic.name.clone()),
             };
-            let result = known.map_err(Refusal::from).and_then(|info| delete(broker, &info.name));
+            let result = known.map_err(Refusal::from).and_then(|info| {
+                if !call.allows(Operation::Delete, Resource::Topic(&info.name)) {
+                    return Err(ResponseError::TopicAuthorizationFailed.into());
+                }
+                delete(broker, &info.name)
+            });
             let (code, message) = match result {
                 Ok(()) => (NONE, None),
                 Err(refusal) => (refusal.code, refusal.text()),

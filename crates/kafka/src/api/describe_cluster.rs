@@ -7,6 +7,7 @@ use kafka_protocol::messages::describe_cluster_response::{DescribeClusterBroker,
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::Resource;
 
 const BROKERS: i8 = 1;
 
@@ -21,6 +22,10 @@ pub(crate) fn answer(call: &Call, request: DescribeClusterRequest) -> DescribeCl
     let (host, port) = broker.endpoint(call.connection.listener);
     let node =
         DescribeClusterBroker::default().with_broker_id(broker.node_id()).with_host(host).with_port(port);
+    let mut answer = answer;
+    if request.include_cluster_authorized_operations {
+        answer.cluster_authorized_operations = call.operations(Resource::Cluster);
+    }
     answer
         .with_error_code(NONE)
         .with_cluster_id(str_bytes(&broker.cluster_id))

@@ -13,6 +13,7 @@ use crate::broker::Broker;
 use crate::config::{Kind, SETTINGS, str_bytes};
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) const RESOURCE_TOPIC: i8 = 2;
 pub(crate) const RESOURCE_BROKER: i8 = 4;
@@ -69,7 +70,19 @@ pub(crate) fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeCo
             let answer = DescribeConfigsResult::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name.clone());
-            match describe(&call.broker, &resource, &asked) {
+            let allowed = match resource.resource_type {
+                RESOURCE_TOPIC => call
+                    .allows(Operation::DescribeConfigs, Resource::Topic(&resource.resource_name))
+                    .then_some(())
+                    .ok_or(ResponseError::TopicAuthorizationFailed),
+                _ => call
+                    .allows(Operation::DescribeConfigs, Resource::Cluster)
+                    .then_some(())
+                    .ok_or(ResponseError::ClusterAuthorizationFailed),
+            };
+            let described =
+                allowed.map_err(Refusal::from).and_then(|()| describe(&call.broker, &resource, &asked));
+            match described {
                 Ok(configs) => answer.with_error_code(NONE).with_configs(configs),
                 Err(refusal) => answer.with_error_code(refusal.code).with_error_message(refusal.text()),
             }

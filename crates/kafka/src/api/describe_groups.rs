@@ -6,22 +6,36 @@ use kafka_protocol::messages::describe_groups_response::{
 };
 use kafka_protocol::messages::{DescribeGroupsRequest, GroupId};
 
-use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::group::classic::State;
+use crate::security::acl::{Operation, Resource};
 
 /// The first version that says that a group is not there.
 const NOT_FOUND_FROM: i16 = 6;
 
+/// The first version that tells what the client may do.
+const OPERATIONS_FROM: i16 = 3;
+
 pub(crate) fn answer(call: &Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
-    let groups = request.groups.into_iter().map(|id| describe(&call.broker, call.version(), id)).collect();
+    let groups = request
+        .groups
+        .into_iter()
+        .map(|id| describe(call, id, request.include_authorized_operations))
+        .collect();
     DescribeGroupsResponse::default().with_groups(groups)
 }
 
-fn describe(broker: &Broker, version: i16, id: GroupId) -> DescribedGroup {
-    let answer = DescribedGroup::default().with_error_code(NONE).with_group_id(id.clone());
+fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
+    let (broker, version) = (&call.broker, call.version());
+    let mut answer = DescribedGroup::default().with_error_code(NONE).with_group_id(id.clone());
+    if !call.allows(Operation::Describe, Resource::Group(&id)) {
+        return answer.with_error_code(ResponseError::GroupAuthorizationFailed.code());
+    }
+    if version >= OPERATIONS_FROM && with_operations {
+        answer.authorized_operations = call.operations(Resource::Group(&id));
+    }
     let Some(group) = broker.groups.find(&id) else {
         if broker.log.has_offsets(&id) {
             return answer.with_group_state(str_bytes(State::Empty.name()));

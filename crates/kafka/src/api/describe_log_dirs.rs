@@ -1,5 +1,6 @@
 //! DescribeLogDirs: the one directory.
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
@@ -8,8 +9,15 @@ use kafka_protocol::messages::{DescribeLogDirsRequest, TopicName};
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+    if !call.allows(Operation::Describe, Resource::Cluster) {
+        let code = ResponseError::ClusterAuthorizationFailed.code();
+        // Version 2 and older have no place for it but the empty list.
+        let told = if call.version() >= 3 { code } else { NONE };
+        return DescribeLogDirsResponse::default().with_error_code(told);
+    }
     let log = &call.broker.log;
     let wanted: Vec<(String, Vec<i32>)> = match request.topics {
         None => {

@@ -8,6 +8,7 @@ use kafka_protocol::messages::{DescribeProducersRequest, ProducerId};
 
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> DescribeProducersResponse {
     let topics = request
@@ -19,6 +20,9 @@ pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> Describe
                 .iter()
                 .map(|index| {
                     let answer = PartitionResponse::default().with_partition_index(*index);
+                    if !call.allows(Operation::Read, Resource::Topic(&topic.name)) {
+                        return answer.with_error_code(ResponseError::TopicAuthorizationFailed.code());
+                    }
                     let found = u32::try_from(*index)
                         .ok()
                         .and_then(|n| call.broker.log.partition(&topic.name, n).ok());

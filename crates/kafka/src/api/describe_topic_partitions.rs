@@ -12,6 +12,7 @@ use crate::broker::LEADER_EPOCH;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 /// Most partitions of one answer, as Kafka's `max.request.partition.size.limit`.
 const PARTITIONS_MAX: usize = 2000;
@@ -43,6 +44,12 @@ pub(crate) fn answer(
     for name in names {
         let answer =
             DescribeTopicPartitionsResponseTopic::default().with_name(Some(TopicName(str_bytes(&name))));
+        if !call.allows(Operation::Describe, Resource::Topic(&name)) {
+            if !request.topics.is_empty() {
+                topics.push(answer.with_error_code(ResponseError::TopicAuthorizationFailed.code()));
+            }
+            continue;
+        }
         let Ok(info) = broker.log.describe_topic(&name) else {
             let code = match commitlog::check_topic_name(&name) {
                 Ok(()) => ResponseError::UnknownTopicOrPartition,

@@ -11,6 +11,7 @@ use kafka_protocol::messages::{DescribeTransactionsRequest, ProducerId, TopicNam
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse {
     let known = call.broker.log.transactions();
@@ -21,6 +22,10 @@ pub(crate) fn answer(call: &Call, request: DescribeTransactionsRequest) -> Descr
             let answer = TransactionState::default().with_transactional_id(id.clone());
             if id.is_empty() {
                 return answer.with_error_code(ResponseError::InvalidRequest.code());
+            }
+            if !call.allows(Operation::Describe, Resource::Transaction(&id)) {
+                let code = ResponseError::TransactionalIdAuthorizationFailed.code();
+                return answer.with_error_code(code);
             }
             let Some(info) = known.iter().find(|info| info.transactional_id == **id) else {
                 return answer.with_error_code(ResponseError::TransactionalIdNotFound.code());

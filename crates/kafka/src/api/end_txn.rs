@@ -7,6 +7,7 @@ use kafka_protocol::messages::{EndTxnRequest, EndTxnResponse, ProducerId};
 use super::transaction_code;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 /// The first version that knows `PRODUCER_FENCED`.
 const FENCED_FROM: i16 = 2;
@@ -16,6 +17,10 @@ const RAISES_FROM: i16 = 5;
 pub(crate) fn answer(call: &Call, request: EndTxnRequest) -> EndTxnResponse {
     if request.transactional_id.is_empty() {
         return EndTxnResponse::default().with_error_code(ResponseError::InvalidRequest.code());
+    }
+    if !call.allows(Operation::Write, Resource::Transaction(&request.transactional_id)) {
+        let code = ResponseError::TransactionalIdAuthorizationFailed.code();
+        return EndTxnResponse::default().with_error_code(code);
     }
     match end(call, &request) {
         Ok(Some(identity)) => EndTxnResponse::default()

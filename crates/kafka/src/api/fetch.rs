@@ -18,6 +18,7 @@ use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
 use crate::fetch_session::{Plan, Wanted};
+use crate::security::acl::{Operation, Resource};
 
 const READ_COMMITTED: i8 = 1;
 
@@ -35,6 +36,14 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse 
             Isolation::ReadUncommitted
         },
     };
+    for wanted in &mut plan.wanted {
+        let name = if wanted.topic_id.is_nil() {
+            Some(wanted.topic.to_string())
+        } else {
+            broker.topic_name(wanted.topic_id).map(|name| name.to_string())
+        };
+        wanted.is_denied = name.is_some_and(|name| !call.allows(Operation::Read, Resource::Topic(&name)));
+    }
     let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
     let bytes_min = request.min_bytes.max(0) as usize;
     let mut before = 0;
@@ -114,6 +123,9 @@ fn something_to_tell(
 }
 
 fn find(broker: &Broker, wanted: &mut Wanted) -> Result<Arc<Partition>, i16> {
+    if wanted.is_denied {
+        return Err(ResponseError::TopicAuthorizationFailed.code());
+    }
     if let Some(found) = &wanted.found
         && found.is_alive()
     {

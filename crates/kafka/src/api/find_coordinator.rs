@@ -7,6 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -18,9 +19,21 @@ pub(crate) fn answer(call: &Call, request: FindCoordinatorRequest) -> FindCoordi
         GROUP | TRANSACTION => NONE,
         _ => ResponseError::InvalidRequest.code(),
     };
-    let (node_id, host, port) =
-        if code == NONE { (node_id, host, port) } else { (BrokerId(-1), StrBytes::new(), -1) };
+    let nowhere = (BrokerId(-1), StrBytes::new(), -1);
+    let answer = |key: &str| {
+        let code = match request.key_type {
+            GROUP if !call.allows(Operation::Describe, Resource::Group(key)) => {
+                ResponseError::GroupAuthorizationFailed.code()
+            }
+            TRANSACTION if !call.allows(Operation::Describe, Resource::Transaction(key)) => {
+                ResponseError::TransactionalIdAuthorizationFailed.code()
+            }
+            _ => code,
+        };
+        (code, if code == NONE { (node_id, host.clone(), port) } else { nowhere.clone() })
+    };
     if call.version() < 4 {
+        let (code, (node_id, host, port)) = answer(&request.key);
         return FindCoordinatorResponse::default()
             .with_error_code(code)
             .with_node_id(node_id)
@@ -29,12 +42,14 @@ pub(crate) fn answer(call: &Call, request: FindCoordinatorRequest) -> FindCoordi
     }
     let coordinators = request
         .coordinator_keys
-        .into_iter()
+        .iter()
+        .cloned()
         .map(|key| {
+            let (code, (node_id, host, port)) = answer(&key);
             Coordinator::default()
                 .with_key(key)
                 .with_node_id(node_id)
-                .with_host(host.clone())
+                .with_host(host)
                 .with_port(port)
                 .with_error_code(code)
         })

@@ -6,10 +6,13 @@ use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::group::classic::Identity;
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: HeartbeatRequest) -> HeartbeatResponse {
     let result = if request.group_id.is_empty() {
         Err(ResponseError::InvalidGroupId)
+    } else if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        Err(ResponseError::GroupAuthorizationFailed)
     } else {
         match call.broker.groups.find(&request.group_id) {
             None => Err(ResponseError::UnknownMemberId),

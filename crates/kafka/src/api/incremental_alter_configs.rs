@@ -12,6 +12,7 @@ use super::describe_configs::{RESOURCE_BROKER, RESOURCE_TOPIC, check_broker_name
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
+use crate::security::acl::{Operation, Resource};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -28,7 +29,9 @@ pub(crate) fn answer(
         .resources
         .into_iter()
         .map(|resource| {
-            let (code, message) = match alter(&call.broker, &resource, request.validate_only) {
+            let (code, message) = match may_alter(call, resource.resource_type, &resource.resource_name)
+                .and_then(|()| alter(&call.broker, &resource, request.validate_only))
+            {
                 Ok(()) => (NONE, None),
                 Err(refusal) => (refusal.code, refusal.text()),
             };
@@ -96,6 +99,15 @@ pub(crate) fn apply(
         changes.iter().map(|(name, value)| (*name, value.as_deref())).collect();
     broker.log.alter_topic(&info.name, &changes)?;
     Ok(())
+}
+
+/// Decides whether the client may change settings.
+pub(crate) fn may_alter(call: &Call, resource_type: i8, name: &str) -> Result<(), Refusal> {
+    let (resource, error) = match resource_type {
+        RESOURCE_TOPIC => (Resource::Topic(name), ResponseError::TopicAuthorizationFailed),
+        _ => (Resource::Cluster, ResponseError::ClusterAuthorizationFailed),
+    };
+    if call.allows(Operation::AlterConfigs, resource) { Ok(()) } else { Err(error.into()) }
 }
 
 /// The broker's settings are those it was started with.

@@ -7,9 +7,21 @@ use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, Pr
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: InitProducerIdRequest) -> InitProducerIdResponse {
-    match init(&call.broker, &request) {
+    let allowed = match &request.transactional_id {
+        Some(id) if !call.allows(Operation::Write, Resource::Transaction(id)) => {
+            Err(ResponseError::TransactionalIdAuthorizationFailed.code())
+        }
+        None if !call.allows(Operation::IdempotentWrite, Resource::Cluster)
+            && !call.allows_some_topic(Operation::Write) =>
+        {
+            Err(ResponseError::ClusterAuthorizationFailed.code())
+        }
+        _ => Ok(()),
+    };
+    match allowed.and_then(|()| init(&call.broker, &request)) {
         Ok(identity) => InitProducerIdResponse::default()
             .with_error_code(NONE)
             .with_producer_id(ProducerId(identity.producer_id))

@@ -8,6 +8,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::group::classic::{Join, Joined};
+use crate::security::acl::{Operation, Resource};
 
 /// The first version in which members are told their id before they join (KIP-394).
 const KNOWN_ID_FROM: i16 = 4;
@@ -20,6 +21,9 @@ pub(crate) async fn answer(call: &Call, request: JoinGroupRequest) -> JoinGroupR
     let version = call.version();
     if request.group_id.is_empty() {
         return refused(version, ResponseError::InvalidGroupId, &request.member_id);
+    }
+    if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        return refused(version, ResponseError::GroupAuthorizationFailed, &request.member_id);
     }
     let groups = &call.broker.groups;
     let found = match groups.find(&request.group_id) {

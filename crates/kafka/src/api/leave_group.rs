@@ -6,6 +6,7 @@ use kafka_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberR
 
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 /// The first version that names several members.
 const SEVERAL_FROM: i16 = 3;
@@ -13,6 +14,9 @@ const SEVERAL_FROM: i16 = 3;
 pub(crate) fn answer(call: &Call, request: LeaveGroupRequest) -> LeaveGroupResponse {
     if request.group_id.is_empty() {
         return LeaveGroupResponse::default().with_error_code(ResponseError::InvalidGroupId.code());
+    }
+    if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        return LeaveGroupResponse::default().with_error_code(ResponseError::GroupAuthorizationFailed.code());
     }
     let found = call.broker.groups.find(&request.group_id);
     let now_ms = call.broker.now_ms();

@@ -9,6 +9,7 @@ use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::group::classic::State;
+use crate::security::acl::{Operation, Resource};
 
 const TYPE: &str = "classic";
 /// The first versions that tell a group's state and its type.
@@ -26,8 +27,10 @@ pub(crate) fn answer(call: &Call, request: ListGroupsRequest) -> ListGroupsRespo
     let wanted = |filter: &[kafka_protocol::protocol::StrBytes], value: &str| {
         filter.is_empty() || filter.iter().any(|name| name.eq_ignore_ascii_case(value))
     };
+    let may_all = call.allows(Operation::Describe, Resource::Cluster);
     let groups = groups
         .into_iter()
+        .filter(|(id, _)| may_all || call.allows(Operation::Describe, Resource::Group(id)))
         .filter(|(_, (state, _))| wanted(&request.states_filter, state.name()))
         .filter(|_| wanted(&request.types_filter, TYPE))
         .map(|(id, (state, protocol_type))| {

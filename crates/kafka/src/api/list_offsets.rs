@@ -12,6 +12,7 @@ use super::offset_for_leader_epoch::check_leader_epoch;
 use crate::broker::LEADER_EPOCH;
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
+use crate::security::acl::{Operation, Resource};
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -23,17 +24,20 @@ const READ_COMMITTED: i8 = 1;
 
 pub(crate) fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let log = &call.broker.log;
+    let denied = ResponseError::TopicAuthorizationFailed.code();
     let committed_only = request.isolation_level == READ_COMMITTED;
     let topics = request
         .topics
         .into_iter()
         .map(|topic| {
+            let allowed = call.allows(Operation::Describe, Resource::Topic(&topic.name));
             let partitions = topic
                 .partitions
                 .iter()
                 .map(|asked| {
                     let found = u32::try_from(asked.partition_index)
                         .map_err(|_| ResponseError::UnknownTopicOrPartition.code())
+                        .and_then(|n| if allowed { Ok(n) } else { Err(denied) })
                         .and_then(|n| log.partition(&topic.name, n).map_err(|error| code(&error)))
                         .and_then(|partition| {
                             check_leader_epoch(asked.current_leader_epoch).map_err(|e| e.code())?;

@@ -6,6 +6,7 @@ use kafka_protocol::messages::{ListTransactionsRequest, ProducerId, Transactiona
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 /// Kafka's names of states.
 const STATES: &[&str] = &[
@@ -28,6 +29,7 @@ pub(crate) fn answer(call: &Call, request: ListTransactionsRequest) -> ListTrans
         .log
         .transactions()
         .into_iter()
+        .filter(|info| call.allows(Operation::Describe, Resource::Transaction(&info.transactional_id)))
         .filter(|info| {
             let state_fits =
                 request.state_filters.is_empty() || request.state_filters.iter().any(|s| **s == *info.state);

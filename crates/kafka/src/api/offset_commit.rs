@@ -11,6 +11,7 @@ use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
 use crate::group::classic::Identity;
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let broker = &call.broker;
@@ -19,12 +20,17 @@ pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitR
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id_or_member_epoch,
     };
-    let allowed = check_commit(broker, &request.group_id, who);
+    let allowed = if call.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        check_commit(broker, &request.group_id, who)
+    } else {
+        Err(ResponseError::GroupAuthorizationFailed)
+    };
     let metadata_max = broker.config.integer("offset.metadata.max.bytes") as usize;
     let mut commits = Vec::new();
     let mut answers: Vec<(usize, usize)> = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for (topic_index, topic) in request.topics.iter().enumerate() {
+        let may_read = call.allows(Operation::Read, Resource::Topic(&topic.name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for (index, asked) in topic.partitions.iter().enumerate() {
             let metadata = asked.committed_metadata.as_deref().unwrap_or("");
@@ -32,6 +38,7 @@ pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitR
             let known = number.is_some_and(|n| broker.log.partition(&topic.name, n).is_ok());
             let code = match allowed {
                 Err(error) => error.code(),
+                Ok(()) if !may_read => ResponseError::TopicAuthorizationFailed.code(),
                 Ok(()) if !known => ResponseError::UnknownTopicOrPartition.code(),
                 Ok(()) if metadata.len() > metadata_max => ResponseError::OffsetMetadataTooLarge.code(),
                 Ok(()) => {

@@ -8,10 +8,14 @@ use kafka_protocol::messages::offset_delete_response::{
 
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
     let broker = &call.broker;
     let refused = |error: ResponseError| OffsetDeleteResponse::default().with_error_code(error.code());
+    if !call.allows(Operation::Delete, Resource::Group(&request.group_id)) {
+        return refused(ResponseError::GroupAuthorizationFailed);
+    }
     let group = broker.groups.find(&request.group_id);
     if group.is_none() && !broker.log.has_offsets(&request.group_id) {
         return refused(ResponseError::GroupIdNotFound);
@@ -34,6 +38,9 @@ pub(crate) fn answer(call: &Call, request: OffsetDeleteRequest) -> OffsetDeleteR
             let index = partition.partition_index;
             let number = u32::try_from(index).ok().filter(|n| broker.log.partition(&topic.name, *n).is_ok());
             let code = match number {
+                _ if !call.allows(Operation::Read, Resource::Topic(&topic.name)) => {
+                    ResponseError::TopicAuthorizationFailed.code()
+                }
                 None => ResponseError::UnknownTopicOrPartition.code(),
                 Some(_) if subscribed.contains(&**topic.name) => ResponseError::GroupSubscribedToTopic.code(),
                 Some(number) => {

@@ -15,6 +15,7 @@ use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 /// The first version that asks for several groups.
 const SEVERAL_FROM: i16 = 8;
@@ -25,7 +26,12 @@ type Found = (i32, i64, StrBytes, i16);
 pub(crate) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let broker = &call.broker;
     let stable = request.require_stable;
+    let is_denied = |group: &str| !call.allows(Operation::Describe, Resource::Group(group));
+    let denied = ResponseError::GroupAuthorizationFailed.code();
     if call.version() < SEVERAL_FROM {
+        if is_denied(&request.group_id) {
+            return OffsetFetchResponse::default().with_error_code(denied);
+        }
         let wanted = request
             .topics
             .map(|topics| topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect());
@@ -53,6 +59,11 @@ pub(crate) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
         .groups
         .into_iter()
         .map(|group| {
+            if is_denied(&group.group_id) {
+                return OffsetFetchResponseGroup::default()
+                    .with_group_id(group.group_id)
+                    .with_error_code(denied);
+            }
             let wanted = group.topics.map(|topics| {
                 topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect()
             });

@@ -9,6 +9,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
 use crate::broker::LEADER_EPOCH;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
     let log = &call.broker.log;
@@ -16,11 +17,15 @@ pub(crate) fn answer(call: &Call, request: OffsetForLeaderEpochRequest) -> Offse
         .topics
         .into_iter()
         .map(|topic| {
+            let allowed = call.allows(Operation::Describe, Resource::Topic(&topic.topic));
             let partitions = topic
                 .partitions
                 .iter()
                 .map(|asked| {
                     let answer = EpochEndOffset::default().with_partition(asked.partition);
+                    if !allowed {
+                        return answer.with_error_code(ResponseError::TopicAuthorizationFailed.code());
+                    }
                     let offsets =
                         u32::try_from(asked.partition).ok().and_then(|n| log.offsets(&topic.topic, n).ok());
                     let Some(offsets) = offsets else {

@@ -15,6 +15,7 @@ use crate::config::str_bytes;
 use crate::dispatch::{Answer, Call};
 use crate::error::{NONE, Refusal};
 use crate::frame::{FrameError, encode};
+use crate::security::acl::{Operation, Resource};
 
 const ACKS_ALL: i16 = -1;
 const ACKS_NONE: i16 = 0;
@@ -44,8 +45,14 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
     };
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut failed = false;
+    let may_transact =
+        appender.transactional_id.is_none_or(|id| call.allows(Operation::Write, Resource::Transaction(id)));
     for topic in request.topic_data {
         let name = match topic_name(&call, &topic) {
+            Ok(_) if !may_transact => Err(ResponseError::TransactionalIdAuthorizationFailed.into()),
+            Ok(name) if !call.allows(Operation::Write, Resource::Topic(&name)) => {
+                Err(ResponseError::TopicAuthorizationFailed.into())
+            }
             Ok(name) => Ok(name),
             Err(error) => Err(Refusal::from(error)),
         };
@@ -186,7 +193,7 @@ impl Appender<'_> {
         self.check_records(&partition, &batch)?;
         let now_ms = self.broker.now_ms();
         let mut bytes = records.to_vec();
-        if let Some(compression) = self.broker.log.describe_topic(topic)?.config.compression
+        if let Some(compression) = partition.topic_config().compression
             && batch.compression() != Ok(compression)
         {
             bytes = repacked(&batch, compression).map_err(|error| LogError::InvalidBatch {

@@ -6,6 +6,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::dispatch::Call;
 use crate::group::classic::{Identity, Synced};
+use crate::security::acl::{Operation, Resource};
 
 /// The first version that names the protocol.
 const PROTOCOL_FROM: i16 = 5;
@@ -14,6 +15,9 @@ pub(crate) async fn answer(call: &Call, request: SyncGroupRequest) -> SyncGroupR
     let refused = |error: ResponseError| SyncGroupResponse::default().with_error_code(error.code());
     if request.group_id.is_empty() {
         return refused(ResponseError::InvalidGroupId);
+    }
+    if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        return refused(ResponseError::GroupAuthorizationFailed);
     }
     if call.version() >= PROTOCOL_FROM && (request.protocol_type.is_none() || request.protocol_name.is_none())
     {

@@ -10,6 +10,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
 use crate::group::classic::Identity;
+use crate::security::acl::{Operation, Resource};
 
 /// The first version that announces its group itself (KIP-890).
 const JOINS_FROM: i16 = 5;
@@ -20,6 +21,7 @@ pub(crate) fn answer(call: &Call, request: TxnOffsetCommitRequest) -> TxnOffsetC
     let mut commits = Vec::new();
     let mut topics: Vec<TxnOffsetCommitResponseTopic> = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
+        let may_read = call.allows(Operation::Read, Resource::Topic(&topic.name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             let metadata = asked.committed_metadata.as_deref().unwrap_or("");
@@ -28,6 +30,7 @@ pub(crate) fn answer(call: &Call, request: TxnOffsetCommitRequest) -> TxnOffsetC
                 .filter(|number| call.broker.log.partition(&topic.name, *number).is_ok());
             let code = match (allowed, number) {
                 (Err(code), _) => code,
+                (Ok(()), _) if !may_read => ResponseError::TopicAuthorizationFailed.code(),
                 (Ok(()), None) => ResponseError::UnknownTopicOrPartition.code(),
                 (Ok(()), Some(_)) if metadata.len() > metadata_max => {
                     ResponseError::OffsetMetadataTooLarge.code()
@@ -67,6 +70,12 @@ pub(crate) fn answer(call: &Call, request: TxnOffsetCommitRequest) -> TxnOffsetC
 fn check(call: &Call, request: &TxnOffsetCommitRequest) -> Result<(), ResponseError> {
     if request.group_id.is_empty() {
         return Err(ResponseError::InvalidGroupId);
+    }
+    if !call.allows(Operation::Write, Resource::Transaction(&request.transactional_id)) {
+        return Err(ResponseError::TransactionalIdAuthorizationFailed);
+    }
+    if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        return Err(ResponseError::GroupAuthorizationFailed);
     }
     let who = Identity {
         member_id: &request.member_id,

@@ -248,6 +248,32 @@ fn every_version_of_every_api_is_answered() {
         let asked = describe_topic_partitions_request::TopicRequest::default().with_name(topic("t"));
         DescribeTopicPartitionsRequest::default().with_topics(vec![asked]).with_response_partition_limit(1)
     });
+    every!(DescribeAclsRequest, |_| {
+        DescribeAclsRequest::default()
+            .with_resource_type_filter(1)
+            .with_pattern_type_filter(1)
+            .with_operation(1)
+            .with_permission_type(1)
+    });
+    every!(CreateAclsRequest, |_| {
+        let creation = create_acls_request::AclCreation::default()
+            .with_resource_type(2)
+            .with_resource_name(text("denied"))
+            .with_resource_pattern_type(3)
+            .with_principal(text("User:*"))
+            .with_host(text("*"))
+            .with_operation(2)
+            .with_permission_type(2);
+        CreateAclsRequest::default().with_creations(vec![creation])
+    });
+    every!(DeleteAclsRequest, |_| {
+        let filter = delete_acls_request::DeleteAclsFilter::default()
+            .with_resource_type_filter(1)
+            .with_pattern_type_filter(1)
+            .with_operation(1)
+            .with_permission_type(1);
+        DeleteAclsRequest::default().with_filters(vec![filter])
+    });
     assert!(left.is_empty(), "not asked: {left:?}");
 }
 
