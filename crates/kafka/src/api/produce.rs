@@ -271,8 +271,7 @@ impl Appender<'_> {
         let newest = now_ms.saturating_add(config.timestamp_after_max_ms);
         let oldest = now_ms.saturating_sub(config.timestamp_before_max_ms);
         let bounded = config.timestamp_before_max_ms < i64::MAX;
-        let suspicious = create_time
-            && (batch.max_timestamp() > newest || (bounded && batch.base_timestamp() < oldest) || bounded);
+        let suspicious = create_time && (batch.max_timestamp() > newest || bounded);
         if !config.compact && !suspicious {
             return Ok(());
         }
