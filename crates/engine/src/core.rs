@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use commitlog::{Log, LogConfig, Partition, RealDisk, TopicInfo};
+use commitlog::{Log, LogConfig, LogError, Partition, RealDisk, TopicInfo};
 use functions::{Library, Limits};
 use plan::catalog::Catalog;
 use plan::statement::TopicSpec;
@@ -18,7 +18,9 @@ use types::{ErrorKind, Schema};
 use crate::commands::CommandLog;
 use crate::entity::{CommandStatus, QueryState, Statistics};
 use crate::error::{EngineError, Result};
+use crate::lock::DirectoryLock;
 use crate::query::log_error;
+use crate::sequence::Producers;
 use crate::settings::Settings;
 use crate::worker::{Command, TaskId, TaskStatistics, Worker, WorkerParts};
 use crate::{EngineConfig, ddl, rows::Channel};
@@ -130,8 +132,11 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     next_id: AtomicU64,
     pub next_partition: AtomicU64,
+    pub producers: Producers,
     closing: AtomicBool,
     housekeeper: Mutex<Option<JoinHandle<()>>>,
+    /// Last, so that it is given back when everything else is closed.
+    lock: DirectoryLock,
 }
 
 /// The one clock: ms since 1970.
@@ -142,6 +147,7 @@ pub(crate) fn now_ms() -> i64 {
 impl Inner {
     pub fn open(config: EngineConfig) -> Result<Arc<Self>> {
         let settings = Settings::new(&config.properties)?;
+        let lock = DirectoryLock::take(&config.data_dir)?;
         let log = Log::open(Arc::new(RealDisk), config.data_dir.join("log"), LogConfig::default())
             .map_err(log_error)?;
         let service_id = settings.text("ksql.service.id").to_owned();
@@ -169,8 +175,10 @@ impl Inner {
             state: Mutex::default(),
             next_id: AtomicU64::new(1),
             next_partition: AtomicU64::new(0),
+            producers: Producers::default(),
             closing: AtomicBool::new(false),
             housekeeper: Mutex::default(),
+            lock,
         });
         ddl::recover(&inner)?;
         let weak = Arc::downgrade(&inner);
@@ -230,6 +238,7 @@ impl Inner {
         if let Err(error) = self.log.close(now_ms()) {
             tracing::warn!(%error, "closing the log");
         }
+        self.lock.release();
     }
 
     /// Ends all threads without a commit; the log is not closed.
@@ -311,9 +320,11 @@ impl Inner {
         if let Some(policy) = &spec.cleanup_policy {
             settings.insert("cleanup.policy".into(), policy.clone());
         }
-        self.log
-            .create_topic(name, spec.partitions.unwrap_or(partitions), &settings, now_ms())
-            .map_err(log_error)
+        match self.log.create_topic(name, spec.partitions.unwrap_or(partitions), &settings, now_ms()) {
+            // Another thread was first; it counts as found.
+            Err(LogError::TopicExists { .. }) => self.ensure_topic(name, spec, partitions, compact),
+            made => made.map_err(log_error),
+        }
     }
 
     /// Settings every new topic gets from the server's.

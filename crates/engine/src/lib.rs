@@ -7,12 +7,14 @@ mod core;
 mod ddl;
 mod entity;
 mod error;
+mod lock;
 mod metrics;
 mod print;
 mod produce;
 mod query;
 mod rows;
 mod select;
+mod sequence;
 mod session;
 mod settings;
 mod show;
@@ -25,6 +27,7 @@ pub use error::{EngineError, Result};
 pub use print::{PrintedRecord, Printing};
 pub use produce::NewRecord;
 pub use rows::{RowEvent, Rows};
+pub use sequence::{ProducerSequence, Taken};
 pub use session::Session;
 pub use still::TopicRecord;
 
@@ -134,6 +137,19 @@ impl Engine {
     /// turn without key.
     pub fn produce(&self, topic: &str, partition: Option<u32>, records: &[NewRecord]) -> Result<()> {
         produce::produce(&self.inner, topic, partition, records)
+    }
+
+    /// Does what [`Engine::produce`] does once for each sequence of a producer: a batch that was written before
+    /// is acknowledged without writing, one that leaves out a sequence is an error. All or nothing is written,
+    /// also when the process is killed.
+    pub fn produce_once(
+        &self,
+        topic: &str,
+        partition: Option<u32>,
+        records: &[NewRecord],
+        sequence: &ProducerSequence,
+    ) -> Result<Taken> {
+        sequence::produce_once(&self.inner, topic, partition, records, sequence)
     }
 
     /// Creates a topic; settings by Kafka's names.
