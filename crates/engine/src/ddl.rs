@@ -712,22 +712,22 @@ fn stop(inner: &Inner, query: &Query) {
 pub(crate) fn lag(inner: &Inner) -> u64 {
     let state = inner.state();
     let running = state.queries.values().filter(|q| q.state() == crate::entity::QueryState::Running);
-    running
-        .flat_map(|query| {
-            query.plan.root.sources().into_iter().map(move |s| (group(inner, &query.id), s.topic.clone()))
-        })
-        .map(|(group, topic)| {
-            let count = inner.log.describe_topic(&topic).map_or(0, |t| t.partitions);
-            (0..count)
-                .filter_map(|p| {
-                    let offsets = inner.log.offsets(&topic, p).ok()?;
-                    let at =
-                        inner.log.committed_offset(&group, &topic, p).map_or(offsets.log_start, |c| c.offset);
-                    u64::try_from(offsets.next - at).ok()
-                })
-                .sum::<u64>()
-        })
-        .sum()
+    running.map(|query| lag_of(inner, query)).sum()
+}
+
+/// Records (and markers of transactions) behind a query's committed positions.
+pub(crate) fn lag_of(inner: &Inner, query: &Query) -> u64 {
+    let group = group(inner, &query.id);
+    let behind = |topic: &str, partition: u32| {
+        let offsets = inner.log.offsets(topic, partition).ok()?;
+        let committed = inner.log.committed_offset(&group, topic, partition);
+        u64::try_from(offsets.next - committed.map_or(offsets.log_start, |c| c.offset)).ok()
+    };
+    let of_topic = |topic: &str| {
+        let count = inner.log.describe_topic(topic).map_or(0, |t| t.partitions);
+        (0..count).filter_map(|p| behind(topic, p)).sum::<u64>()
+    };
+    query.plan.root.sources().into_iter().map(|source| of_topic(&source.topic)).sum()
 }
 
 /// Gives a query the committed positions of another one that has stopped; durable when it returns.

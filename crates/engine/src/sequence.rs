@@ -259,7 +259,10 @@ mod tests {
         let now = 2 * REMEMBERED_MS;
         let producers = |times: &[i64]| {
             let last = |at_ms| Last { sequence: 0, at_ms, ticket: None };
-            times.iter().map(|at_ms| (at_ms.to_string().into_bytes(), last(*at_ms))).collect::<HashMap<_, _>>()
+            times
+                .iter()
+                .map(|at_ms| (at_ms.to_string().into_bytes(), last(*at_ms)))
+                .collect::<HashMap<_, _>>()
         };
         assert!(to_forget(&producers(&[now - 5, now - 3]), now, 3).is_empty());
         assert_eq!(to_forget(&producers(&[now - 5, now - 3]), now, 2), [(now - 5).to_string().into_bytes()]);

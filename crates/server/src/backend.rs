@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CommandStatus, Engine, EngineError, Entity, Metric, PrintedRecord, ProducerSequence, PropertyInfo, ResultSchema,
-    RowEvent, Session, Taken, TopicDescription,
+    CommandStatus, Engine, EngineError, Entity, Metric, PrintedRecord, ProducerSequence, PropertyInfo,
+    ResultSchema, RowEvent, Session, Taken, TopicDescription,
 };
 
 /// A record to append: timestamp in ms (none: now), key, value.

@@ -1,0 +1,185 @@
+//! A `tripline server` in a process of its own, and what is asked of it over HTTP.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// The program under test.
+pub fn tripline() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tripline"))
+}
+
+/// A server that can be killed and started again on the same directory and port.
+pub struct ServerProcess {
+    folder: tempfile::TempDir,
+    partitions: u32,
+    child: Child,
+    /// `127.0.0.1:PORT`.
+    pub address: String,
+    pub kills: usize,
+}
+
+impl ServerProcess {
+    /// Starts a server on an empty directory and a free port.
+    pub fn start(partitions: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (child, address) = spawn(folder.path(), partitions, "127.0.0.1:0").unwrap();
+        Self { folder, partitions, child, address, kills: 0 }
+    }
+
+    /// Kills it: SIGKILL, nothing is written or said any more.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.kills += 1;
+    }
+
+    /// Kills a server that is about to start, `after` it was begun.
+    pub fn kill_while_starting(&mut self, after: Duration) {
+        self.child = command(self.folder.path(), self.partitions, &self.address).spawn().unwrap();
+        std::thread::sleep(after);
+        self.kill();
+    }
+
+    /// Starts it again. Another process may have been given the port for a moment.
+    pub fn restart(&mut self) {
+        let started = Instant::now();
+        loop {
+            match spawn(self.folder.path(), self.partitions, &self.address) {
+                Ok((child, address)) => {
+                    assert_eq!(address, self.address);
+                    self.child = child;
+                    return;
+                }
+                Err(said) => {
+                    assert!(said.contains("cannot listen"), "the server does not start: {said}");
+                    assert!(started.elapsed() < PATIENCE, "{said}");
+                }
+            }
+        }
+    }
+
+    /// Executes statements; their queries read from the beginning.
+    pub fn execute(&self, sql: &str) {
+        let body = serde_json::json!({"ksql": sql, "streamsProperties": {"auto.offset.reset": "earliest"}});
+        let (status, answer) = self.request("POST", "/ksql", &body.to_string());
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Returns how many rows a query has.
+    pub fn count(&self, sql: &str) -> usize {
+        let body = serde_json::json!({"sql": sql, "properties": {"auto.offset.reset": "earliest"}});
+        let (status, answer) = self.request("POST", "/query-stream", &body.to_string());
+        assert_eq!(status, 200, "{answer}");
+        assert!(!answer.contains("error_code"), "{answer}");
+        answer.lines().filter(|line| line.starts_with('[')).count()
+    }
+
+    /// Waits until every query has read and committed all there is.
+    pub fn wait_until_settled(&self) {
+        let started = Instant::now();
+        let mut last_ends = None;
+        loop {
+            assert!(started.elapsed() < PATIENCE, "the queries do not come to the end: {}", self.log());
+            let (lag, ends) = self.progress();
+            // The lags are not read at one moment: nothing may have been written since the time before.
+            if lag == 0.0 && last_ends == Some(ends) {
+                return;
+            }
+            last_ends = Some(ends);
+        }
+    }
+
+    /// Records that are still to be read, and the sum of all topics' ends.
+    fn progress(&self) -> (f64, f64) {
+        let (status, metrics) = self.request("GET", "/metrics", "");
+        assert_eq!(status, 200, "{metrics}");
+        let running = sum(&metrics, "tripline_query_running");
+        let queries = metrics.lines().filter(|line| line.starts_with("tripline_query_running{")).count();
+        assert_eq!(running, queries as f64, "a query has stopped: {}", self.log());
+        (sum(&metrics, "tripline_query_lag_records"), sum(&metrics, "tripline_topic_end_offset"))
+    }
+
+    /// HTTP/1.0: the answer ends with the connection.
+    fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+            content-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(!head.to_ascii_lowercase().contains("chunked"), "{head}");
+        (head[9..12].parse().unwrap(), body.to_owned())
+    }
+
+    /// The end of what the server wrote to its log, over all its lives.
+    pub fn log(&self) -> String {
+        let log = std::fs::read_to_string(log_path(self.folder.path())).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// Fails when the server has told errors or panicked in one of its lives.
+    pub fn check_log(&self) {
+        let log = std::fs::read_to_string(log_path(self.folder.path())).unwrap_or_default();
+        let bad: Vec<&str> =
+            log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked")).collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sum(metrics: &str, name: &str) -> f64 {
+    let samples = metrics
+        .lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+    samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+}
+
+fn log_path(folder: &Path) -> PathBuf {
+    folder.join("server.log")
+}
+
+fn command(folder: &Path, partitions: u32, listen: &str) -> Command {
+    let log: File = OpenOptions::new().create(true).append(true).open(log_path(folder)).unwrap();
+    let mut command = tripline();
+    command
+        .args(["server", "--listen", listen, "--set", &format!("num.partitions={partitions}"), "--data"])
+        .arg(folder.join("data"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log);
+    command
+}
+
+/// Starts a server, and returns it with its address, or what it said instead.
+fn spawn(folder: &Path, partitions: u32, listen: &str) -> Result<(Child, String), String> {
+    let mut child = command(folder, partitions, listen).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    if let Some(address) = line.trim().strip_prefix("tripline: listening on http://") {
+        return Ok((child, address.to_owned()));
+    }
+    child.wait().unwrap();
+    let log = std::fs::read_to_string(log_path(folder)).unwrap();
+    Err(log.lines().next_back().unwrap_or("nothing").to_owned())
+}
