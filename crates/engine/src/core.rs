@@ -20,10 +20,11 @@ use crate::entity::{CommandStatus, QueryState, Statistics};
 use crate::error::{EngineError, Result};
 use crate::lock::DirectoryLock;
 use crate::query::log_error;
+use crate::recovery::{Recovery, recover};
 use crate::sequence::Producers;
 use crate::settings::Settings;
 use crate::worker::{Command, TaskId, TaskStatistics, Worker, WorkerParts};
-use crate::{EngineConfig, ddl, rows::Channel};
+use crate::{EngineConfig, rows::Channel};
 
 /// How long `close` waits for the workers.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
@@ -108,8 +109,7 @@ pub(crate) struct State {
     pub queries: BTreeMap<Arc<str>, Query>,
     pub pushes: BTreeMap<String, PushQuery>,
     pub statuses: BTreeMap<String, CommandStatus>,
-    /// Where queries begin that are still to be started (only while the command log is read).
-    pub starts: BTreeMap<Arc<str>, BTreeMap<(String, u32), i64>>,
+    pub recovery: Recovery,
     /// Sequence number of the next command (where there is no command log to give one).
     pub next_command: i64,
 }
@@ -180,7 +180,7 @@ impl Inner {
             housekeeper: Mutex::default(),
             lock,
         });
-        ddl::recover(&inner)?;
+        recover(&inner)?;
         let weak = Arc::downgrade(&inner);
         let housekeeper = std::thread::Builder::new()
             .name("housekeeper".into())
@@ -283,6 +283,30 @@ impl Inner {
         self.log.notifier().nudge();
     }
 
+    /// Whether a topic that is there is as wanted, and one that is not may be made.
+    pub fn check_topic(&self, name: &str, spec: &TopicSpec) -> Result<()> {
+        let Ok(found) = self.log.describe_topic(name) else {
+            if self.settings.boolean("auto.create.topics.enable") || spec.partitions.is_some() {
+                return Ok(());
+            }
+            return Err(EngineError::user("unknown_topic", format!("topic \"{name}\" does not exist"))
+                .hint("give PARTITIONS in the WITH clause to have it made"));
+        };
+        match spec.partitions {
+            Some(wanted) if wanted != found.partitions => Err(EngineError::user(
+                "topic_exists",
+                format!("topic \"{name}\" already exists with {} partitions, not {wanted}", found.partitions),
+            )
+            .hint("leave PARTITIONS out, or use another topic")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where state that outgrows memory goes.
+    pub fn spill_dir(&self) -> PathBuf {
+        self.data_dir.join("state")
+    }
+
     /// The topic, made with the given settings if it is not there.
     pub fn ensure_topic(
         &self,
@@ -291,24 +315,9 @@ impl Inner {
         partitions: u32,
         compact: bool,
     ) -> Result<TopicInfo> {
+        self.check_topic(name, spec)?;
         if let Ok(found) = self.log.describe_topic(name) {
-            if let Some(wanted) = spec.partitions
-                && wanted != found.partitions
-            {
-                return Err(EngineError::user(
-                    "topic_exists",
-                    format!(
-                        "topic \"{name}\" already exists with {} partitions, not {wanted}",
-                        found.partitions
-                    ),
-                )
-                .hint("leave PARTITIONS out, or use another topic"));
-            }
             return Ok(found);
-        }
-        if !self.settings.boolean("auto.create.topics.enable") && spec.partitions.is_none() {
-            return Err(EngineError::user("unknown_topic", format!("topic \"{name}\" does not exist"))
-                .hint("give PARTITIONS in the WITH clause to have it made"));
         }
         let mut settings = self.topic_settings();
         if compact {

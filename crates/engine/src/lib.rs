@@ -12,6 +12,7 @@ mod metrics;
 mod print;
 mod produce;
 mod query;
+mod recovery;
 mod rows;
 mod select;
 mod sequence;

@@ -22,7 +22,7 @@ use crate::http::{Endpoint, path_segment};
 const IN_FLIGHT_MAX: usize = 4;
 /// Attempts without an answer in between: about a minute, in which a server can be started again.
 const ATTEMPTS_MAX: u32 = 34;
-/// Attempts before the first answer: an address that is wrong is told soon.
+/// Attempts before the first connection: an address that is wrong is told soon.
 const ATTEMPTS_FIRST_MAX: u32 = 5;
 /// The first pause between attempts; each is twice as long as the one before.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -55,7 +55,7 @@ pub struct Sender {
     pub acknowledged_bytes: u64,
     /// How often the connection was lost with batches under way.
     pub losses: u64,
-    has_answered: bool,
+    has_connected: bool,
 }
 
 enum Failure {
@@ -80,7 +80,7 @@ impl Sender {
             acknowledged: 0,
             acknowledged_bytes: 0,
             losses: 0,
-            has_answered: false,
+            has_connected: false,
         }
     }
 
@@ -108,7 +108,7 @@ impl Sender {
             self.losses += u64::from(self.written > 0);
             self.written = 0;
             self.attempts += 1;
-            let attempts_max = if self.has_answered { ATTEMPTS_MAX } else { ATTEMPTS_FIRST_MAX };
+            let attempts_max = if self.has_connected { ATTEMPTS_MAX } else { ATTEMPTS_FIRST_MAX };
             if self.attempts >= attempts_max {
                 return Err(error.context(format!("gave up after {attempts_max} attempts")));
             }
@@ -136,6 +136,7 @@ impl Sender {
         let lost = || format!("cannot send to {url}");
         if self.connection.is_none() {
             self.connection = Some(BufReader::new(connect(&self.endpoint)?));
+            self.has_connected = true;
         }
         let connection = self.connection.as_mut().context("no connection")?.get_mut();
         let (sequence, batch) = &self.waiting[self.written];
@@ -182,7 +183,6 @@ impl Sender {
         let (_, batch) = answered.ok_or_else(|| Failure::Refused(anyhow!("answer to no request")))?;
         self.written -= 1;
         self.attempts = 0;
-        self.has_answered = true;
         self.used_at = Instant::now();
         let is_repeated = body["repeated"].as_bool() == Some(true);
         let appended = body["appended"].as_u64();
@@ -338,6 +338,17 @@ mod tests {
         let server = FakeServer::start(|_| (HANG_UP, String::new()));
         let mut lost = sender(&server);
         lost.send(batch("0")).unwrap();
-        assert!(lost.finish().unwrap_err().to_string().contains("gave up after 5 attempts"));
+        assert!(lost.finish().unwrap_err().to_string().contains("gave up after 34 attempts"));
+    }
+
+    #[test]
+    fn address_where_nobody_listens_is_told_soon() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let mut sender = Sender::new(Endpoint::parse(&address.to_string()).unwrap(), None);
+        sender.pause_first = Duration::ZERO;
+        let error = sender.send(batch("0")).and_then(|()| sender.finish()).unwrap_err();
+        assert!(error.to_string().contains("gave up after 5 attempts"), "{error}");
     }
 }

@@ -160,16 +160,19 @@ impl Case {
         server.check_log();
     }
 
-    /// Bytes of all events.
-    pub fn bytes(&self) -> u64 {
-        let mut bytes = 0;
+    /// Returns how many batches the replays send, and about how many bytes.
+    pub fn size(&self) -> (u64, u64) {
+        let (mut batches, mut bytes) = (0, 0);
         for replay in &self.replays {
             let names: Vec<String> = replay.files.iter().map(|file| file.display().to_string()).collect();
             let mut reader = FileReader::open(&names, FileOptions::default()).unwrap();
+            let mut events = 0_u64;
             while let Some(event) = reader.next_event() {
                 bytes += event.unwrap().bytes.len() as u64;
+                events += 1;
             }
+            batches += events.div_ceil(u64::from(replay.batch_records));
         }
-        bytes
+        (batches, bytes)
     }
 }

@@ -1,10 +1,10 @@
 //! A way to the server that kills it at chosen moments of the traffic.
 //!
-//! The replay talks to this proxy, which passes everything on. When as many bytes have passed as the plan says, the
-//! server is killed there and then, started again, and the replay's connection closed: nothing else is sent
-//! meanwhile, so all kills fall within the replay. Kills are of two kinds: in the middle of what is sent (a request
-//! torn anywhere), and when an answer has come, which the replay then never sees (the batch is committed, and will be
-//! sent again).
+//! The replay talks to this proxy, which passes everything on. When as many batches are acknowledged as the plan says,
+//! the server is killed, started again, and the replay's connection closed: nothing else is sent meanwhile, so all
+//! kills fall within the replay. Kills are of two kinds: some bytes later, in the middle of what is sent (a request
+//! torn anywhere), and with the next answer, which the replay then never sees (the batch is committed, and will be sent
+//! again).
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -14,15 +14,27 @@ use std::time::Duration;
 
 use crate::process::ServerProcess;
 
+/// How an answer begins.
+const ANSWER: &[u8] = b"HTTP/1.1 ";
+
 /// A moment at which the server is killed.
 #[derive(Clone, Copy, Debug)]
 pub struct Kill {
-    /// Bytes sent by the replay before.
-    pub sent: u64,
-    /// Not at once but with the next answer, which is kept from the replay.
-    pub at_answer: bool,
+    /// Answers that the replay has seen before.
+    pub answers: u64,
+    /// What happens next.
+    pub moment: Moment,
     /// Killed a second time this long after it was begun again.
     pub again_after: Option<Duration>,
+}
+
+/// A moment between answers.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment {
+    /// When the replay has sent so many more bytes.
+    Sent(u64),
+    /// When the next answer comes, which is kept from the replay.
+    Answer,
 }
 
 /// What both directions of all connections share.
@@ -30,6 +42,8 @@ pub struct Cut {
     pub server: ServerProcess,
     /// Still to come.
     pub kills: VecDeque<Kill>,
+    answers: u64,
+    /// Bytes sent since the next kill's number of answers was reached.
     sent: u64,
     /// Counts restarts: whoever sees another number than before has a dead connection.
     life: u64,
@@ -45,7 +59,7 @@ impl CuttingProxy {
     pub fn start(server: ServerProcess, kills: VecDeque<Kill>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let cut = Arc::new(Mutex::new(Cut { server, kills, sent: 0, life: 0 }));
+        let cut = Arc::new(Mutex::new(Cut { server, kills, answers: 0, sent: 0, life: 0 }));
         let shared = cut.clone();
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -81,14 +95,13 @@ fn pass_requests(mut client: &TcpStream, mut server: &TcpStream, cut: &Mutex<Cut
         if cut.life != life {
             break;
         }
-        let next = cut.kills.front().copied().filter(|kill| !kill.at_answer);
-        let left = next.map_or(u64::MAX, |kill| kill.sent.saturating_sub(cut.sent));
+        let left = cut.bytes_left().unwrap_or(u64::MAX);
         let part = (length as u64).min(left);
         cut.sent += part;
         if server.write_all(&buffer[..part as usize]).is_err() {
             break;
         }
-        if part < length as u64 || part == left {
+        if part == left {
             cut.kill();
             break;
         }
@@ -98,17 +111,22 @@ fn pass_requests(mut client: &TcpStream, mut server: &TcpStream, cut: &Mutex<Cut
 
 fn pass_answers(mut server: &TcpStream, mut client: &TcpStream, cut: &Mutex<Cut>, life: u64) {
     let mut buffer = [0; 8192];
+    // The end of what came before, in case the beginning of an answer is in two parts.
+    let mut seen = Vec::new();
     loop {
         let Ok(length @ 1..) = server.read(&mut buffer) else { break };
         let mut cut = cut.lock().unwrap();
         if cut.life != life {
             break;
         }
-        let sent = cut.sent;
-        if cut.kills.front().is_some_and(|kill| kill.at_answer && kill.sent <= sent) {
+        seen.extend_from_slice(&buffer[..length]);
+        let answers = seen.windows(ANSWER.len()).filter(|part| part == &ANSWER).count() as u64;
+        seen.drain(..seen.len().saturating_sub(ANSWER.len() - 1));
+        if answers > 0 && cut.is_at_answer() {
             cut.kill();
             break;
         }
+        cut.pass_answers(answers);
         if client.write_all(&buffer[..length]).is_err() {
             break;
         }
@@ -123,6 +141,30 @@ fn close(client: &TcpStream, server: &TcpStream) {
 }
 
 impl Cut {
+    fn next(&self) -> Option<Kill> {
+        self.kills.front().copied().filter(|kill| kill.answers <= self.answers)
+    }
+
+    /// Bytes until the server is to be killed, if that comes next.
+    fn bytes_left(&self) -> Option<u64> {
+        match self.next()?.moment {
+            Moment::Sent(bytes) => Some(bytes.saturating_sub(self.sent)),
+            Moment::Answer => None,
+        }
+    }
+
+    fn is_at_answer(&self) -> bool {
+        self.next().is_some_and(|kill| matches!(kill.moment, Moment::Answer))
+    }
+
+    fn pass_answers(&mut self, answers: u64) {
+        let was_reached = self.next().is_some();
+        self.answers += answers;
+        if !was_reached {
+            self.sent = 0;
+        }
+    }
+
     fn kill(&mut self) {
         let kill = self.kills.pop_front().unwrap();
         self.server.kill();
@@ -130,6 +172,7 @@ impl Cut {
             self.server.kill_while_starting(after);
         }
         self.server.restart();
+        self.sent = 0;
         self.life += 1;
     }
 }

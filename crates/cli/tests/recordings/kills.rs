@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::case::{self, Case};
-use crate::cutting_proxy::{CuttingProxy, Kill};
+use crate::cutting_proxy::{CuttingProxy, Kill, Moment};
 use crate::process::ServerProcess;
 
 /// Kills, unless `TRIPLINE_KILLS` says more.
 const KILLS: u64 = 10;
+
+/// Batches at the end of a replay in which no server is killed: some are sent before the first of them is answered.
+const LAST_BATCHES: u64 = 8;
 
 /// The longest a server that is killed while it starts lives.
 const START_MS_MAX: u64 = 250;
@@ -21,7 +24,7 @@ fn run(case: Option<Case>, partitions: u32) {
     let Some(case) = case else { return };
     let soak = number_from_environment("TRIPLINE_KILLS");
     let seed = number_from_environment("TRIPLINE_SEED").unwrap_or(1);
-    let kills = plan(case.bytes(), soak.unwrap_or(KILLS), seed, soak.is_some());
+    let kills = plan(case.size(), soak.unwrap_or(KILLS), seed, soak.is_some());
     let expected = kills.len() + kills.iter().filter(|kill| kill.again_after.is_some()).count();
     let server = ServerProcess::start(partitions);
     case.create(&server);
@@ -33,18 +36,21 @@ fn run(case: Option<Case>, partitions: u32) {
     case.check(&cut.server);
 }
 
-/// Spreads kills over the bytes of a replay: one in each of as many equal parts, anywhere in it.
-fn plan(bytes: u64, count: u64, seed: u64, is_soak: bool) -> VecDeque<Kill> {
+/// Spreads kills over a replay's batches; the last lie before the replay's last requests.
+fn plan((batches, bytes): (u64, u64), count: u64, seed: u64, is_soak: bool) -> VecDeque<Kill> {
     let mut random = seed;
     let mut next = |below: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below.max(1)
     };
+    let usable = batches.checked_sub(LAST_BATCHES).expect("the replay has more batches");
     (0..count)
         .map(|number| Kill {
-            sent: bytes * number / count + next(bytes / count),
-            // The last may fall into the last answer but one.
-            at_answer: number % 2 == 1 && number + 1 < count,
+            answers: usable * number / count + next(usable / count),
+            moment: match number % 2 == 0 && number + 1 < count {
+                true => Moment::Sent(next(2 * bytes / batches)),
+                false => Moment::Answer,
+            },
             again_after: (is_soak && next(3) == 0).then(|| Duration::from_millis(next(START_MS_MAX))),
         })
         .collect()
