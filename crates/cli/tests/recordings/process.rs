@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 /// How long anything may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// The program under test.
+/// The program under test; for long runs `TRIPLINE_PROGRAM` names another build of it.
 pub fn tripline() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_tripline"))
+    match std::env::var_os("TRIPLINE_PROGRAM") {
+        Some(program) => Command::new(program),
+        None => Command::new(env!("CARGO_BIN_EXE_tripline")),
+    }
 }
 
 /// A server that can be killed and started again on the same directory and port.
