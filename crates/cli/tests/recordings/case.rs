@@ -134,6 +134,12 @@ impl Case {
         server.execute(&self.sql);
     }
 
+    /// Returns the statements so that what is there already is left as it is.
+    pub fn repeatable_sql(&self) -> String {
+        let sql = self.sql.replace("CREATE STREAM ", "CREATE STREAM IF NOT EXISTS ");
+        sql.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ")
+    }
+
     /// Sends everything to a server at this address, and checks that every event was acknowledged.
     pub fn replay(&self, url: &str) {
         for replay in &self.replays {

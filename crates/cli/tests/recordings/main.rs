@@ -13,3 +13,4 @@ mod counts;
 mod cutting_proxy;
 mod kills;
 mod process;
+mod statements;

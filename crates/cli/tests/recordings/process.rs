@@ -36,6 +36,50 @@ impl ServerProcess {
         Self { folder, partitions, child, address, kills: 0 }
     }
 
+    /// Starts a server on an empty directory that was killed before it listened, when it had made one topic, two topics
+    /// and so on.
+    pub fn start_after_kills(partitions: u32, kills: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for kill in 1..=kills {
+            let mut child = command(folder.path(), partitions, "127.0.0.1:0").spawn().unwrap();
+            let started = Instant::now();
+            while topic_count(folder.path()) < kill {
+                assert!(started.elapsed() < PATIENCE, "no topics");
+                std::thread::yield_now();
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let (child, address) = spawn(folder.path(), partitions, "127.0.0.1:0").unwrap();
+        Self { folder, partitions, child, address, kills }
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Returns how many topics have a directory.
+    pub fn topic_count(&self) -> usize {
+        topic_count(self.folder.path())
+    }
+
+    /// Gives it statements and kills it when so many topics have a directory, or when it has answered.
+    pub fn kill_at_topics(&mut self, sql: &str, count: usize) {
+        let (folder, address) = (self.folder.path(), self.address.as_str());
+        std::thread::scope(|scope| {
+            let statements = scope.spawn(move || request(address, "POST", "/ksql", &statement_body(sql)));
+            while topic_count(folder) < count && !statements.is_finished() {
+                std::thread::yield_now();
+            }
+            self.child.kill().unwrap();
+            // Whether it was answered is a matter of luck.
+            let _ = statements.join().unwrap();
+        });
+        self.child.wait().unwrap();
+        self.kills += 1;
+    }
+
     /// Kills it: SIGKILL, nothing is written or said any more.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -70,8 +114,7 @@ impl ServerProcess {
 
     /// Executes statements; their queries read from the beginning.
     pub fn execute(&self, sql: &str) {
-        let body = serde_json::json!({"ksql": sql, "streamsProperties": {"auto.offset.reset": "earliest"}});
-        let (status, answer) = self.request("POST", "/ksql", &body.to_string());
+        let (status, answer) = self.request("POST", "/ksql", &statement_body(sql));
         assert_eq!(status, 200, "{answer}");
     }
 
@@ -109,23 +152,8 @@ impl ServerProcess {
         (sum(&metrics, "tripline_query_lag_records"), sum(&metrics, "tripline_topic_end_offset"))
     }
 
-    /// HTTP/1.0: the answer ends with the connection.
     fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let length = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-            content-length: {length}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(!head.to_ascii_lowercase().contains("chunked"), "{head}");
-        (head[9..12].parse().unwrap(), body.to_owned())
+        request(&self.address, method, path, body).unwrap()
     }
 
     /// The end of what the server wrote to its log, over all its lives.
@@ -149,6 +177,34 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a request as HTTP/1.0: the answer ends with the connection.
+fn request(address: &str, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+        content-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    assert!(!head.to_ascii_lowercase().contains("chunked"), "{head}");
+    Ok((head[9..12].parse().unwrap(), body.to_owned()))
+}
+
+/// Statements whose queries read from the beginning.
+fn statement_body(sql: &str) -> String {
+    serde_json::json!({"ksql": sql, "streamsProperties": {"auto.offset.reset": "earliest"}}).to_string()
+}
+
+fn topic_count(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("data/log/topics")).map_or(0, Iterator::count)
 }
 
 fn sum(metrics: &str, name: &str) -> f64 {
