@@ -5,6 +5,8 @@
 //! the columns of the recordings; a column that the recordings name otherwise (`certificate_subject`) is named as
 //! they do.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
