@@ -118,13 +118,14 @@ impl ServerProcess {
         assert_eq!(status, 200, "{answer}");
     }
 
-    /// Returns how many rows a query has.
-    pub fn count(&self, sql: &str) -> usize {
+    /// Returns a query's rows.
+    pub fn rows(&self, sql: &str) -> Vec<serde_json::Value> {
         let body = serde_json::json!({"sql": sql, "properties": {"auto.offset.reset": "earliest"}});
         let (status, answer) = self.request("POST", "/query-stream", &body.to_string());
         assert_eq!(status, 200, "{answer}");
         assert!(!answer.contains("error_code"), "{answer}");
-        answer.lines().filter(|line| line.starts_with('[')).count()
+        let rows = answer.lines().filter(|line| line.starts_with('['));
+        rows.map(|row| serde_json::from_str(row).unwrap()).collect()
     }
 
     /// Waits until every query has read and committed all there is.
