@@ -1,5 +1,7 @@
 //! Batches with sequences: written once, whatever is sent again and whenever the process dies.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::Path;
 
 use engine::{Engine, EngineConfig, NewRecord, ProducerSequence, Taken};

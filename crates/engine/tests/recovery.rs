@@ -2,6 +2,8 @@
 //!
 //! The moment is made by hand: the command is put into the command log as the engine does, and nothing else happens.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::Path;
 
 use engine::{Engine, EngineConfig, Entity, Session};

@@ -75,8 +75,9 @@ impl CuttingProxy {
 /// Passes one connection on, both ways, until either side ends it.
 fn pass(client: TcpStream, cut: &Arc<Mutex<Cut>>) {
     let (server, life) = {
-        let cut = cut.lock().unwrap();
-        (TcpStream::connect(&cut.server.address).unwrap(), cut.life)
+        let mut cut = cut.lock().unwrap();
+        let connected = TcpStream::connect(&cut.server.address);
+        (connected.unwrap_or_else(|error| panic!("{error}: {}", cut.server.state())), cut.life)
     };
     for stream in [&client, &server] {
         stream.set_nodelay(true).unwrap();
@@ -89,8 +90,7 @@ fn pass(client: TcpStream, cut: &Arc<Mutex<Cut>>) {
 
 fn pass_requests(mut client: &TcpStream, mut server: &TcpStream, cut: &Mutex<Cut>, life: u64) {
     let mut buffer = [0; 8192];
-    loop {
-        let Ok(length @ 1..) = client.read(&mut buffer) else { break };
+    while let Ok(length @ 1..) = client.read(&mut buffer) {
         let mut cut = cut.lock().unwrap();
         if cut.life != life {
             break;
@@ -113,8 +113,7 @@ fn pass_answers(mut server: &TcpStream, mut client: &TcpStream, cut: &Mutex<Cut>
     let mut buffer = [0; 8192];
     // The end of what came before, in case the beginning of an answer is in two parts.
     let mut seen = Vec::new();
-    loop {
-        let Ok(length @ 1..) = server.read(&mut buffer) else { break };
+    while let Ok(length @ 1..) = server.read(&mut buffer) {
         let mut cut = cut.lock().unwrap();
         if cut.life != life {
             break;

@@ -157,6 +157,13 @@ impl ServerProcess {
         request(&self.address, method, path, body).unwrap()
     }
 
+    /// Whether the process runs, and its log: for a test that fails.
+    pub fn state(&mut self) -> String {
+        let ended = self.child.try_wait().unwrap();
+        let ended = ended.map_or("it runs".to_owned(), |status| format!("it ended by itself: {status}"));
+        format!("after {} kills {ended}\n{}", self.kills, self.log())
+    }
+
     /// The end of what the server wrote to its log, over all its lives.
     pub fn log(&self) -> String {
         let log = std::fs::read_to_string(log_path(self.folder.path())).unwrap_or_default();
