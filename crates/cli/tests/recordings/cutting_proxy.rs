@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::process::ServerProcess;
@@ -49,7 +49,7 @@ pub struct Cut {
     life: u64,
 }
 
-/// A running proxy; its threads end with the connections.
+/// A running proxy; its threads end with the connections, its server at the latest when it is dropped.
 pub struct CuttingProxy {
     pub url: String,
     pub cut: Arc<Mutex<Cut>>,
@@ -60,15 +60,25 @@ impl CuttingProxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let cut = Arc::new(Mutex::new(Cut { server, kills, answers: 0, sent: 0, life: 0 }));
-        let shared = cut.clone();
+        // Weak: the server ends with the proxy, not with the thread that waits for connections.
+        let shared = Arc::downgrade(&cut);
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
-                let cut = shared.clone();
+                let Some(cut) = shared.upgrade() else { return };
                 std::thread::spawn(move || pass(client, &cut));
             }
         });
         Self { url, cut }
+    }
+}
+
+impl Drop for CuttingProxy {
+    fn drop(&mut self) {
+        // A thread may have panicked with the lock; the server has to end all the same.
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.life += 1;
+        cut.server.end();
     }
 }
 

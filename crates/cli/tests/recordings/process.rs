@@ -87,6 +87,12 @@ impl ServerProcess {
         self.kills += 1;
     }
 
+    /// Ends it, also when it has ended.
+    pub fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Kills a server that is about to start, `after` it was begun.
     pub fn kill_while_starting(&mut self, after: Duration) {
         self.child = command(self.folder.path(), self.partitions, &self.address).spawn().unwrap();
@@ -182,8 +188,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 
