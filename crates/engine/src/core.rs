@@ -331,7 +331,10 @@ impl Inner {
         }
         match self.log.create_topic(name, spec.partitions.unwrap_or(partitions), &settings, now_ms()) {
             // Another thread was first; it counts as found.
-            Err(LogError::TopicExists { .. }) => self.ensure_topic(name, spec, partitions, compact),
+            Err(LogError::TopicExists { .. }) => {
+                self.check_topic(name, spec)?;
+                self.log.describe_topic(name).map_err(log_error)
+            }
             made => made.map_err(log_error),
         }
     }

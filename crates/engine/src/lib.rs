@@ -68,7 +68,7 @@ pub struct RunningQuery {
 
 impl Engine {
     /// Opens the data directory (made if it is not there), brings back all streams, tables and queries,
-    /// and starts the workers.
+    /// and starts the workers. An error where another engine, of this process or another, has the directory.
     pub fn open(config: EngineConfig) -> Result<Engine> {
         Ok(Engine { inner: Inner::open(config)? })
     }
