@@ -9,6 +9,7 @@ mod entity;
 mod error;
 mod lock;
 mod metrics;
+mod positions;
 mod print;
 mod produce;
 mod query;
@@ -252,7 +253,7 @@ impl Engine {
 
     /// Records that running persistent queries have still to read, over all of them.
     pub fn lag(&self) -> u64 {
-        ddl::lag(&self.inner)
+        positions::lag(&self.inner)
     }
 
     /// Names for completion in the shell: streams, tables and their columns, topics.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::core::Inner;
 use crate::entity::QueryState;
-use crate::{Metric, ddl, show};
+use crate::{Metric, positions, show};
 
 /// All samples.
 pub(crate) fn collect(inner: &Inner) -> Vec<Metric> {
@@ -66,7 +66,7 @@ pub(crate) fn collect(inner: &Inner) -> Vec<Metric> {
             "Records that are in a query's topics and whose results are not durable.",
             "gauge",
             labels(),
-            ddl::lag_of(inner, query) as f64,
+            positions::lag_of(inner, query) as f64,
         );
         add(
             "tripline_query_errors_total",
