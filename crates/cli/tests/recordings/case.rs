@@ -18,6 +18,9 @@ const COUNTED: &str = "
 CREATE TABLE EVENTS_PER_ID AS SELECT EventID, COUNT(*) AS N FROM WINLOGBEAT_STREAM GROUP BY EventID;
 CREATE TABLE EVENTS_PER_MINUTE AS SELECT EventID, COUNT(*) AS N FROM WINLOGBEAT_STREAM
   WINDOW TUMBLING (SIZE 1 MINUTES, GRACE PERIOD 1000 DAYS) GROUP BY EventID;
+CREATE TABLE FINAL_PER_MINUTE AS SELECT EventID, COUNT(*) AS N FROM WINLOGBEAT_STREAM
+  WINDOW TUMBLING (SIZE 1 MINUTES, GRACE PERIOD 0 SECONDS) GROUP BY EventID EMIT FINAL;
+CREATE STREAM FINALS (N BIGINT) WITH (KAFKA_TOPIC='FINAL_PER_MINUTE', VALUE_FORMAT='JSON');
 ";
 
 /// One recording.
@@ -28,6 +31,17 @@ pub struct Case {
     counts: Vec<(&'static str, &'static str, usize)>,
     /// Tables whose column N must have this sum at the end.
     sums: Vec<(&'static str, usize)>,
+    /// Windows that are final at the end.
+    finals: Option<Finals>,
+}
+
+/// Windows that are closed at the end, as counted by an independent program: `@timestamp` gives the order, and what
+/// comes after its window's end is not counted.
+struct Finals {
+    windows: usize,
+    events: usize,
+    /// With several hosts on several partitions it is a matter of luck which record is late.
+    hosts: usize,
 }
 
 /// What one `tripline replay` sends.
@@ -49,15 +63,10 @@ fn data() -> Option<PathBuf> {
     Some(dir)
 }
 
-/// Seed 003: every network connection of a process whose start was seen.
-fn sysmon(
-    file: &str,
-    time: &str,
-    events: usize,
-    creates: usize,
-    connects: usize,
-    joined: usize,
-) -> Option<Case> {
+/// Seed 003: every network connection of a process whose start was seen. `counts` are those of events, of process
+/// creations, of connections and of joined rows.
+fn sysmon(file: &str, time: &str, counts: [usize; 4], finals: Finals) -> Option<Case> {
+    let [events, creates, connects, joined] = counts;
     Some(Case {
         sql: include_str!("../../../../tests/recordings/sysmon.sql").replace(UTC_TIME, time) + COUNTED,
         replays: vec![Replay {
@@ -74,22 +83,28 @@ fn sysmon(
             ("SYSMON_JOIN", "N_PROCESS_GUID", joined),
         ],
         sums: vec![("EVENTS_PER_ID", events), ("EVENTS_PER_MINUTE", events)],
+        finals: Some(finals),
     })
 }
 
 /// 51 joined rows.
 pub fn dcom() -> Option<Case> {
-    sysmon("windows/empire_dcom_shellwindows_stager.zip", UTC_TIME, 32_706, 80, 80, 51)
+    let finals = Finals { windows: 70, events: 25_432, hosts: 4 };
+    sysmon("windows/empire_dcom_shellwindows_stager.zip", UTC_TIME, [32_706, 80, 80, 51], finals)
 }
 
 /// 2 joined rows.
 pub fn microphone() -> Option<Case> {
-    sysmon("windows/msf_record_mic.zip", UTC_TIME, 6_202, 12, 65, 2)
+    let finals = Finals { windows: 45, events: 5_274, hosts: 3 };
+    sysmon("windows/msf_record_mic.zip", UTC_TIME, [6_202, 12, 65, 2], finals)
 }
 
 /// 18 joined rows.
 pub fn lsass() -> Option<Case> {
-    sysmon("lsass-05/host.zip", SEEN, 59_707, 122, 889, 18)
+    // Its events are so far out of order that most are late, and one window is lost to a jump of three minutes, as it is in
+    // Kafka Streams (see the windowed aggregate).
+    let finals = Finals { windows: 47, events: 7_117, hosts: 1 };
+    sysmon("lsass-05/host.zip", SEEN, [59_707, 122, 889, 18], finals)
 }
 
 fn zeek(topic: &'static str, files: Vec<PathBuf>) -> Replay {
@@ -115,6 +130,7 @@ pub fn certificates() -> Option<Case> {
             ("BY_FILE", "FUID", 378),
         ],
         sums: vec![],
+        finals: None,
     })
 }
 
@@ -142,6 +158,7 @@ fn rich_dns(replays: Vec<Replay>, counts: Vec<(&'static str, &'static str, usize
         replays,
         counts,
         sums: vec![],
+        finals: None,
     }
 }
 
@@ -182,10 +199,18 @@ impl Case {
             .collect();
         let expect: Vec<_> = self.counts.iter().map(|(stream, _, count)| (*stream, *count)).collect();
         assert_eq!(found, expect, "{}", server.log());
+        let numbers = |source: &str| -> Vec<usize> {
+            let rows = server.rows(&format!("SELECT N FROM {source};"));
+            rows.iter().map(|row| row[0].as_u64().unwrap() as usize).collect()
+        };
         for (table, expect) in &self.sums {
-            let rows = server.rows(&format!("SELECT N FROM {table};"));
-            let sum: usize = rows.iter().map(|row| row[0].as_u64().unwrap() as usize).sum();
+            let sum: usize = numbers(table).iter().sum();
             assert_eq!((*table, sum), (*table, *expect), "{}", server.log());
+        }
+        if let Some(finals) = self.finals.as_ref().filter(|f| f.hosts == 1 || server.partitions == 1) {
+            let found = numbers("FINALS");
+            let found = (found.len(), found.iter().sum::<usize>());
+            assert_eq!(found, (finals.windows, finals.events), "{}", server.log());
         }
         server.check_log();
     }

@@ -21,7 +21,7 @@ pub fn tripline() -> Command {
 /// A server that can be killed and started again on the same directory and port.
 pub struct ServerProcess {
     folder: tempfile::TempDir,
-    partitions: u32,
+    pub partitions: u32,
     child: Child,
     /// `127.0.0.1:PORT`.
     pub address: String,
