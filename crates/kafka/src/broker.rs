@@ -10,6 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::api::consumer_group_heartbeat::all_topics;
 use crate::clock::Clock;
 use crate::config::{KafkaConfig, str_bytes};
 use crate::error::Refusal;
@@ -64,6 +65,7 @@ impl Broker {
                 session_timeout_ms_min: config.integer("group.min.session.timeout.ms"),
                 session_timeout_ms_max: config.integer("group.max.session.timeout.ms"),
                 members_max: config.integer("group.max.size").max(1) as usize,
+                consumer_session_timeout_ms: config.integer("group.consumer.session.timeout.ms").max(1),
                 initial_delay_ms: config.integer("group.initial.rebalance.delay.ms").max(0),
             }),
             log,
@@ -88,7 +90,7 @@ impl Broker {
 
     /// Lets deadlines pass.
     pub(crate) fn tick(&self) {
-        self.groups.tick(self.now_ms());
+        self.groups.tick(&|| all_topics(self), self.now_ms());
     }
 
     /// Aborts transactions whose time is up.

@@ -169,6 +169,8 @@ served! {
     DescribeProducers 0 0 now api::describe_producers::answer, DescribeProducersRequest;
     DescribeTransactions 0 0 now api::describe_transactions::answer, DescribeTransactionsRequest;
     ListTransactions 0 1 now api::list_transactions::answer, ListTransactionsRequest;
+    ConsumerGroupHeartbeat 0 1 now api::consumer_group_heartbeat::answer, ConsumerGroupHeartbeatRequest;
+    ConsumerGroupDescribe 0 1 now api::consumer_group_describe::answer, ConsumerGroupDescribeRequest;
     DescribeTopicPartitions 0 0 now api::describe_topic_partitions::answer, DescribeTopicPartitionsRequest;
 }
 

@@ -12,8 +12,8 @@ use crate::dispatch::{Answer, Call, SERVED};
 use crate::error::NONE;
 use crate::frame::{Asked, FrameError, encode};
 
-/// Features that are on: transactions whose every end raises the epoch (KIP-890).
-const FEATURES: &[(&str, i16)] = &[("transaction.version", 2)];
+/// Features that are on: the consumer protocol (KIP-848), transactions whose every end raises the epoch (KIP-890).
+const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
 
 pub(crate) async fn answer(call: Call, request: ApiVersionsRequest) -> Result<Answer, FrameError> {
     let valid = call.version() < 3

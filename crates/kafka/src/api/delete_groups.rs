@@ -27,10 +27,11 @@ pub(crate) fn answer(call: &Call, request: DeleteGroupsRequest) -> DeleteGroupsR
 
 fn delete(broker: &Broker, id: &str) -> Result<(), i16> {
     let has_offsets = broker.log.has_offsets(id);
-    if broker.groups.find(id).is_none() && !has_offsets {
+    let known = broker.groups.find(id).is_some() || broker.groups.find_consumer(id).is_some();
+    if !known && !has_offsets {
         return Err(ResponseError::GroupIdNotFound.code());
     }
-    if !broker.groups.remove_empty(id) {
+    if !broker.groups.remove_empty(id) || !broker.groups.remove_empty_consumer(id) {
         return Err(ResponseError::NonEmptyGroup.code());
     }
     if has_offsets { broker.log.delete_group(id).map_err(|error| code(&error)) } else { Ok(()) }

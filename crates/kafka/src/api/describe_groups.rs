@@ -37,7 +37,7 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
         answer.authorized_operations = call.operations(Resource::Group(&id));
     }
     let Some(group) = broker.groups.find(&id) else {
-        if broker.log.has_offsets(&id) {
+        if broker.log.has_offsets(&id) && broker.groups.find_consumer(&id).is_none() {
             return answer.with_group_state(str_bytes(State::Empty.name()));
         }
         let dead = answer.with_group_state(str_bytes(State::Dead.name()));

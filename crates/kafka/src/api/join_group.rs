@@ -26,6 +26,9 @@ pub(crate) async fn answer(call: &Call, request: JoinGroupRequest) -> JoinGroupR
         return refused(version, ResponseError::GroupAuthorizationFailed, &request.member_id);
     }
     let groups = &call.broker.groups;
+    if !groups.remove_empty_consumer(&request.group_id) {
+        return refused(version, ResponseError::InconsistentGroupProtocol, &request.member_id);
+    }
     let found = match groups.find(&request.group_id) {
         Some(found) => found,
         None if !request.member_id.is_empty() => {

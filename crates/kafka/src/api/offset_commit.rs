@@ -13,6 +13,9 @@ use crate::error::{NONE, code};
 use crate::group::classic::Identity;
 use crate::security::acl::{Operation, Resource};
 
+/// The first version that members of the consumer protocol can use.
+const MEMBER_EPOCH_FROM: i16 = 9;
+
 pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let broker = &call.broker;
     let who = Identity {
@@ -21,7 +24,7 @@ pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitR
         generation: request.generation_id_or_member_epoch,
     };
     let allowed = if call.allows(Operation::Read, Resource::Group(&request.group_id)) {
-        check_commit(broker, &request.group_id, who)
+        check_commit(broker, &request.group_id, who, call.version())
     } else {
         Err(ResponseError::GroupAuthorizationFailed)
     };
@@ -76,7 +79,19 @@ pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitR
     OffsetCommitResponse::default().with_topics(topics)
 }
 
-fn check_commit(broker: &Broker, group_id: &str, who: Identity<'_>) -> Result<(), ResponseError> {
+fn check_commit(
+    broker: &Broker,
+    group_id: &str,
+    who: Identity<'_>,
+    version: i16,
+) -> Result<(), ResponseError> {
+    if let Some(group) = broker.groups.find_consumer(group_id) {
+        let group = group.lock().expect("no holder panics");
+        if version < MEMBER_EPOCH_FROM && !group.members.is_empty() {
+            return Err(ResponseError::UnsupportedVersion);
+        }
+        return group.check_offsets(who.member_id, who.generation);
+    }
     match broker.groups.find(group_id) {
         Some(group) => group.lock().expect("no holder panics").check_commit(who, broker.now_ms()),
         // Groups that only keep their offsets here.

@@ -17,7 +17,8 @@ pub(crate) fn answer(call: &Call, request: OffsetDeleteRequest) -> OffsetDeleteR
         return refused(ResponseError::GroupAuthorizationFailed);
     }
     let group = broker.groups.find(&request.group_id);
-    if group.is_none() && !broker.log.has_offsets(&request.group_id) {
+    let consumers = broker.groups.find_consumer(&request.group_id);
+    if group.is_none() && consumers.is_none() && !broker.log.has_offsets(&request.group_id) {
         return refused(ResponseError::GroupIdNotFound);
     }
     let mut subscribed = std::collections::BTreeSet::new();
@@ -42,7 +43,14 @@ pub(crate) fn answer(call: &Call, request: OffsetDeleteRequest) -> OffsetDeleteR
                     ResponseError::TopicAuthorizationFailed.code()
                 }
                 None => ResponseError::UnknownTopicOrPartition.code(),
-                Some(_) if subscribed.contains(&**topic.name) => ResponseError::GroupSubscribedToTopic.code(),
+                Some(_)
+                    if subscribed.contains(&**topic.name)
+                        || consumers.as_ref().is_some_and(|group| {
+                            group.lock().expect("no holder panics").is_subscribed(&topic.name)
+                        }) =>
+                {
+                    ResponseError::GroupSubscribedToTopic.code()
+                }
                 Some(number) => {
                     gone.push((&**topic.name as &str, number));
                     NONE

@@ -64,6 +64,17 @@ pub(crate) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
                     .with_group_id(group.group_id)
                     .with_error_code(denied);
             }
+            let checked = match (&group.member_id, broker.groups.find_consumer(&group.group_id)) {
+                (Some(member_id), Some(found)) if group.member_epoch >= 0 => {
+                    found.lock().expect("no holder panics").check_offsets(member_id, group.member_epoch)
+                }
+                _ => Ok(()),
+            };
+            if let Err(error) = checked {
+                return OffsetFetchResponseGroup::default()
+                    .with_group_id(group.group_id)
+                    .with_error_code(error.code());
+            }
             let wanted = group.topics.map(|topics| {
                 topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect()
             });

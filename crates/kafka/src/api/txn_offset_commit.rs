@@ -82,6 +82,12 @@ fn check(call: &Call, request: &TxnOffsetCommitRequest) -> Result<(), ResponseEr
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
+    if let Some(group) = call.broker.groups.find_consumer(&request.group_id) {
+        if who.generation < 0 && who.member_id.is_empty() {
+            return Ok(());
+        }
+        return group.lock().expect("no holder panics").check_offsets(who.member_id, who.generation);
+    }
     match call.broker.groups.find(&request.group_id) {
         Some(group) => group.lock().expect("no holder panics").check_transactional_commit(who),
         None if request.generation_id < 0 => Ok(()),

@@ -2,7 +2,9 @@
 //!
 //! A group's members live in memory: after a restart they are unknown and join again. Its offsets are the log's.
 
+pub(crate) mod assignor;
 pub(crate) mod classic;
+pub(crate) mod consumer;
 mod member;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use hashbrown::HashMap;
 
 use classic::ClassicGroup;
+use consumer::{ConsumerGroup, Topics};
 
 /// What groups are bounded by.
 #[derive(Debug, Clone, Copy)]
@@ -18,20 +21,26 @@ pub(crate) struct Limits {
     pub session_timeout_ms_max: i64,
     pub members_max: usize,
     pub initial_delay_ms: i64,
+    /// Of the consumer protocol.
+    pub consumer_session_timeout_ms: i64,
 }
 
 /// A group, locked for each step.
 pub(crate) type Shared = Arc<Mutex<ClassicGroup>>;
 
+/// A group of the consumer protocol, locked for each step.
+pub(crate) type SharedConsumer = Arc<Mutex<ConsumerGroup>>;
+
 /// All groups with members, and those that had some.
 pub(crate) struct Groups {
     by_id: Mutex<HashMap<String, Shared>>,
+    consumers: Mutex<HashMap<String, SharedConsumer>>,
     pub limits: Limits,
 }
 
 impl Groups {
     pub(crate) fn new(limits: Limits) -> Groups {
-        Groups { by_id: Mutex::default(), limits }
+        Groups { by_id: Mutex::default(), consumers: Mutex::default(), limits }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Shared>> {
@@ -47,6 +56,47 @@ impl Groups {
     pub(crate) fn find_or_make(&self, id: &str) -> Shared {
         let make = || Arc::new(Mutex::new(ClassicGroup::new(id, self.limits)));
         self.lock().entry(id.to_owned()).or_insert_with(make).clone()
+    }
+
+    /// Returns a group of the consumer protocol.
+    pub(crate) fn find_consumer(&self, id: &str) -> Option<SharedConsumer> {
+        self.consumers.lock().expect("no holder panics").get(id).cloned()
+    }
+
+    /// Returns a group of the consumer protocol, making it if there is none; `None` while it has classic members.
+    pub(crate) fn find_or_make_consumer(&self, id: &str) -> Option<SharedConsumer> {
+        if !self.remove_empty(id) {
+            return None;
+        }
+        let make = || {
+            let Limits { consumer_session_timeout_ms, members_max, .. } = self.limits;
+            Arc::new(Mutex::new(ConsumerGroup::new(id, consumer_session_timeout_ms, members_max)))
+        };
+        let mut consumers = self.consumers.lock().expect("no holder panics");
+        Some(consumers.entry(id.to_owned()).or_insert_with(make).clone())
+    }
+
+    /// Forgets a group of the consumer protocol without members; false if it has some.
+    pub(crate) fn remove_empty_consumer(&self, id: &str) -> bool {
+        let mut consumers = self.consumers.lock().expect("no holder panics");
+        if let Some(group) = consumers.get(id) {
+            let mut group = group.lock().expect("no holder panics");
+            if !group.members.is_empty() {
+                return false;
+            }
+            group.is_dead = true;
+            drop(group);
+            consumers.remove(id);
+        }
+        true
+    }
+
+    /// Returns all groups of the consumer protocol by id.
+    pub(crate) fn all_consumers(&self) -> Vec<(String, SharedConsumer)> {
+        let consumers = self.consumers.lock().expect("no holder panics");
+        let mut all: Vec<_> = consumers.iter().map(|(id, group)| (id.clone(), group.clone())).collect();
+        all.sort_by(|left, right| left.0.cmp(&right.0));
+        all
     }
 
     /// Returns all groups by id.
@@ -69,7 +119,16 @@ impl Groups {
     }
 
     /// Lets deadlines pass, and forgets groups that nobody is in.
-    pub(crate) fn tick(&self, now_ms: i64) {
+    pub(crate) fn tick(&self, topics: &dyn Fn() -> Topics, now_ms: i64) {
+        for (id, group) in self.all_consumers() {
+            let mut group = group.lock().expect("no holder panics");
+            group.pass(topics, now_ms);
+            let forgettable = group.is_forgettable(now_ms);
+            drop(group);
+            if forgettable {
+                self.remove_empty_consumer(&id);
+            }
+        }
         let mut empty = Vec::new();
         for (id, group) in self.all() {
             let mut group = group.lock().expect("no holder panics");

@@ -248,6 +248,18 @@ fn every_version_of_every_api_is_answered() {
         let asked = describe_topic_partitions_request::TopicRequest::default().with_name(topic("t"));
         DescribeTopicPartitionsRequest::default().with_topics(vec![asked]).with_response_partition_limit(1)
     });
+    every!(ConsumerGroupHeartbeatRequest, |_| {
+        ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(GroupId(text("new")))
+            .with_member_id(text("m"))
+            .with_rebalance_timeout_ms(1000)
+            .with_subscribed_topic_names(Some(vec![topic("t")]))
+            .with_topic_partitions(Some(Vec::new()))
+    });
+    every!(ConsumerGroupDescribeRequest, |_| {
+        let ids = vec![GroupId(text("new")), GroupId(text("nobody"))];
+        ConsumerGroupDescribeRequest::default().with_group_ids(ids)
+    });
     every!(DescribeAclsRequest, |_| {
         DescribeAclsRequest::default()
             .with_resource_type_filter(1)
