@@ -17,6 +17,7 @@ use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
 use crate::group::{Groups, Limits};
 use crate::security::acl::Rules;
+use crate::security::credentials::Credentials;
 use crate::store::Store;
 
 /// There is one leader and it has never changed.
@@ -33,6 +34,7 @@ pub(crate) struct Broker {
     pub fetch_sessions: FetchSessions,
     pub groups: Groups,
     pub rules: Rules,
+    pub credentials: Credentials,
     pub cluster_id: String,
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
@@ -56,6 +58,7 @@ impl Broker {
             fetch_sessions: FetchSessions::new(
                 config.integer("max.incremental.fetch.session.cache.slots").max(0) as usize,
             ),
+            credentials: Credentials::open(&store, config.text("plain.sasl.jaas.config")),
             rules: Rules::open(
                 &store,
                 config.text("super.users"),

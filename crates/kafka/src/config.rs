@@ -4,8 +4,11 @@
 //! that mean nothing else in Tripline are taken without it too.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use kafka_protocol::protocol::StrBytes;
+
+use crate::security::tls::{ClientAuth, TlsFiles};
 
 /// A setting is malformed.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +81,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("num.partitions", "1", Kind::Int, "partitions of a topic made without a number"),
     s("offset.metadata.max.bytes", "4096", Kind::Int, "longest metadata with a committed offset"),
     s("offsets.retention.minutes", "10080", Kind::Int, "how long an empty group's offsets are kept"),
-    s("sasl.enabled.mechanisms", "", Kind::List, "how clients log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+    s("plain.sasl.jaas.config", "", Kind::Password, "users of PLAIN: user_NAME=\"PASSWORD\" ..."),
+    s("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", Kind::List, "how clients log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
     s("socket.request.max.bytes", "104857600", Kind::Int, "largest request"),
+    s("ssl.client.auth", "none", Kind::Text, "certificates of clients: none, requested, required"),
+    s("ssl.keystore.location", "", Kind::Text, "PEM file with the key and its certificates"),
+    s("ssl.keystore.type", "PEM", Kind::Text, "only PEM"),
+    s("ssl.truststore.location", "", Kind::Text, "PEM file of those to believe about clients"),
+    s("ssl.truststore.type", "PEM", Kind::Text, "only PEM"),
     s("super.users", "", Kind::Text, "principals that may do everything, separated by \";\""),
     s("transaction.max.timeout.ms", "900000", Kind::Int, "longest transaction"),
     s("transactional.id.expiration.ms", "604800000", Kind::Int, "how long an unused transactional id is known"),
@@ -92,6 +101,10 @@ pub struct Listener {
     pub address: String,
     /// What clients are told: host and port; `None` is what was bound.
     pub advertised: Option<(String, u16)>,
+    /// Clients speak TLS.
+    pub tls: bool,
+    /// Clients log in.
+    pub sasl: bool,
 }
 
 /// What the broker is started with.
@@ -140,6 +153,21 @@ impl KafkaConfig {
             listener.advertised = Some(told);
         }
         config.listeners = listeners;
+        for name in ["ssl.keystore.type", "ssl.truststore.type"] {
+            if !config.text(name).eq_ignore_ascii_case("PEM") {
+                return Err(config.invalid(name, "must be \"PEM\"".to_owned()));
+            }
+        }
+        if !matches!(config.text("ssl.client.auth"), "none" | "requested" | "required") {
+            let reason = "must be \"none\", \"requested\" or \"required\"".to_owned();
+            return Err(config.invalid("ssl.client.auth", reason));
+        }
+        if config.listeners.iter().any(|listener| listener.tls)
+            && config.text("ssl.keystore.location").is_empty()
+        {
+            let reason = "must be given for a listener with TLS".to_owned();
+            return Err(config.invalid("ssl.keystore.location", reason));
+        }
         Ok(config)
     }
 
@@ -152,7 +180,24 @@ impl KafkaConfig {
     pub fn describe(&self) -> impl Iterator<Item = (&'static str, &str, Option<&str>, &'static str)> {
         SETTINGS.iter().map(|setting| {
             let origin = self.values.get(setting.name).map(|(_, origin)| origin.as_str());
-            (setting.name, self.text(setting.name), origin, setting.description)
+            // Secrets are not shown.
+            let is_hidden = setting.kind == Kind::Password && origin.is_some();
+            let value = if is_hidden { "[hidden]" } else { self.text(setting.name) };
+            (setting.name, value, origin, setting.description)
+        })
+    }
+
+    /// Returns where the certificates are, if a listener wants some.
+    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
+        let path = |name| Some(self.text(name)).filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.listeners.iter().any(|listener| listener.tls).then(|| TlsFiles {
+            key_store: path("ssl.keystore.location").unwrap_or_default(),
+            trust_store: path("ssl.truststore.location"),
+            client_auth: match self.text("ssl.client.auth") {
+                "required" => ClientAuth::Required,
+                "requested" => ClientAuth::Requested,
+                _ => ClientAuth::None,
+            },
         })
     }
 
@@ -213,9 +258,21 @@ fn parse_listeners(value: &str) -> Result<Vec<Listener>, String> {
     }
     let listeners = list(value)
         .map(|item| {
-            let (host, port) = parse_address(item)?;
+            let (protocol, host, port) = parse_address(item)?;
             let host = if host.is_empty() { "0.0.0.0" } else { host };
-            Ok(Listener { address: format!("{host}:{port}"), advertised: None })
+            let protocol = protocol.to_ascii_uppercase();
+            let (tls, sasl) = match protocol.as_str() {
+                "PLAINTEXT" => (false, false),
+                "SSL" => (true, false),
+                "SASL_PLAINTEXT" => (false, true),
+                "SASL_SSL" => (true, true),
+                _ => {
+                    return Err(format!(
+                        "has protocol \"{protocol}\", which is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"
+                    ));
+                }
+            };
+            Ok(Listener { address: format!("{host}:{port}"), advertised: None, tls, sasl })
         })
         .collect::<Result<Vec<_>, String>>()?;
     match listeners.len() {
@@ -228,7 +285,7 @@ fn parse_listeners(value: &str) -> Result<Vec<Listener>, String> {
 fn parse_advertised(value: &str) -> Result<Vec<(String, u16)>, String> {
     list(value)
         .map(|item| {
-            let (host, port) = parse_address(item)?;
+            let (_, host, port) = parse_address(item)?;
             if host.is_empty() || port == 0 {
                 return Err(format!("has \"{item}\", which names no host and port"));
             }
@@ -237,20 +294,15 @@ fn parse_advertised(value: &str) -> Result<Vec<(String, u16)>, String> {
         .collect()
 }
 
-fn parse_address(item: &str) -> Result<(&str, u16), String> {
-    let address = match item.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("PLAINTEXT") => rest,
-        Some((scheme, _)) => {
-            return Err(format!("has protocol \"{scheme}\", only \"PLAINTEXT\" is served"));
-        }
-        None => item,
-    };
+/// Returns protocol, host and port.
+fn parse_address(item: &str) -> Result<(&str, &str, u16), String> {
+    let (protocol, address) = item.split_once("://").unwrap_or(("PLAINTEXT", item));
     match address.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => {
             let port = port.parse().map_err(|_| format!("has \"{item}\", whose port is no number"))?;
-            Ok((host, port))
+            Ok((protocol, host, port))
         }
-        _ => Ok((address, PORT_DEFAULT)),
+        _ => Ok((protocol, address, PORT_DEFAULT)),
     }
 }
 
@@ -295,6 +347,8 @@ mod tests {
         let error = from(&[("num.partitions", "0")]).unwrap_err().to_string();
         assert_eq!(error, "setting \"num.partitions\" (command line) must be from 1 to 10000");
         assert!(from(&[("kafka.listeners", "SSL://127.0.0.1:1")]).is_err());
+        assert!(from(&[("kafka.listeners", "HTTP://127.0.0.1:1")]).is_err());
+        assert!(from(&[("kafka.ssl.keystore.type", "JKS")]).is_err());
         assert!(from(&[("advertised.listeners", "a:1,b:2")]).is_err());
     }
 }

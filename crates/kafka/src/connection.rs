@@ -4,7 +4,8 @@
 //! not there yet: a producer's next request is taken in while the last one waits for its sync.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
 use crate::frame::take_header;
+use crate::security::sasl::Login;
 
 /// Answers of one connection that wait for their turn.
 const ANSWERS_MAX: usize = 16;
@@ -25,6 +27,9 @@ const FRAME_PAUSE_MAX: Duration = Duration::from_secs(30);
 const WRITE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// What is reserved for a frame before its bytes come; doubled as they do.
 const FRAME_RESERVE: usize = 64 * 1024;
+
+/// What may be asked before the login.
+const BEFORE_LOGIN: [ApiKey; 3] = [ApiKey::ApiVersions, ApiKey::SaslHandshake, ApiKey::SaslAuthenticate];
 
 /// Who a client is that has not said so.
 pub(crate) const ANONYMOUS: &str = "User:ANONYMOUS";
@@ -37,11 +42,31 @@ pub(crate) struct ConnectionState {
     pub peer: SocketAddr,
     /// Who the client is.
     pub principal: RwLock<String>,
+    /// How far its login is.
+    pub login: Mutex<Login>,
+    /// The next answer is the last.
+    ends: AtomicBool,
 }
 
 impl ConnectionState {
-    pub(crate) fn new(listener: usize, peer: SocketAddr) -> ConnectionState {
-        ConnectionState { listener, peer, principal: RwLock::new(ANONYMOUS.to_owned()) }
+    pub(crate) fn new(listener: usize, peer: SocketAddr, wants_login: bool) -> ConnectionState {
+        ConnectionState {
+            listener,
+            peer,
+            principal: RwLock::new(ANONYMOUS.to_owned()),
+            login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
+            ends: AtomicBool::new(false),
+        }
+    }
+
+    /// Ends the connection once the request under way is answered.
+    pub(crate) fn close_after_answer(&self) {
+        self.ends.store(true, Ordering::Release);
+    }
+
+    fn may_ask(&self, api_key: i16) -> bool {
+        BEFORE_LOGIN.iter().any(|key| *key as i16 == api_key)
+            || !self.login.lock().expect("no holder panics").is_missing()
     }
 }
 
@@ -108,6 +133,10 @@ async fn read_all(
             tracing::warn!(%peer, api_key, version, "connection closed, the request is not supported");
             return;
         }
+        if !state.may_ask(asked.api_key) {
+            tracing::warn!(%peer, api_key = asked.api_key, "connection closed, the client has not logged in");
+            return;
+        }
         let call = Call { broker: broker.clone(), connection: state.clone(), asked };
         let done = tokio::select! {
             done = dispatch(call, frame) => done,
@@ -117,7 +146,7 @@ async fn read_all(
             Ok(Answer::Nothing) => {}
             Ok(Answer::Close) => return,
             Ok(answer) => {
-                if answers.send(answer).await.is_err() {
+                if answers.send(answer).await.is_err() || state.ends.load(Ordering::Acquire) {
                     return;
                 }
             }

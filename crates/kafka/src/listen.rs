@@ -17,6 +17,7 @@ use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::KafkaConfig;
 use crate::connection::{self, ConnectionState};
+use crate::security::tls::Tls;
 use crate::store::Store;
 
 /// Threads for sockets.
@@ -25,6 +26,8 @@ const THREADS_MAX: usize = 4;
 const BLOCKING_THREADS_MAX: usize = 32;
 /// How long to wait when no more sockets can be accepted (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a client may take to agree on TLS.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long stopping may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often transactions are looked at whose time is up.
@@ -52,6 +55,9 @@ pub enum ListenError {
         /// Why.
         source: io::Error,
     },
+    /// The certificates cannot be used.
+    #[error("cannot use the certificates for Kafka clients: {0}")]
+    Tls(String),
     /// Threads cannot be started.
     #[error("cannot start the threads of the Kafka listener: {0}")]
     Threads(io::Error),
@@ -76,6 +82,7 @@ pub struct Running {
 impl KafkaServer {
     /// Binds all listeners and serves a log, on threads of its own.
     pub fn start(log: Arc<Log>, config: KafkaConfig, clock: Clock) -> Result<Running, ListenError> {
+        let tls = config.tls_files().map(Tls::load).transpose().map_err(ListenError::Tls)?.map(Arc::new);
         let mut bound = Vec::new();
         let mut endpoints = Vec::new();
         for listener in &config.listeners {
@@ -93,9 +100,10 @@ impl KafkaServer {
                 None if local.ip().is_unspecified() => (host_name(), local.port()),
                 None => (local.ip().to_string(), local.port()),
             });
-            bound.push((socket, local));
+            let doors = Doors { tls: tls.clone().filter(|_| listener.tls), sasl: listener.sasl };
+            bound.push((socket, local, doors));
         }
-        let addresses: Vec<SocketAddr> = bound.iter().map(|(_, address)| *address).collect();
+        let addresses: Vec<SocketAddr> = bound.iter().map(|(_, address, _)| *address).collect();
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(THREADS_MAX);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
@@ -111,17 +119,24 @@ impl KafkaServer {
         let (stop, stopping) = watch::channel(false);
         let (ended_tx, ended) = std::sync::mpsc::channel();
         let mut listeners = Vec::new();
-        for (socket, address) in bound {
+        for (socket, address, doors) in bound {
             let _context = runtime.enter();
             let failed = |source| ListenError::Bind { address: address.to_string(), source };
-            listeners.push(TcpListener::from_std(socket).map_err(failed)?);
+            listeners.push((TcpListener::from_std(socket).map_err(failed)?, doors));
         }
         let places = Arc::new(Semaphore::new(connections_max));
         let shared = broker.clone();
         runtime.spawn(async move {
             let mut accepting = JoinSet::new();
-            for (number, listener) in listeners.into_iter().enumerate() {
-                accepting.spawn(accept(listener, number, shared.clone(), places.clone(), stopping.clone()));
+            for (number, (listener, doors)) in listeners.into_iter().enumerate() {
+                accepting.spawn(accept(
+                    listener,
+                    number,
+                    doors,
+                    shared.clone(),
+                    places.clone(),
+                    stopping.clone(),
+                ));
             }
             accepting.spawn(tick(shared, stopping));
             while accepting.join_next().await.is_some() {}
@@ -154,9 +169,16 @@ impl Drop for Running {
     }
 }
 
+/// What a listener asks of its clients.
+struct Doors {
+    tls: Option<Arc<Tls>>,
+    sasl: bool,
+}
+
 async fn accept(
     listener: TcpListener,
     number: usize,
+    doors: Doors,
     broker: Arc<Broker>,
     places: Arc<Semaphore>,
     mut stopping: watch::Receiver<bool>,
@@ -173,11 +195,19 @@ async fn accept(
                         continue;
                     };
                     let _ = socket.set_nodelay(true);
-                    let state = ConnectionState::new(number, peer);
+                    let state = ConnectionState::new(number, peer, doors.sasl);
+                    let acceptor = doors.tls.as_ref().map(|tls| tls.acceptor());
                     let (broker, stopping) = (broker.clone(), stopping.clone());
                     connections.spawn(async move {
                         let _place = place;
-                        connection::serve(socket, state, broker, stopping).await;
+                        let Some(acceptor) = acceptor else {
+                            return connection::serve(socket, state, broker, stopping).await;
+                        };
+                        match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(socket)).await {
+                            Ok(Ok(socket)) => connection::serve(socket, state, broker, stopping).await,
+                            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS failed"),
+                            Err(_) => tracing::debug!(%peer, "TLS took too long"),
+                        }
                     });
                 }
                 Err(error) => {

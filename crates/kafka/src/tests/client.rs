@@ -37,7 +37,9 @@ impl Fixture {
             .iter()
             .map(|(n, v)| (format!("kafka.{n}"), (*v).to_owned(), "test".to_owned()))
             .collect();
-        all.push(("kafka.listeners".into(), "127.0.0.1:0".into(), "test".into()));
+        if !settings.iter().any(|(name, _)| *name == "listeners") {
+            all.push(("kafka.listeners".into(), "127.0.0.1:0".into(), "test".into()));
+        }
         let clock = Clock::manual(1_000_000);
         let config = KafkaConfig::from_settings(&all).unwrap();
         let running = KafkaServer::start(log.clone(), config, clock.clone()).unwrap();
@@ -48,12 +50,23 @@ impl Fixture {
         Client::connect(self.running.addresses[0])
     }
 
+    /// Makes a topic of one partition through another listener than the first.
+    pub(super) fn create_topic_at(&self, listener: usize, name: &str) {
+        create_topic(&mut Client::connect(self.running.addresses[listener]), name, 1);
+    }
+
     pub(super) fn create_topic(&self, name: &str, partitions: i32) {
+        create_topic(&mut self.client(), name, partitions);
+    }
+}
+
+fn create_topic(client: &mut Client, name: &str, partitions: i32) {
+    {
         let new = CreatableTopic::default()
             .with_name(topic(name))
             .with_num_partitions(partitions)
             .with_replication_factor(1);
-        let answer = self.client().ask(7, &CreateTopicsRequest::default().with_topics(vec![new]));
+        let answer = client.ask(7, &CreateTopicsRequest::default().with_topics(vec![new]));
         assert_eq!(answer.topics[0].error_code, 0);
     }
 }

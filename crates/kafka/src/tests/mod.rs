@@ -6,6 +6,7 @@
 mod client;
 mod groups;
 mod hostile;
+mod login;
 mod records;
 mod transactions;
 mod versions;

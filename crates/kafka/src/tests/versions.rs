@@ -260,6 +260,16 @@ fn every_version_of_every_api_is_answered() {
         let ids = vec![GroupId(text("new")), GroupId(text("nobody"))];
         ConsumerGroupDescribeRequest::default().with_group_ids(ids)
     });
+    every!(SaslHandshakeRequest);
+    left.retain(|key| *key != ApiKey::SaslAuthenticate as i16);
+    for version in 0..=2 {
+        client.ask(version, &SaslAuthenticateRequest::default());
+        client = fixture.client();
+    }
+    // The failed login has ended the connection.
+    client = fixture.client();
+    every!(DescribeUserScramCredentialsRequest);
+    every!(AlterUserScramCredentialsRequest);
     every!(DescribeAclsRequest, |_| {
         DescribeAclsRequest::default()
             .with_resource_type_filter(1)
