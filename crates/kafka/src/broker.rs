@@ -13,9 +13,11 @@ use uuid::Uuid;
 use crate::api::consumer_group_heartbeat::all_topics;
 use crate::clock::Clock;
 use crate::config::{KafkaConfig, str_bytes};
+use crate::dynamic::DynamicConfigs;
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
 use crate::group::{Groups, Limits};
+use crate::owner::Owner;
 use crate::security::acl::Rules;
 use crate::security::credentials::Credentials;
 use crate::store::Store;
@@ -35,6 +37,8 @@ pub(crate) struct Broker {
     pub groups: Groups,
     pub rules: Rules,
     pub credentials: Credentials,
+    pub dynamic: DynamicConfigs,
+    pub owner: Box<dyn Owner>,
     pub cluster_id: String,
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
@@ -48,6 +52,7 @@ impl Broker {
         config: KafkaConfig,
         clock: Clock,
         store: Store,
+        owner: Box<dyn Owner>,
         cluster_id: String,
         endpoints: Vec<(String, u16)>,
     ) -> Arc<Broker> {
@@ -58,6 +63,8 @@ impl Broker {
             fetch_sessions: FetchSessions::new(
                 config.integer("max.incremental.fetch.session.cache.slots").max(0) as usize,
             ),
+            dynamic: DynamicConfigs::open(&store),
+            owner,
             credentials: Credentials::open(&store, config.text("plain.sasl.jaas.config")),
             rules: Rules::open(
                 &store,

@@ -167,14 +167,18 @@ served! {
     DescribeLogDirs 1 4 now api::describe_log_dirs::answer, DescribeLogDirsRequest;
     CreatePartitions 0 3 blocking api::create_partitions::answer, CreatePartitionsRequest;
     DeleteGroups 0 2 blocking api::delete_groups::answer, DeleteGroupsRequest;
+    ElectLeaders 0 2 now api::elect_leaders::answer, ElectLeadersRequest;
     IncrementalAlterConfigs 0 1 blocking api::incremental_alter_configs::answer, IncrementalAlterConfigsRequest;
+    ListPartitionReassignments 0 0 now api::list_partition_reassignments::answer, ListPartitionReassignmentsRequest;
     OffsetDelete 0 0 blocking api::offset_delete::answer, OffsetDeleteRequest;
+    DescribeClientQuotas 0 1 now api::describe_client_quotas::answer, DescribeClientQuotasRequest;
     DescribeCluster 0 2 now api::describe_cluster::answer, DescribeClusterRequest;
     DescribeProducers 0 0 now api::describe_producers::answer, DescribeProducersRequest;
     DescribeTransactions 0 0 now api::describe_transactions::answer, DescribeTransactionsRequest;
     ListTransactions 0 1 now api::list_transactions::answer, ListTransactionsRequest;
     ConsumerGroupHeartbeat 0 1 now api::consumer_group_heartbeat::answer, ConsumerGroupHeartbeatRequest;
     ConsumerGroupDescribe 0 1 now api::consumer_group_describe::answer, ConsumerGroupDescribeRequest;
+    ListConfigResources 0 1 now api::list_config_resources::answer, ListConfigResourcesRequest;
     DescribeTopicPartitions 0 0 now api::describe_topic_partitions::answer, DescribeTopicPartitionsRequest;
 }
 

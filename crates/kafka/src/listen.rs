@@ -17,6 +17,7 @@ use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::KafkaConfig;
 use crate::connection::{self, ConnectionState};
+use crate::owner::Owner;
 use crate::security::tls::Tls;
 use crate::store::Store;
 
@@ -81,7 +82,12 @@ pub struct Running {
 
 impl KafkaServer {
     /// Binds all listeners and serves a log, on threads of its own.
-    pub fn start(log: Arc<Log>, config: KafkaConfig, clock: Clock) -> Result<Running, ListenError> {
+    pub fn start(
+        log: Arc<Log>,
+        config: KafkaConfig,
+        clock: Clock,
+        owner: impl Owner,
+    ) -> Result<Running, ListenError> {
         let tls = config.tls_files().map(Tls::load).transpose().map_err(ListenError::Tls)?.map(Arc::new);
         let mut bound = Vec::new();
         let mut endpoints = Vec::new();
@@ -115,7 +121,7 @@ impl KafkaServer {
         let connections_max = config.integer("max.connections").max(1) as usize;
         let store = Store::open(&log, clock.now_ms())?;
         let cluster_id = cluster_id(&store, clock.now_ms())?;
-        let broker = Broker::new(log, config, clock, store, cluster_id, endpoints);
+        let broker = Broker::new(log, config, clock, store, Box::new(owner), cluster_id, endpoints);
         let (stop, stopping) = watch::channel(false);
         let (ended_tx, ended) = std::sync::mpsc::channel();
         let mut listeners = Vec::new();

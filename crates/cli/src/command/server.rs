@@ -49,6 +49,19 @@ impl Arguments {
     }
 }
 
+/// What the engine does not let Kafka clients take away.
+struct Held(Engine);
+
+impl kafka::Owner for Held {
+    fn holds_topic(&self, topic: &str) -> Option<String> {
+        self.0.holds_topic(topic)
+    }
+
+    fn holds_group(&self, group: &str) -> Option<String> {
+        self.0.holds_group(group)
+    }
+}
+
 /// An engine, its HTTP side and, if wanted, its Kafka side.
 pub struct Serving {
     engine: Engine,
@@ -70,7 +83,9 @@ impl Serving {
         let started =
             Server::start(engine.clone(), config).map_err(anyhow::Error::from).and_then(|running| {
                 let listening = kafka.filter(|kafka| !kafka.listeners.is_empty());
-                let kafka = listening.map(|config| KafkaServer::start(engine.log(), config, Clock::System));
+                let kafka = listening.map(|config| {
+                    KafkaServer::start(engine.log(), config, Clock::System, Held(engine.clone()))
+                });
                 Ok((running, kafka.transpose()?))
             });
         match started {

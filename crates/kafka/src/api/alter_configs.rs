@@ -6,7 +6,7 @@ use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
 use super::describe_configs::RESOURCE_TOPIC;
-use super::incremental_alter_configs::{apply, may_alter, refuse_other};
+use super::incremental_alter_configs::{apply, change_other, may_alter};
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
@@ -34,12 +34,14 @@ pub(crate) fn answer(call: &Call, request: AlterConfigsRequest) -> AlterConfigsR
 
 fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
     if resource.resource_type != RESOURCE_TOPIC {
-        return refuse_other(
-            broker,
-            resource.resource_type,
-            &resource.resource_name,
-            resource.configs.is_empty(),
-        );
+        let (kind, name) = (resource.resource_type, &*resource.resource_name);
+        let set = broker.dynamic.of(kind, name);
+        let mut changes: Vec<(&str, Option<String>)> = set.keys().map(|name| (name.as_str(), None)).collect();
+        for config in &resource.configs {
+            changes.retain(|(other, _)| *other != &*config.name);
+            changes.push((&config.name, config.value.as_ref().map(|value| value.to_string())));
+        }
+        return change_other(broker, kind, name, &changes, validate_only);
     }
     let info = broker.topic(Some(&resource.resource_name), uuid::Uuid::nil())?;
     // What is not named goes back to its default.

@@ -10,8 +10,10 @@ use kafka_protocol::messages::consumer_group_heartbeat_response::{
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use super::describe_configs::RESOURCE_GROUP;
 use crate::broker::Broker;
 use crate::dispatch::Call;
+use crate::dynamic::{GROUP_HEARTBEAT, GROUP_SESSION};
 use crate::error::NONE;
 use crate::group::assignor::Slots;
 use crate::group::consumer::{Heartbeat, Told, Topics};
@@ -21,13 +23,18 @@ use crate::security::acl::{Operation, Resource};
 const OWN_ID_FROM: i16 = 1;
 
 pub(crate) fn answer(call: &Call, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
+    let group_id = request.group_id.clone();
     match heartbeat(call, request) {
         Ok(told) => ConsumerGroupHeartbeatResponse::default()
             .with_error_code(NONE)
             .with_member_id(Some(StrBytes::from_string(told.member_id)))
             .with_member_epoch(told.epoch)
             .with_heartbeat_interval_ms(
-                call.broker.config.integer("group.consumer.heartbeat.interval.ms") as i32
+                call.broker
+                    .dynamic
+                    .integer(RESOURCE_GROUP, &group_id, GROUP_HEARTBEAT)
+                    .unwrap_or(call.broker.config.integer("group.consumer.heartbeat.interval.ms"))
+                    as i32,
             )
             .with_assignment(told.assigned.map(|slots| {
                 let topics = by_topic(&slots).into_iter().map(|(id, partitions)| {
@@ -99,6 +106,9 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
         owned,
     };
     let broker = &call.broker;
+    if let Some(reason) = broker.owner.holds_group(&request.group_id) {
+        return Err((ResponseError::GroupIdNotFound, reason));
+    }
     let group = if said.epoch == 0 {
         broker.groups.find_or_make_consumer(&request.group_id).ok_or_else(|| {
             let message = format!("Group {} is not a consumer group.", &**request.group_id);
@@ -110,5 +120,9 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
         })?
     };
     let topics = all_topics(broker);
-    group.lock().expect("no holder panics").heartbeat(said, &topics, broker.now_ms())
+    let mut group = group.lock().expect("no holder panics");
+    if let Some(timeout_ms) = broker.dynamic.integer(RESOURCE_GROUP, &request.group_id, GROUP_SESSION) {
+        group.session_timeout_ms = timeout_ms;
+    }
+    group.heartbeat(said, &topics, broker.now_ms())
 }

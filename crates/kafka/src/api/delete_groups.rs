@@ -26,6 +26,9 @@ pub(crate) fn answer(call: &Call, request: DeleteGroupsRequest) -> DeleteGroupsR
 }
 
 fn delete(broker: &Broker, id: &str) -> Result<(), i16> {
+    if broker.owner.holds_group(id).is_some() {
+        return Err(ResponseError::NonEmptyGroup.code());
+    }
     let has_offsets = broker.log.has_offsets(id);
     let known = broker.groups.find(id).is_some() || broker.groups.find_consumer(id).is_some();
     if !known && !has_offsets {

@@ -52,5 +52,8 @@ fn delete(broker: &Broker, topic: &str) -> Result<(), Refusal> {
     if !broker.config.boolean("delete.topic.enable") {
         return Err(ResponseError::TopicDeletionDisabled.into());
     }
+    if let Some(use_) = broker.owner.holds_topic(topic) {
+        return Err(Refusal::new(ResponseError::PolicyViolation, use_));
+    }
     Ok(broker.log.delete_topic(topic)?)
 }

@@ -1,5 +1,7 @@
 //! DescribeConfigs: settings of topics and of the broker.
 
+use std::collections::BTreeMap;
+
 use commitlog::TopicInfo;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::DescribeConfigsRequest;
@@ -12,6 +14,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::broker::Broker;
 use crate::config::{Kind, SETTINGS, str_bytes};
 use crate::dispatch::Call;
+use crate::dynamic::{BROKER_SETTINGS, Changeable, GROUP_SETTINGS};
 use crate::error::{NONE, Refusal};
 use crate::security::acl::{Operation, Resource};
 
@@ -21,6 +24,10 @@ pub(crate) const RESOURCE_GROUP: i8 = 32;
 
 /// Set for the topic.
 pub(crate) const TOPIC_SOURCE_TOPIC: i8 = 1;
+/// Set for the broker while it runs.
+const SOURCE_DYNAMIC_BROKER: i8 = 2;
+/// Set for the group.
+const SOURCE_GROUP: i8 = 8;
 /// Set for the broker when it was started.
 const SOURCE_STATIC_BROKER: i8 = 4;
 /// Kafka's default.
@@ -116,13 +123,20 @@ fn describe(
         }
         RESOURCE_BROKER => {
             check_broker_name(broker, &resource.resource_name)?;
-            Ok(SETTINGS
+            let set = broker.dynamic.of(RESOURCE_BROKER, &resource.resource_name);
+            let fixed = SETTINGS.iter().map(|setting| broker_setting(broker, setting, asked));
+            let kept =
+                BROKER_SETTINGS.iter().map(|setting| changeable(setting, &set, SOURCE_DYNAMIC_BROKER, asked));
+            Ok(fixed.chain(kept).filter(|setting| is_wanted(&setting.name)).collect())
+        }
+        RESOURCE_GROUP => {
+            let set = broker.dynamic.of(RESOURCE_GROUP, &resource.resource_name);
+            Ok(GROUP_SETTINGS
                 .iter()
                 .filter(|setting| is_wanted(setting.name))
-                .map(|setting| broker_setting(broker, setting, asked))
+                .map(|setting| changeable(setting, &set, SOURCE_GROUP, asked))
                 .collect())
         }
-        RESOURCE_GROUP => Ok(Vec::new()),
         other => Err(Refusal::new(
             ResponseError::InvalidRequest,
             format!("settings of resource type {other} are not served"),
@@ -188,6 +202,28 @@ fn broker_setting(
         .with_is_sensitive(is_sensitive)
         .with_config_type(setting.kind as i8)
         .with_documentation(asked.documentation.then(|| StrBytes::from_static_str(setting.description)))
+        .with_synonyms(synonyms)
+}
+
+fn changeable(
+    setting: &Changeable,
+    set: &BTreeMap<String, String>,
+    source: i8,
+    asked: &Asked,
+) -> DescribeConfigsResourceResult {
+    let value = set.get(setting.name);
+    let mut synonyms = Vec::new();
+    if asked.synonyms {
+        if let Some(value) = value {
+            synonyms.push(synonym(setting.name, value, source));
+        }
+        synonyms.push(synonym(setting.name, setting.default, TOPIC_SOURCE_DEFAULT));
+    }
+    DescribeConfigsResourceResult::default()
+        .with_name(StrBytes::from_static_str(setting.name))
+        .with_value(Some(str_bytes(value.map_or(setting.default, String::as_str))))
+        .with_config_source(if value.is_some() { source } else { TOPIC_SOURCE_DEFAULT })
+        .with_config_type(setting.kind as i8)
         .with_synonyms(synonyms)
 }
 

@@ -8,9 +8,11 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
     AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
 };
 
-use super::describe_configs::{RESOURCE_BROKER, RESOURCE_TOPIC, check_broker_name};
+use super::describe_configs::{RESOURCE_BROKER, RESOURCE_GROUP, RESOURCE_TOPIC, check_broker_name};
 use crate::broker::Broker;
+use crate::config::SETTINGS;
 use crate::dispatch::Call;
+use crate::dynamic::{BROKER_SETTINGS, GROUP_SETTINGS};
 use crate::error::{NONE, Refusal};
 use crate::security::acl::{Operation, Resource};
 
@@ -51,7 +53,19 @@ fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) 
         return Err(Refusal::new(ResponseError::InvalidRequest, "a setting is named more than once"));
     }
     if resource.resource_type != RESOURCE_TOPIC {
-        return refuse_other(broker, resource.resource_type, &resource.resource_name, names.is_empty());
+        let mut changes = Vec::new();
+        for config in &resource.configs {
+            match (config.config_operation, &config.value) {
+                (SET, Some(value)) => changes.push((&*config.name, Some(value.to_string()))),
+                (DELETE, _) => changes.push((&*config.name, None)),
+                _ => {
+                    let message = format!("setting \"{}\" is not a list", &*config.name);
+                    return Err(Refusal::new(ResponseError::InvalidConfig, message));
+                }
+            }
+        }
+        let (kind, name) = (resource.resource_type, &*resource.resource_name);
+        return change_other(broker, kind, name, &changes, validate_only);
     }
     let info = broker.topic(Some(&resource.resource_name), uuid::Uuid::nil())?;
     let mut changes: Vec<(&str, Option<String>)> = Vec::new();
@@ -110,25 +124,47 @@ pub(crate) fn may_alter(call: &Call, resource_type: i8, name: &str) -> Result<()
     if call.allows(Operation::AlterConfigs, resource) { Ok(()) } else { Err(error.into()) }
 }
 
-/// The broker's settings are those it was started with.
-pub(crate) fn refuse_other(
+/// Changes settings of a group or of the broker; the broker's own are those it was started with.
+pub(crate) fn change_other(
     broker: &Broker,
-    resource_type: i8,
+    kind: i8,
     name: &str,
-    nothing_asked: bool,
+    changes: &[(&str, Option<String>)],
+    validate_only: bool,
 ) -> Result<(), Refusal> {
-    if resource_type != RESOURCE_BROKER {
-        let message = format!("settings of resource type {resource_type} cannot be changed");
-        return Err(Refusal::new(ResponseError::InvalidRequest, message));
+    let known = match kind {
+        RESOURCE_BROKER => {
+            check_broker_name(broker, name)?;
+            BROKER_SETTINGS
+        }
+        RESOURCE_GROUP if !name.is_empty() => GROUP_SETTINGS,
+        RESOURCE_GROUP => return Err(ResponseError::InvalidGroupId.into()),
+        _ => {
+            let message = format!("settings of resource type {kind} cannot be changed");
+            return Err(Refusal::new(ResponseError::InvalidRequest, message));
+        }
+    };
+    for (setting, value) in changes {
+        if kind == RESOURCE_BROKER && SETTINGS.iter().any(|fixed| fixed.name == *setting) {
+            let message = format!(
+                "Cannot update these configs dynamically: {setting}; it is given when the broker is started"
+            );
+            return Err(Refusal::new(ResponseError::InvalidRequest, message));
+        }
+        let Some(known) = known.iter().find(|known| known.name == *setting) else {
+            return Err(Refusal::new(
+                ResponseError::InvalidConfig,
+                format!("Unknown configuration name: {setting}"),
+            ));
+        };
+        if let Some(value) = value {
+            known.check(value).map_err(|reason| Refusal::new(ResponseError::InvalidConfig, reason))?;
+        }
     }
-    check_broker_name(broker, name)?;
-    if nothing_asked {
-        return Ok(());
+    if !validate_only {
+        broker.dynamic.change(&broker.store, kind, name, changes, broker.now_ms())?;
     }
-    Err(Refusal::new(
-        ResponseError::InvalidRequest,
-        "the broker's settings are given when it is started and cannot be changed while it runs",
-    ))
+    Ok(())
 }
 
 fn edited_list(info: &TopicInfo, name: &str, value: &str, operation: i8) -> Result<String, Refusal> {

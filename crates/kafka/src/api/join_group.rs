@@ -25,6 +25,9 @@ pub(crate) async fn answer(call: &Call, request: JoinGroupRequest) -> JoinGroupR
     if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
         return refused(version, ResponseError::GroupAuthorizationFailed, &request.member_id);
     }
+    if call.broker.owner.holds_group(&request.group_id).is_some() {
+        return refused(version, ResponseError::InconsistentGroupProtocol, &request.member_id);
+    }
     let groups = &call.broker.groups;
     if !groups.remove_empty_consumer(&request.group_id) {
         return refused(version, ResponseError::InconsistentGroupProtocol, &request.member_id);

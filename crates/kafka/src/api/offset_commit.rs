@@ -85,6 +85,10 @@ fn check_commit(
     who: Identity<'_>,
     version: i16,
 ) -> Result<(), ResponseError> {
+    // It has its one member in this process.
+    if broker.owner.holds_group(group_id).is_some() {
+        return Err(ResponseError::UnknownMemberId);
+    }
     if let Some(group) = broker.groups.find_consumer(group_id) {
         let group = group.lock().expect("no holder panics");
         if version < MEMBER_EPOCH_FROM && !group.members.is_empty() {

@@ -21,6 +21,9 @@ pub(crate) fn answer(call: &Call, request: OffsetDeleteRequest) -> OffsetDeleteR
     if group.is_none() && consumers.is_none() && !broker.log.has_offsets(&request.group_id) {
         return refused(ResponseError::GroupIdNotFound);
     }
+    if broker.owner.holds_group(&request.group_id).is_some() {
+        return refused(ResponseError::NonEmptyGroup);
+    }
     let mut subscribed = std::collections::BTreeSet::new();
     if let Some(group) = &group {
         let group = group.lock().expect("no holder panics");

@@ -77,6 +77,9 @@ fn check(call: &Call, request: &TxnOffsetCommitRequest) -> Result<(), ResponseEr
     if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
         return Err(ResponseError::GroupAuthorizationFailed);
     }
+    if call.broker.owner.holds_group(&request.group_id).is_some() {
+        return Err(ResponseError::UnknownMemberId);
+    }
     let who = Identity {
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),

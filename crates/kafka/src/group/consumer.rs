@@ -85,7 +85,7 @@ pub(crate) struct ConsumerGroup {
     target: BTreeMap<String, Slots>,
     /// The topics that members want, as they were when the target was made.
     topics: Topics,
-    session_timeout_ms: i64,
+    pub session_timeout_ms: i64,
     members_max: usize,
     empty_since_ms: i64,
     pub is_dead: bool,

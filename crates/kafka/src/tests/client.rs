@@ -21,6 +21,19 @@ pub(super) fn topic(name: &str) -> TopicName {
     TopicName(text(name))
 }
 
+/// Holds what begins with `held`.
+struct HeldByTest;
+
+impl crate::Owner for HeldByTest {
+    fn holds_topic(&self, topic: &str) -> Option<String> {
+        topic.starts_with("held").then(|| "it is held".to_owned())
+    }
+
+    fn holds_group(&self, group: &str) -> Option<String> {
+        self.holds_topic(group)
+    }
+}
+
 /// A broker in a directory of its own.
 pub(super) struct Fixture {
     pub running: Running,
@@ -42,7 +55,7 @@ impl Fixture {
         }
         let clock = Clock::manual(1_000_000);
         let config = KafkaConfig::from_settings(&all).unwrap();
-        let running = KafkaServer::start(log.clone(), config, clock.clone()).unwrap();
+        let running = KafkaServer::start(log.clone(), config, clock.clone(), HeldByTest).unwrap();
         Fixture { running, log, clock, _dir: dir }
     }
 

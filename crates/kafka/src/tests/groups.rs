@@ -210,3 +210,53 @@ fn offsets_are_kept_for_members_and_for_strangers_of_empty_groups() {
     let expected = [ResponseError::NonEmptyGroup.code(), 0, ResponseError::GroupIdNotFound.code()];
     assert_eq!(codes, expected);
 }
+
+#[test]
+fn what_somebody_else_holds_stays() {
+    let fixture = Fixture::start(&[]);
+    fixture.create_topic("held-topic", 1);
+    let mut client = fixture.client();
+    let delete = DeleteTopicsRequest::default().with_topic_names(vec![topic("held-topic")]);
+    let answer = client.ask(5, &delete);
+    let result = &answer.responses[0];
+    assert_eq!(
+        (result.error_code, result.error_message.as_deref()),
+        (ResponseError::PolicyViolation.code(), Some("it is held"))
+    );
+    let code = client.ask(8, &commit("held", "", -1, "held-topic", "")).topics[0].partitions[0].error_code;
+    assert_eq!(code, ResponseError::UnknownMemberId.code());
+    let delete = DeleteGroupsRequest::default().with_groups_names(vec![GroupId(text("held"))]);
+    assert_eq!(client.ask(2, &delete).results[0].error_code, ResponseError::NonEmptyGroup.code());
+}
+
+#[test]
+fn settings_of_groups_and_brokers_are_kept() {
+    let fixture = Fixture::start(&[]);
+    let mut client = fixture.client();
+    let mut alter = |kind: i8, resource: &str, name: &str, value: &str| {
+        let config = incremental_alter_configs_request::AlterableConfig::default()
+            .with_name(text(name))
+            .with_config_operation(0)
+            .with_value(Some(text(value)));
+        let resource = incremental_alter_configs_request::AlterConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(resource))
+            .with_configs(vec![config]);
+        let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+        client.ask(1, &request).responses[0].error_code
+    };
+    assert_eq!(alter(32, "g", "consumer.session.timeout.ms", "50000"), 0);
+    let invalid = ResponseError::InvalidConfig.code();
+    assert_eq!(alter(32, "g", "consumer.session.timeout.ms", "5"), invalid);
+    assert_eq!(alter(32, "g", "consumer.what", "5"), invalid);
+    assert_eq!(alter(4, "1", "num.partitions", "5"), ResponseError::InvalidRequest.code());
+    assert_eq!(alter(4, "2", "num.io.threads", "5"), ResponseError::InvalidRequest.code());
+    assert_eq!(alter(4, "1", "num.io.threads", "5"), 0);
+    let resource = describe_configs_request::DescribeConfigsResource::default()
+        .with_resource_type(32)
+        .with_resource_name(text("g"))
+        .with_configuration_keys(Some(vec![text("consumer.session.timeout.ms")]));
+    let answer = client.ask(4, &DescribeConfigsRequest::default().with_resources(vec![resource]));
+    let config = &answer.results[0].configs[0];
+    assert_eq!((config.value.as_deref(), config.config_source), (Some("50000"), 8));
+}

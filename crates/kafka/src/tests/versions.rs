@@ -270,6 +270,10 @@ fn every_version_of_every_api_is_answered() {
     client = fixture.client();
     every!(DescribeUserScramCredentialsRequest);
     every!(AlterUserScramCredentialsRequest);
+    every!(ElectLeadersRequest, |_| ElectLeadersRequest::default().with_topic_partitions(None));
+    every!(ListPartitionReassignmentsRequest);
+    every!(DescribeClientQuotasRequest);
+    every!(ListConfigResourcesRequest);
     every!(DescribeAclsRequest, |_| {
         DescribeAclsRequest::default()
             .with_resource_type_filter(1)
