@@ -49,7 +49,8 @@ def body(fields, structs):
         tagged = span(field.get('taggedVersions', 'none'))
         if versions is None:
             continue
-        if tagged:  # a tagged field is skipped by its length
+        if tagged:
+            out.append(f't({field["tag"]}, {tagged[0]}, {tagged[1]}, {kind(field, structs)})')
             if tagged[0] <= versions[0]:
                 continue
             versions = (versions[0], tagged[0] - 1)
@@ -63,7 +64,7 @@ print('''//! The shape of every request served: which fields there are in which 
 //! Written by `shapes.py` from the JSON message specifications in Kafka's clients jar; do not edit.
 
 use super::shape::Kind::{Array, Bytes, Fixed, OptionStruct, Struct, Text};
-use super::shape::{LAST, Shape, f};
+use super::shape::{LAST, Shape, f, t};
 
 /// All requests by their API key, ascending.
 #[rustfmt::skip]

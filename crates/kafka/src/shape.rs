@@ -22,13 +22,19 @@ pub(crate) struct Shape {
 
 /// A field and the versions that have it.
 pub(crate) struct Field {
+    /// Its number when it stands among the tagged fields.
+    tag: Option<u32>,
     from: i16,
     to: i16,
     kind: Kind,
 }
 
 pub(crate) const fn f(from: i16, to: i16, kind: Kind) -> Field {
-    Field { from, to, kind }
+    Field { tag: None, from, to, kind }
+}
+
+pub(crate) const fn t(tag: u32, from: i16, to: i16, kind: Kind) -> Field {
+    Field { tag: Some(tag), from, to, kind }
 }
 
 /// What a field is on the wire; null is possible for all but `Fixed` and `Struct`.
@@ -106,18 +112,28 @@ impl Walk<'_> {
     }
 
     fn fields(&mut self, fields: &'static [Field]) -> Option<()> {
-        for field in fields {
-            if (field.from..=field.to).contains(&self.version) {
-                self.value(&field.kind)?;
-            }
+        let version = self.version;
+        let has = |field: &&Field| (field.from..=field.to).contains(&version);
+        for field in fields.iter().filter(|field| field.tag.is_none()).filter(has) {
+            self.value(&field.kind)?;
         }
         if self.flexible {
             let count = self.varint()?;
             self.tagged = self.tagged.checked_add(count).filter(|all| *all <= TAGGED_FIELDS_MAX)?;
             for _ in 0..count {
-                self.varint()?;
-                let len = self.varint()?;
-                self.skip(len as usize)?;
+                let tag = self.varint()?;
+                let len = self.varint()? as usize;
+                match fields.iter().filter(|field| field.tag == Some(tag)).find(has) {
+                    // The decoder goes by the field's kind, not by the length: they must agree.
+                    Some(field) => {
+                        let left = self.rest.len().checked_sub(len)?;
+                        self.value(&field.kind)?;
+                        if self.rest.len() != left {
+                            return None;
+                        }
+                    }
+                    None => self.skip(len)?,
+                }
             }
         }
         Some(())
@@ -173,5 +189,19 @@ mod tests {
         assert!(!fits(3, 1, &[0, 0, 0, 1, 0, 2, b't']));
         assert!(!fits(3, 1, &[0xff, 0xff, 0xff, 0xfe]));
         assert!(!fits(3000, 0, &[]));
+    }
+
+    #[test]
+    fn known_tagged_field_is_as_long_as_it_says() {
+        // Fetch v12 with the cluster's id, tag 0.
+        let request = |len: u8, text: &[u8]| {
+            let mut body = vec![0; 4 + 4 + 4 + 4 + 1 + 4 + 4];
+            body.extend([1, 1, 1, 1, 0, len]);
+            body.extend(text);
+            body
+        };
+        assert!(fits(1, 12, &request(3, &[3, b'a', b'b'])));
+        assert!(!fits(1, 12, &request(4, &[3, b'a', b'b', 0])));
+        assert!(!fits(1, 12, &request(2, &[3, b'a', b'b'])));
     }
 }

@@ -3,13 +3,13 @@
 //! Written by `shapes.py` from the JSON message specifications in Kafka's clients jar; do not edit.
 
 use super::shape::Kind::{Array, Bytes, Fixed, OptionStruct, Struct, Text};
-use super::shape::{LAST, Shape, f};
+use super::shape::{LAST, Shape, f, t};
 
 /// All requests by their API key, ascending.
 #[rustfmt::skip]
 pub(crate) const SHAPES: &[Shape] = &[
     Shape { api_key: 0, flexible_from: 9, fields: &[f(3, LAST, Text), f(0, LAST, Fixed(2)), f(0, LAST, Fixed(4)), f(0, LAST, Array(&Struct(&[f(0, 12, Text), f(13, LAST, Fixed(16)), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(0, LAST, Bytes)])))])))] },
-    Shape { api_key: 1, flexible_from: 12, fields: &[f(0, 14, Fixed(4)), f(0, LAST, Fixed(4)), f(0, LAST, Fixed(4)), f(3, LAST, Fixed(4)), f(4, LAST, Fixed(1)), f(7, LAST, Fixed(4)), f(7, LAST, Fixed(4)), f(0, LAST, Array(&Struct(&[f(0, 12, Text), f(13, LAST, Fixed(16)), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(9, LAST, Fixed(4)), f(0, LAST, Fixed(8)), f(12, LAST, Fixed(4)), f(5, LAST, Fixed(8)), f(0, LAST, Fixed(4))])))]))), f(7, LAST, Array(&Struct(&[f(7, 12, Text), f(13, LAST, Fixed(16)), f(7, LAST, Array(&Fixed(4)))]))), f(11, LAST, Text)] },
+    Shape { api_key: 1, flexible_from: 12, fields: &[t(0, 12, LAST, Text), f(0, 14, Fixed(4)), t(1, 15, LAST, Struct(&[f(15, LAST, Fixed(4)), f(15, LAST, Fixed(8))])), f(0, LAST, Fixed(4)), f(0, LAST, Fixed(4)), f(3, LAST, Fixed(4)), f(4, LAST, Fixed(1)), f(7, LAST, Fixed(4)), f(7, LAST, Fixed(4)), f(0, LAST, Array(&Struct(&[f(0, 12, Text), f(13, LAST, Fixed(16)), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(9, LAST, Fixed(4)), f(0, LAST, Fixed(8)), f(12, LAST, Fixed(4)), f(5, LAST, Fixed(8)), f(0, LAST, Fixed(4)), t(0, 17, LAST, Fixed(16)), t(1, 18, LAST, Fixed(8))])))]))), f(7, LAST, Array(&Struct(&[f(7, 12, Text), f(13, LAST, Fixed(16)), f(7, LAST, Array(&Fixed(4)))]))), f(11, LAST, Text)] },
     Shape { api_key: 2, flexible_from: 6, fields: &[f(0, LAST, Fixed(4)), f(2, LAST, Fixed(1)), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(4, LAST, Fixed(4)), f(0, LAST, Fixed(8))])))]))), f(10, LAST, Fixed(4))] },
     Shape { api_key: 3, flexible_from: 9, fields: &[f(0, LAST, Array(&Struct(&[f(10, LAST, Fixed(16)), f(0, LAST, Text)]))), f(4, LAST, Fixed(1)), f(8, 10, Fixed(1)), f(8, LAST, Fixed(1))] },
     Shape { api_key: 8, flexible_from: 8, fields: &[f(0, LAST, Text), f(1, LAST, Fixed(4)), f(1, LAST, Text), f(7, LAST, Text), f(2, 4, Fixed(8)), f(0, LAST, Array(&Struct(&[f(0, 9, Text), f(10, LAST, Fixed(16)), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(0, LAST, Fixed(8)), f(6, LAST, Fixed(4)), f(0, LAST, Text)])))])))] },
