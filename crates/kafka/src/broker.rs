@@ -7,13 +7,14 @@ use commitlog::{Log, LogError, TopicInfo, TopicSettings};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerId;
 use kafka_protocol::protocol::StrBytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::api::consumer_group_heartbeat::all_topics;
+use crate::api::describe_configs::RESOURCE_BROKER;
 use crate::clock::Clock;
 use crate::config::{KafkaConfig, str_bytes};
-use crate::dynamic::DynamicConfigs;
+use crate::dynamic::{BROKER_CLEANUP_POLICY, DynamicConfigs};
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
 use crate::group::{Groups, Limits};
@@ -43,6 +44,8 @@ pub(crate) struct Broker {
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
     pub stopping: AtomicBool,
+    /// What requests may hold in memory, in KiB.
+    pub request_kib: Arc<Semaphore>,
     waker: u64,
 }
 
@@ -56,6 +59,10 @@ impl Broker {
         cluster_id: String,
         endpoints: Vec<(String, u16)>,
     ) -> Arc<Broker> {
+        // At least one of the largest requests must fit.
+        let request_bytes =
+            config.integer("queued.max.request.bytes").max(config.integer("socket.request.max.bytes"));
+        let request_kib = ((request_bytes.max(0) >> 10) as usize + 1024).min(Semaphore::MAX_PERMITS);
         let changed = Arc::new(Notify::new());
         let woken = changed.clone();
         let waker = log.notifier().add_waker(Arc::new(move || woken.notify_waiters()));
@@ -86,6 +93,7 @@ impl Broker {
             cluster_id,
             endpoints,
             stopping: AtomicBool::new(false),
+            request_kib: Arc::new(Semaphore::new(request_kib)),
             waker,
         })
     }
@@ -163,6 +171,14 @@ impl Broker {
             .filter(|(broker, _)| given.contains(broker))
             .map(|(broker, topic)| (*topic, self.config.text(broker).to_owned()))
             .collect();
+        // Of this node, or of all.
+        for resource in [self.node_id().0.to_string(), String::new()] {
+            let changed = self.dynamic.of(RESOURCE_BROKER, &resource);
+            if let Some(policy) = changed.get(BROKER_CLEANUP_POLICY) {
+                defaults.push(("cleanup.policy", policy.clone()));
+                break;
+            }
+        }
         if given.contains(&"log.retention.hours") {
             let hours = self.config.integer("log.retention.hours");
             let ms = if hours < 0 { -1 } else { hours.saturating_mul(3_600_000) };

@@ -80,8 +80,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("node.id", "1", Kind::Int, "the node's number"),
     s("num.partitions", "1", Kind::Int, "partitions of a topic made without a number"),
     s("offset.metadata.max.bytes", "4096", Kind::Int, "longest metadata with a committed offset"),
-    s("offsets.retention.minutes", "10080", Kind::Int, "how long an empty group's offsets are kept"),
+    s("offsets.retention.minutes", "10080", Kind::Int, "taken, without an effect yet: offsets are kept until they are deleted"),
     s("plain.sasl.jaas.config", "", Kind::Password, "users of PLAIN: user_NAME=\"PASSWORD\" ..."),
+    s("queued.max.request.bytes", "268435456", Kind::Long, "bytes of requests that all connections hold together"),
     s("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", Kind::List, "how clients log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
     s("socket.request.max.bytes", "104857600", Kind::Int, "largest request"),
     s("ssl.client.auth", "none", Kind::Text, "certificates of clients: none, requested, required"),
@@ -91,7 +92,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("ssl.truststore.type", "PEM", Kind::Text, "only PEM"),
     s("super.users", "", Kind::Text, "principals that may do everything, separated by \";\""),
     s("transaction.max.timeout.ms", "900000", Kind::Int, "longest transaction"),
-    s("transactional.id.expiration.ms", "604800000", Kind::Int, "how long an unused transactional id is known"),
+    s("transactional.id.expiration.ms", "604800000", Kind::Int, "taken, without an effect yet: transactional ids are known for ever"),
 ];
 
 /// Where clients connect.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::broker::Broker;
@@ -103,10 +103,11 @@ async fn read_all(
     let length_max = broker.config.integer("socket.request.max.bytes").max(0) as usize;
     loop {
         let frame = tokio::select! {
-            frame = read_frame(&mut socket, idle, length_max) => frame,
+            frame = read_frame(&mut socket, idle, length_max, &broker.request_kib) => frame,
             _ = stopping.changed() => return,
         };
-        let mut frame = match frame {
+        // The budget is given back when the request is carried out.
+        let (mut frame, _budget) = match frame {
             Ok(Some(frame)) => frame,
             Ok(None) => return,
             Err(reason) => {
@@ -163,7 +164,8 @@ async fn read_frame(
     socket: &mut (impl AsyncRead + Unpin),
     idle: Duration,
     length_max: usize,
-) -> Result<Option<Bytes>, &'static str> {
+    request_kib: &Arc<Semaphore>,
+) -> Result<Option<(Bytes, Option<OwnedSemaphorePermit>)>, &'static str> {
     let mut length = [0; 4];
     match timeout(idle, socket.read(&mut length)).await {
         Err(_) => return Err("it was idle"),
@@ -183,11 +185,21 @@ async fn read_frame(
     if length > length_max {
         return Err("a frame is above socket.request.max.bytes");
     }
+    let mut budget: Option<OwnedSemaphorePermit> = None;
     let mut frame = BytesMut::with_capacity(length.min(FRAME_RESERVE));
     while frame.len() < length {
         let left = length - frame.len();
         if frame.capacity() == frame.len() {
-            frame.reserve(left.min(frame.len()));
+            let more = left.min(frame.len());
+            let wanted = request_kib.clone().acquire_many_owned((more >> 10) as u32 + 1);
+            let Ok(Ok(taken)) = timeout(FRAME_PAUSE_MAX, wanted).await else {
+                return Err("requests above queued.max.request.bytes are waiting");
+            };
+            match &mut budget {
+                Some(budget) => budget.merge(taken),
+                None => budget = Some(taken),
+            }
+            frame.reserve(more);
         }
         let room = left.min(frame.capacity() - frame.len());
         let mut part = (&mut *socket).take(room as u64);
@@ -196,7 +208,7 @@ async fn read_frame(
             _ => return Err("a frame was cut"),
         }
     }
-    Ok(Some(frame.freeze()))
+    Ok(Some((frame.freeze(), budget)))
 }
 
 async fn write_all(

@@ -1,5 +1,5 @@
-//! Settings that are changed while the broker runs: those of groups, and those of brokers that mean nothing on one node
-//! and are kept only so that tools which set them find them again.
+//! Settings that are changed while the broker runs: those of groups, the policy of new topics, and those of brokers that
+//! mean nothing on one node and are kept only so that tools which set them find them again.
 
 use std::collections::BTreeMap;
 use std::sync::RwLock;
@@ -36,11 +36,15 @@ pub(crate) const GROUP_SETTINGS: &[Changeable] = &[
     c(GROUP_SESSION, "45000", Kind::Int, 45_000, 60_000),
 ];
 
-/// Settings of Kafka's brokers without an effect on one node.
+/// The policy of topics made without one. Unlike Kafka, topics that are there keep the one they have.
+pub(crate) const BROKER_CLEANUP_POLICY: &str = "log.cleanup.policy";
+
+/// Settings of Kafka's brokers; all but the policy are without an effect on one node.
 pub(crate) const BROKER_SETTINGS: &[Changeable] = &[
     c("background.threads", "10", Kind::Int, 1, i32::MAX as i64),
     c("follower.replication.throttled.rate", "9223372036854775807", Kind::Long, 0, i64::MAX),
     c("leader.replication.throttled.rate", "9223372036854775807", Kind::Long, 0, i64::MAX),
+    c(BROKER_CLEANUP_POLICY, "delete", Kind::List, 0, 0),
     c("log.cleaner.threads", "1", Kind::Int, 0, i32::MAX as i64),
     c("num.io.threads", "8", Kind::Int, 1, i32::MAX as i64),
     c("num.network.threads", "3", Kind::Int, 1, i32::MAX as i64),
@@ -52,6 +56,16 @@ pub(crate) const BROKER_SETTINGS: &[Changeable] = &[
 impl Changeable {
     /// Checks a value.
     pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+        if self.kind == Kind::List {
+            let known = |item: &str| matches!(item.trim(), "compact" | "delete");
+            if !value.is_empty() && value.split(',').all(known) {
+                return Ok(());
+            }
+            return Err(format!(
+                "Invalid value {value} for configuration {}: it must be \"compact\", \"delete\" or both",
+                self.name
+            ));
+        }
         match value.trim().parse::<i64>() {
             Ok(number) if (self.min..=self.max).contains(&number) => Ok(()),
             _ => Err(format!(

@@ -110,7 +110,7 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
         return Err((ResponseError::GroupIdNotFound, reason));
     }
     let group = if said.epoch == 0 {
-        broker.groups.find_or_make_consumer(&request.group_id).ok_or_else(|| {
+        broker.groups.find_or_make_consumer(&request.group_id, broker.now_ms()).ok_or_else(|| {
             let message = format!("Group {} is not a consumer group.", &**request.group_id);
             (ResponseError::GroupIdNotFound, message)
         })?

@@ -10,7 +10,7 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
 
 use super::describe_configs::{RESOURCE_BROKER, RESOURCE_GROUP, RESOURCE_TOPIC, check_broker_name};
 use crate::broker::Broker;
-use crate::config::SETTINGS;
+use crate::config::{Kind, SETTINGS};
 use crate::dispatch::Call;
 use crate::dynamic::{BROKER_SETTINGS, GROUP_SETTINGS};
 use crate::error::{NONE, Refusal};
@@ -53,11 +53,19 @@ fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) 
         return Err(Refusal::new(ResponseError::InvalidRequest, "a setting is named more than once"));
     }
     if resource.resource_type != RESOURCE_TOPIC {
+        let set = broker.dynamic.of(resource.resource_type, &resource.resource_name);
         let mut changes = Vec::new();
         for config in &resource.configs {
-            match (config.config_operation, &config.value) {
-                (SET, Some(value)) => changes.push((&*config.name, Some(value.to_string()))),
-                (DELETE, _) => changes.push((&*config.name, None)),
+            let list = BROKER_SETTINGS
+                .iter()
+                .find(|known| known.kind == Kind::List && known.name == &*config.name)
+                .map(|known| set.get(known.name).map_or(known.default, String::as_str));
+            match (config.config_operation, &config.value, list) {
+                (SET, Some(value), _) => changes.push((&*config.name, Some(value.to_string()))),
+                (DELETE, ..) => changes.push((&*config.name, None)),
+                (APPEND | SUBTRACT, Some(value), Some(present)) => {
+                    changes.push((&*config.name, Some(edited(present, value, config.config_operation))));
+                }
                 _ => {
                     let message = format!("setting \"{}\" is not a list", &*config.name);
                     return Err(Refusal::new(ResponseError::InvalidConfig, message));
@@ -174,6 +182,11 @@ fn edited_list(info: &TopicInfo, name: &str, value: &str, operation: i8) -> Resu
     }
     let described = info.config.describe();
     let present = info.settings.get(name).or_else(|| described.get(name)).map_or("", String::as_str);
+    Ok(edited(present, value, operation))
+}
+
+/// Adds items to a list or takes them out of it.
+fn edited(present: &str, value: &str, operation: i8) -> String {
     let items = |text: &str| -> Vec<String> {
         text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
     };
@@ -185,5 +198,5 @@ fn edited_list(info: &TopicInfo, name: &str, value: &str, operation: i8) -> Resu
             _ => list.retain(|other| *other != item),
         }
     }
-    Ok(list.join(","))
+    list.join(",")
 }

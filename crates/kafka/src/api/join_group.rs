@@ -37,7 +37,10 @@ pub(crate) async fn answer(call: &Call, request: JoinGroupRequest) -> JoinGroupR
         None if !request.member_id.is_empty() => {
             return refused(version, ResponseError::UnknownMemberId, &request.member_id);
         }
-        None => groups.find_or_make(&request.group_id),
+        None => match groups.find_or_make(&request.group_id, call.broker.now_ms()) {
+            Some(made) => made,
+            None => return refused(version, ResponseError::CoordinatorNotAvailable, &request.member_id),
+        },
     };
     let rebalance_timeout_ms =
         if version == 0 { request.session_timeout_ms } else { request.rebalance_timeout_ms };

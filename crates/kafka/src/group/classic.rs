@@ -21,6 +21,8 @@ use crate::error::NONE;
 
 /// How long a member that waits for its first generation is kept, as in Kafka.
 const NEW_MEMBER_TIMEOUT_MS: i64 = 300_000;
+/// Members a group has at most, whatever `group.max.size` says.
+const MEMBERS_MAX: usize = 10_000;
 /// Protocols a member may offer.
 const PROTOCOLS_MAX: usize = 100;
 /// A group without members is forgotten after so long; what it committed stays.
@@ -130,7 +132,7 @@ pub(crate) struct ClassicGroup {
 }
 
 impl ClassicGroup {
-    pub(crate) fn new(id: &str, limits: Limits) -> ClassicGroup {
+    pub(crate) fn new(id: &str, limits: Limits, now_ms: i64) -> ClassicGroup {
         ClassicGroup {
             id: id.to_owned(),
             limits,
@@ -145,7 +147,7 @@ impl ClassicGroup {
             not_before_ms: 0,
             sync_deadline_ms: 0,
             not_synced: BTreeSet::new(),
-            empty_since_ms: 0,
+            empty_since_ms: now_ms,
         }
     }
 
@@ -227,7 +229,8 @@ impl ClassicGroup {
             && (self.has(&join.member_id) || self.pending.contains_key(&join.member_id));
         let is_replacement =
             join.instance_id.as_deref().is_some_and(|instance_id| self.instance(instance_id).is_some());
-        !is_known && !is_replacement && self.members.len() + self.pending.len() >= self.limits.members_max
+        let full = self.members.len() + self.pending.len() >= self.limits.members_max.min(MEMBERS_MAX);
+        full && !is_known && !is_replacement
     }
 
     fn join_unknown(&mut self, join: Join, answer: oneshot::Sender<Joined>, now_ms: i64) {
@@ -698,7 +701,6 @@ impl ClassicGroup {
         self.state == State::Empty
             && self.pending.is_empty()
             && self.members.is_empty()
-            && self.empty_since_ms > 0
             && now_ms.saturating_sub(self.empty_since_ms) > EMPTY_KEPT_MS
     }
 

@@ -92,7 +92,7 @@ pub(crate) struct ConsumerGroup {
 }
 
 impl ConsumerGroup {
-    pub(crate) fn new(id: &str, session_timeout_ms: i64, members_max: usize) -> ConsumerGroup {
+    pub(crate) fn new(id: &str, session_timeout_ms: i64, members_max: usize, now_ms: i64) -> ConsumerGroup {
         ConsumerGroup {
             id: id.to_owned(),
             epoch: 0,
@@ -101,7 +101,7 @@ impl ConsumerGroup {
             topics: Topics::new(),
             session_timeout_ms,
             members_max,
-            empty_since_ms: 0,
+            empty_since_ms: now_ms,
             is_dead: false,
         }
     }
@@ -382,9 +382,7 @@ impl ConsumerGroup {
     }
 
     pub(crate) fn is_forgettable(&self, now_ms: i64) -> bool {
-        self.members.is_empty()
-            && self.empty_since_ms > 0
-            && now_ms.saturating_sub(self.empty_since_ms) > EMPTY_KEPT_MS
+        self.members.is_empty() && now_ms.saturating_sub(self.empty_since_ms) > EMPTY_KEPT_MS
     }
 }
 
@@ -468,7 +466,7 @@ mod tests {
 
     #[test]
     fn second_member_gets_what_the_first_has_given_up() {
-        let mut group = ConsumerGroup::new("g", 45_000, 10);
+        let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         let mut beat = |said| group.heartbeat(said, &all(4), 0).unwrap();
         let told = beat(said("a", 0, None));
         assert_eq!((told.epoch, partitions(&told)), (1, Some(vec![0, 1, 2, 3])));
@@ -488,7 +486,7 @@ mod tests {
 
     #[test]
     fn member_that_keeps_what_it_must_give_up_is_taken_out() {
-        let mut group = ConsumerGroup::new("g", 45_000, 10);
+        let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         group.heartbeat(said("a", 0, None), &all(2), 0).unwrap();
         group.heartbeat(said("b", 0, None), &all(2), 0).unwrap();
         group.heartbeat(said("a", 1, Some(&[0, 1])), &all(2), 0).unwrap();
@@ -502,7 +500,7 @@ mod tests {
 
     #[test]
     fn wrong_epochs_and_names_are_refused() {
-        let mut group = ConsumerGroup::new("g", 45_000, 1);
+        let mut group = ConsumerGroup::new("g", 45_000, 1, 0);
         let mut code = |said| group.heartbeat(said, &all(1), 0).unwrap_err().0;
         assert_eq!(code(said("a", 5, None)), ResponseError::UnknownMemberId);
         let mut bad = said("a", 0, None);
@@ -519,7 +517,7 @@ mod tests {
 
     #[test]
     fn more_partitions_are_noticed() {
-        let mut group = ConsumerGroup::new("g", 45_000, 10);
+        let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         group.heartbeat(said("a", 0, None), &all(1), 0).unwrap();
         let told = group.heartbeat(said("a", 1, None), &all(3), 0).unwrap();
         assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![0, 1, 2])));

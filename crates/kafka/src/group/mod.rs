@@ -14,6 +14,9 @@ use hashbrown::HashMap;
 use classic::ClassicGroup;
 use consumer::{ConsumerGroup, Topics};
 
+/// Groups of each protocol with members, or that had some not long ago.
+const GROUPS_MAX: usize = 100_000;
+
 /// What groups are bounded by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -52,10 +55,14 @@ impl Groups {
         self.lock().get(id).cloned()
     }
 
-    /// Returns a group, making it if there is none.
-    pub(crate) fn find_or_make(&self, id: &str) -> Shared {
-        let make = || Arc::new(Mutex::new(ClassicGroup::new(id, self.limits)));
-        self.lock().entry(id.to_owned()).or_insert_with(make).clone()
+    /// Returns a group, making it if there is none; `None` when there are too many.
+    pub(crate) fn find_or_make(&self, id: &str, now_ms: i64) -> Option<Shared> {
+        let mut groups = self.lock();
+        if groups.len() >= GROUPS_MAX && !groups.contains_key(id) {
+            return None;
+        }
+        let make = || Arc::new(Mutex::new(ClassicGroup::new(id, self.limits, now_ms)));
+        Some(groups.entry(id.to_owned()).or_insert_with(make).clone())
     }
 
     /// Returns a group of the consumer protocol.
@@ -63,16 +70,20 @@ impl Groups {
         self.consumers.lock().expect("no holder panics").get(id).cloned()
     }
 
-    /// Returns a group of the consumer protocol, making it if there is none; `None` while it has classic members.
-    pub(crate) fn find_or_make_consumer(&self, id: &str) -> Option<SharedConsumer> {
+    /// Returns a group of the consumer protocol, making it if there is none; `None` while it has classic members
+    /// or when there are too many.
+    pub(crate) fn find_or_make_consumer(&self, id: &str, now_ms: i64) -> Option<SharedConsumer> {
         if !self.remove_empty(id) {
             return None;
         }
         let make = || {
             let Limits { consumer_session_timeout_ms, members_max, .. } = self.limits;
-            Arc::new(Mutex::new(ConsumerGroup::new(id, consumer_session_timeout_ms, members_max)))
+            Arc::new(Mutex::new(ConsumerGroup::new(id, consumer_session_timeout_ms, members_max, now_ms)))
         };
         let mut consumers = self.consumers.lock().expect("no holder panics");
+        if consumers.len() >= GROUPS_MAX && !consumers.contains_key(id) {
+            return None;
+        }
         Some(consumers.entry(id.to_owned()).or_insert_with(make).clone())
     }
 
