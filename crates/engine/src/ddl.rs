@@ -3,7 +3,7 @@
 //! Each is planned against the catalog as it is, written to the command log, then applied. At start the
 //! same statements are planned and applied again in order; queries start when all are done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -20,7 +20,7 @@ use crate::entity::{CommandStatus, Entity};
 use crate::error::{EngineError, Result};
 use crate::query::{self, Setup, log_error};
 use crate::settings::Settings;
-use crate::worker::Command;
+use crate::worker::{Command, snapshot};
 
 /// Brings back what the command log says.
 pub(crate) fn recover(inner: &Arc<Inner>) -> Result<()> {
@@ -46,6 +46,7 @@ pub(crate) fn recover(inner: &Arc<Inner>) -> Result<()> {
         }
     }
     state.starts.clear();
+    forget_snapshots(inner);
     Ok(())
 }
 
@@ -649,8 +650,7 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
             next_id: &mut || inner.next_id(),
             on_error,
             fails_on_malformed: settings.boolean("ksql.fail.on.deserialization.error"),
-            store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
-            spill_dir: Some(inner.data_dir.join("state")),
+            state: inner.state_setup(),
         },
         || query::topic_sink(&inner.log, &plan, cache_bytes),
         is_table,
@@ -689,6 +689,13 @@ fn remove_query(inner: &Arc<Inner>, state: &mut State, id: &str, is_live: bool) 
     let group = group(inner, id);
     let _ = inner.log.delete_group(&group);
     let _ = inner.log.delete_topic(&format!("{group}-changelog"));
+    forget_snapshots(inner);
+}
+
+/// Removes the snapshots of changelogs that are gone.
+fn forget_snapshots(inner: &Inner) {
+    let topics: HashSet<u128> = inner.log.topics().into_iter().map(|topic| topic.id).collect();
+    snapshot::sweep(&inner.state_dir, |id| topics.contains(&id));
 }
 
 fn stop_tasks(inner: &Inner, state: &State, id: &str) {

@@ -71,8 +71,9 @@ pub trait Logged {
     /// Returns the bytes of memory in use.
     fn bytes_used(&self) -> usize;
 
-    /// Sets the memory above which cold entries are spilled. Without a spill directory it has no effect.
-    fn set_budget(&mut self, budget_bytes: usize);
+    /// Sets the memory above which cold entries are spilled, and spills what is above it. Without a spill directory it
+    /// has no effect.
+    fn set_budget(&mut self, budget_bytes: usize) -> Result<()>;
 
     /// Prepares for about this many more entries.
     fn reserve(&mut self, entries: usize) {

@@ -51,7 +51,7 @@ impl Journal {
                 self.open = Some((SnapshotWriter::begin(), Vec::new(), self.log.len()));
             }
             Upkeep::StepSnapshot(budget) => self.step(store, *budget),
-            Upkeep::Budget(bytes) => store.set_budget(*bytes),
+            Upkeep::Budget(bytes) => store.set_budget(*bytes).unwrap(),
         }
     }
 

@@ -586,9 +586,11 @@ impl Logged for Store {
         self.index.reserve(entries, |&slot| spread(slot));
     }
 
-    fn set_budget(&mut self, budget_bytes: usize) {
+    fn set_budget(&mut self, budget_bytes: usize) -> Result<()> {
         self.options.budget_bytes = budget_bytes;
         self.slab.may_spill = true;
+        self.index_loaded()?;
+        self.settle()
     }
 }
 
