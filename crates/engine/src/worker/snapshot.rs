@@ -366,3 +366,6 @@ fn load(path: &Path, changelog: &Arc<Partition>, task: &mut Task) -> Result<Snap
     }
     Ok(head)
 }
+
+#[cfg(test)]
+mod tests;
