@@ -30,8 +30,8 @@ use state::{SnapshotError, SnapshotHead, SnapshotWriter, read_snapshot_tail, sna
 
 use super::{TaskId, TaskSlot};
 
-/// What a worker writes between two runs.
-const STEP_BYTES: usize = 512 << 10;
+/// What a worker writes between two runs; little in tests, so that snapshots and changes overlap.
+const STEP_BYTES: usize = if cfg!(test) { 256 } else { 512 << 10 };
 /// Pieces on their way to the file.
 const PIECES_MAX: usize = 3;
 /// Files kept for each task: one more than is used, should that one be damaged.

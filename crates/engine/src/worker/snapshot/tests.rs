@@ -309,4 +309,52 @@ proptest! {
         engine.close();
         prop_assert_eq!(found, expect);
     }
+    /// Killed in the midst of its work, while snapshots are written and commits are on their way.
+    #[test]
+    fn results_are_the_same_when_killed_in_the_midst_of_work(
+        keys in prop::collection::vec(0u16..300, 2000..4000),
+        turns in prop::collection::vec(0u32..60, 1..6),
+        interval_ms in prop::sample::select(vec!["0", "5", "40"]),
+    ) {
+        let sql = "CREATE STREAM s (k INT, n INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);
+            CREATE TABLE sums AS SELECT k, SUM(n) AS n, COUNT(*) AS c FROM s GROUP BY k;
+            CREATE TABLE hops AS SELECT k, COUNT(*) AS n FROM s
+                WINDOW HOPPING (SIZE 200 MILLISECONDS, ADVANCE BY 100 MILLISECONDS) GROUP BY k;
+            CREATE TABLE visits AS SELECT k, COUNT(*) AS n FROM s
+                WINDOW SESSION (100 MILLISECONDS, GRACE PERIOD 300 MILLISECONDS) GROUP BY k;";
+        let settings = [("tripline.snapshot.bytes", "0"), ("commit.interval.ms", interval_ms)];
+        let line = |(number, key): (usize, &u16)| {
+            let line = format!("{{\"k\":{key},\"n\":{number}}}").into_bytes();
+            (Some(number as i64 / 2), None, Some(line))
+        };
+        let records: Vec<_> = keys.iter().enumerate().map(line).collect();
+        let all = |engine: &Engine| {
+            wait(engine);
+            ["SUMS", "HOPS", "VISITS"].map(|topic| {
+                let records = engine.records(topic, &[]).unwrap();
+                records.into_iter().map(|r| (r.key, r.value, r.timestamp)).collect::<Vec<_>>()
+            })
+        };
+        let dirs = [(); 2].map(|()| tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap());
+        let steady = open(dirs[0].path(), &settings);
+        run(&steady, sql);
+        steady.produce("s", None, &records).unwrap();
+        let mut engine = open(dirs[1].path(), &settings);
+        run(&engine, sql);
+        for (some, turns) in records.chunks(records.len().div_ceil(turns.len())).zip(&turns) {
+            // Small pieces make many epochs.
+            for piece in some.chunks(50) {
+                engine.produce("s", None, piece).unwrap();
+            }
+            // Any moment: this takes some time, and what else runs decides how far the workers get meanwhile.
+            (0..*turns).for_each(|_| { engine.metrics(); });
+            engine.abandon();
+            drop(engine);
+            engine = open(dirs[1].path(), &settings);
+        }
+        let (expect, found) = (all(&steady), all(&engine));
+        steady.close();
+        engine.close();
+        prop_assert!(found == expect, "{:?} records, {:?} expected", found.map(|t| t.len()), expect.map(|t| t.len()));
+    }
 }
