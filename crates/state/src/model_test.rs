@@ -587,3 +587,32 @@ fn stores_can_move_to_another_thread() {
     is_send::<JoinStore>();
     is_send::<SessionStore>();
 }
+
+#[test]
+fn loading_beyond_the_budget_spills() {
+    let dir = tempfile::tempdir().unwrap();
+    let store =
+        Options { spill_dir: Some(dir.path().to_owned()), budget_bytes: 3 << 20, ..Options::default() };
+    let mut windows = WindowStore::new(WindowOptions { grid_ms: 10, segment_ms: 10, store });
+    let logged =
+        |number: u32| [&number.to_be_bytes()[..], &(i64::from(number % 3) * 10).to_be_bytes()].concat();
+    for number in 0..200_000u32 {
+        windows.load(&logged(number % 150_000), Some(&number.to_be_bytes().repeat(8))).unwrap();
+    }
+    windows.finish_loading().unwrap();
+    windows.set_budget(3 << 20).unwrap();
+    assert_eq!(windows.len(), 150_000);
+    for number in (0..150_000u32).step_by(99) {
+        let expect = if number < 50_000 { number + 150_000 } else { number };
+        let start = i64::from(number % 3) * 10;
+        let value = windows.get(&number.to_be_bytes(), start).unwrap();
+        assert_eq!(value, Some(&expect.to_be_bytes().repeat(8)[..]));
+    }
+    for number in 0..150_000u32 {
+        windows.put(&number.to_be_bytes(), i64::from(number % 3) * 10, &[1; 32]).unwrap();
+        if number % 1000 == 0 {
+            windows.clear_changes().unwrap();
+        }
+    }
+    assert!(windows.bytes_used() < 6 << 20, "{}", windows.bytes_used());
+}

@@ -39,7 +39,7 @@ impl Server {
         for setting in settings {
             command.args(["--set", setting]);
         }
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
         let out = process.stdout.take().context("the server has no output")?;
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line)?;

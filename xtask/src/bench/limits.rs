@@ -32,7 +32,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         latency()?;
     }
     if options.wants("limits large state") {
-        large_state(&program()?, 10_000_000)?;
+        large_state(&program()?, 10_000_000, &[])?;
+    }
+    if options.wants("limits spilled state") {
+        large_state(&program()?, 4_000_000, &["tripline.state.memory.bytes=120000000"])?;
     }
     Ok(())
 }
@@ -134,10 +137,10 @@ fn latency() -> Result<()> {
 }
 
 /// A windowed count of so many different keys, and restarts with it.
-fn large_state(program: &Path, keys: u64) -> Result<()> {
+fn large_state(program: &Path, keys: u64, settings: &[&str]) -> Result<()> {
     let dir = tempfile::tempdir()?;
     fill(dir.path(), keys)?;
-    let server = Server::start(program, dir.path(), &[])?;
+    let server = Server::start(program, dir.path(), settings)?;
     let start = Instant::now();
     server.post(
         "/ksql",
@@ -153,7 +156,8 @@ fn large_state(program: &Path, keys: u64) -> Result<()> {
         ensure!(last.1.elapsed() < PATIENCE, "the count stands still at {committed} of {keys} records");
     }
     println!(
-        "large state of {keys} keys: {:.1} s, state {:.0} MB, RSS {:.0} MB, at most {:.0} MB   asked < 1000 MB",
+        "large state of {keys} keys{}: {:.1} s, state {:.0} MB, RSS {:.0} MB, at most {:.0} MB   asked < 1000 MB",
+        settings.iter().map(|setting| format!(" with {setting}")).collect::<String>(),
         start.elapsed().as_secs_f64(),
         server.metric("tripline_query_state_bytes")? as f64 / 1e6,
         server.rss_mb(),
@@ -162,7 +166,7 @@ fn large_state(program: &Path, keys: u64) -> Result<()> {
     server.kill()?;
     for how in ["killed at once", "killed again", "stopped"] {
         let start = Instant::now();
-        let server = Server::start(program, dir.path(), &[])?;
+        let server = Server::start(program, dir.path(), settings)?;
         let opened = start.elapsed();
         let answer = server.post("/query", "SELECT host, n FROM t WHERE host = 'host-00000042';")?;
         ensure!(answer.contains("host-00000042"), "the row is gone: {answer}");
