@@ -6,6 +6,7 @@
 
 mod baseline;
 mod cases;
+mod child;
 mod limits;
 mod load;
 mod process;

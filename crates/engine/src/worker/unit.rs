@@ -10,6 +10,7 @@ use runtime::{EncodeError, Fused, RowError, SourceDecoder, Task};
 use super::TaskId;
 use super::input::Input;
 use super::output::{Problem, Problems, Sink, TaskOutput, TaskStatistics, TopicSink};
+use super::snapshot::Schedule;
 
 /// A task on its worker.
 pub(crate) struct TaskSlot {
@@ -26,6 +27,8 @@ pub(crate) struct TaskSlot {
     pub statistics: Arc<TaskStatistics>,
     /// Where state changes go.
     pub changelog: Option<Arc<Partition>>,
+    /// When its state is written to a file.
+    pub schedule: Option<Schedule>,
     /// Positions as they were committed last.
     pub committed: Vec<(Arc<str>, u32, i64)>,
     /// Told when the task stops by an error.
