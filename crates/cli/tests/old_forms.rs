@@ -47,18 +47,29 @@ const CASES: &[(&str, &str, Outcome)] = &[
     ),
     (
         "KEY makes a column the primary key",
-        "CREATE TABLE keyed (uid VARCHAR, name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON', KEY='uid'); SELECT uid, name FROM keyed EMIT CHANGES LIMIT 1;",
-        Shows(&["|u1 ", "|ada "]),
+        "CREATE TABLE keyed (uid VARCHAR, name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON', KEY='uid'); SELECT uid, name FROM keyed EMIT CHANGES LIMIT 2;",
+        // From the record's key, and from the value of a record without one.
+        Shows(&["|k1 ", "|ada ", "|u2 ", "|bob "]),
     ),
     (
         "a table without primary key has ROWKEY",
-        "CREATE TABLE unkeyed (name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON'); SELECT ROWKEY, name FROM unkeyed EMIT CHANGES LIMIT 1;",
+        "SET 'tripline.legacy.rowkey'='true'; CREATE TABLE unkeyed (name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON'); SELECT ROWKEY, name FROM unkeyed EMIT CHANGES LIMIT 1;",
         Shows(&["|k1 ", "|ada "]),
     ),
     (
         "ROWKEY of a stream is the record's key",
-        "SELECT ROWKEY, name FROM users EMIT CHANGES LIMIT 1;",
+        "SET 'tripline.legacy.rowkey'='true'; CREATE STREAM old_users (name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON'); CREATE STREAM old_names AS SELECT name FROM old_users; SELECT ROWKEY, name FROM old_names EMIT CHANGES LIMIT 1;",
         Shows(&["|ROWKEY ", "|k1 "]),
+    ),
+    (
+        "a table without primary key is refused otherwise",
+        "CREATE TABLE refused (name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON');",
+        Fails(&["PRIMARY KEY", "line 1:14", "tripline.legacy.rowkey"]),
+    ),
+    (
+        "ROWKEY is no column otherwise",
+        "SELECT ROWKEY FROM conn EMIT CHANGES;",
+        Fails(&["ROWKEY", "line 1:8", "tripline.legacy.rowkey"]),
     ),
     (
         "SELECT without EMIT CHANGES reads to the present end",
@@ -131,14 +142,18 @@ const CASES: &[(&str, &str, Outcome)] = &[
     (
         "a join with a column of the table that is not its key",
         "SELECT a.uid FROM conn a JOIN people b ON a.uid = b.name EMIT CHANGES;",
-        Fails(&["PEOPLE", "line 1:", "hint:"]),
+        Fails(&["B.NAME", "line 1:43", "hint:"]),
     ),
     (
         "two conditions in ON",
         "SELECT a.uid FROM conn a JOIN people b ON a.uid = b.k AND a.n = b.name EMIT CHANGES;",
         Fails(&["line 1:"]),
     ),
-    ("sources without JOIN", "SELECT * FROM conn, users WHERE a = b EMIT CHANGES;", Fails(&["line 1:19", "hint:"])),
+    (
+        "sources without JOIN",
+        "SELECT * FROM conn, users WHERE a = b EMIT CHANGES;",
+        Fails(&["line 1:19", "hint:"]),
+    ),
     ("a query in FROM", "SELECT * FROM (SELECT * FROM conn) EMIT CHANGES;", Fails(&["line 1:15"])),
     (
         "PARTITION BY the alias",
@@ -155,11 +170,7 @@ const CASES: &[(&str, &str, Outcome)] = &[
         "SELECT uid \\\nFROM conn \\\nEMIT CHANGES LIMIT 1;",
         Shows(&["|C1 "]),
     ),
-    (
-        "SET needs quotes",
-        "SET auto.offset.reset=earliest;",
-        Fails(&["line 1:5", "hint:"]),
-    ),
+    ("SET needs quotes", "SET auto.offset.reset=earliest;", Fails(&["line 1:5", "hint:"])),
     (
         "ksql.sink.partitions is the default of PARTITIONS",
         "SET 'ksql.sink.partitions'='3'; CREATE STREAM three AS SELECT uid FROM conn; DESCRIBE three EXTENDED; DROP STREAM three;",
@@ -170,23 +181,34 @@ const CASES: &[(&str, &str, Outcome)] = &[
         "PRINT 'conn' FROM BEGINNING LIMIT 3;",
         Shows(&["\"uid\":\"C1\"", "\"uid\":\"C3\""]),
     ),
-    ("PRINT of a name with a dash", "PRINT zeek-dns FROM BEGINNING LIMIT 1;", Fails(&["line 1:", "hint:"])),
-    ("PRINT of a quoted name with a dash", "PRINT 'zeek-dns' FROM BEGINNING LIMIT 1;", Shows(&["\"uid\":\"D1\""])),
+    // Unlike ksqlDB, which wants quotes.
+    ("PRINT of a name with a dash", "PRINT zeek-dns FROM BEGINNING LIMIT 1;", Shows(&["\"uid\":\"D1\""])),
+    (
+        "PRINT of a quoted name with a dash",
+        "PRINT 'zeek-dns' FROM BEGINNING LIMIT 1;",
+        Shows(&["\"uid\":\"D1\""]),
+    ),
     ("topic names keep their case", "PRINT 'CONN' FROM BEGINNING LIMIT 1;", Fails(&["CONN", "conn"])),
     (
         "everything is listed",
         "LIST STREAMS; SHOW STREAMS EXTENDED; LIST TABLES; SHOW TABLES EXTENDED; SHOW TOPICS; LIST TOPICS EXTENDED; SHOW QUERIES; SHOW FUNCTIONS; LIST PROPERTIES;",
         Shows(&[
-            " Stream Name ", " Table Name ", " Kafka Topic ", " Function Name ", " Property ", "Consumers", " USERS ",
+            " Stream Name ",
+            " Table Name ",
+            " Kafka Topic ",
+            " Function Name ",
+            " Property ",
+            "Consumers",
+            " USERS ",
         ]),
     ),
     ("SHOW TOPICS has no consumers", "SHOW TOPICS;", Shows(&[" Partitions | Partition Replicas "])),
-    ("DESCRIBE EXTENDED in the old order", "DESCRIBE EXTENDED conn;", Shows(&["CONN", "Statistics"])),
-    ("DESCRIBE EXTENDED in the new order", "DESCRIBE conn EXTENDED;", Shows(&["CONN", "Statistics"])),
+    ("DESCRIBE EXTENDED in the old order", "DESCRIBE EXTENDED conn;", Shows(&["CONN", "runtime statistics"])),
+    ("DESCRIBE EXTENDED in the new order", "DESCRIBE conn EXTENDED;", Shows(&["CONN", "runtime statistics"])),
     (
         "TERMINATE QUERY in the old form",
-        "CREATE STREAM ended AS SELECT uid FROM conn; TERMINATE QUERY CSAS_ENDED_{n}; DROP STREAM ended;",
-        Shows(&["Query terminated"]),
+        "TERMINATE QUERY CSAS_ENDED_{n}; DROP STREAM ended;",
+        Shows(&["terminated"]),
     ),
     (
         "DROP with its topic, of what may not be there",
@@ -195,7 +217,7 @@ const CASES: &[(&str, &str, Outcome)] = &[
     ),
     ("DELETE of rows", "DELETE FROM conn WHERE uid = 'C1';", Fails(&["line 1:1"])),
     ("REGISTER TOPIC", "REGISTER TOPIC t WITH (VALUE_FORMAT='JSON', KAFKA_TOPIC='t');", Fails(&["line 1:1"])),
-    ("LIST REGISTERED TOPICS", "LIST REGISTERED TOPICS;", Fails(&["line 1:6", "hint:"])),
+    ("LIST REGISTERED TOPICS", "LIST REGISTERED TOPICS;", Fails(&["line 1:6"])),
     (
         "no blank between WITH and AS",
         "CREATE STREAM tight WITH(PARTITIONS=1)AS SELECT uid FROM conn; DROP STREAM tight;",
@@ -211,7 +233,11 @@ const CASES: &[(&str, &str, Outcome)] = &[
         "CREATE STREAM r (\"query\" VARCHAR, `end` VARCHAR) WITH (KAFKA_TOPIC='conn', VALUE_FORMAT='JSON'); DROP STREAM r;",
         Shows(&["Stream created"]),
     ),
-    ("a name that begins with a digit", "SELECT 1abc FROM conn EMIT CHANGES;", Fails(&["1abc", "line 1:8", "`"])),
+    (
+        "a name that begins with a digit",
+        "SELECT 1abc FROM conn EMIT CHANGES;",
+        Fails(&["1abc", "line 1:8", "`"]),
+    ),
     (
         "columns of both sides of a join",
         "SELECT a.uid, b.uid, a.\"id.orig_h\" FROM conn a JOIN conn2 b WITHIN 1 HOUR ON a.uid = b.uid EMIT CHANGES LIMIT 1;",
@@ -234,17 +260,21 @@ fn old_forms_work_as_the_comparison_says() {
     let lines: Vec<String> = (1..=3).map(conn).collect();
     server.replay("conn", &lines.iter().map(String::as_str).collect::<Vec<_>>());
     server.replay("zeek-dns", &[r#"{"ts":1,"uid":"D1"}"#]);
-    let keyed = br#"{"key":"k1","value":{"uid":"u1","name":"ada"}}"#;
+    let keyed = br#"{"timestamp":1,"key":"k1","value":{"uid":"u1","name":"ada"}}
+{"timestamp":2,"value":{"uid":"u2","name":"bob"}}"#;
     assert_eq!(server.http("POST", "/api/v1/topics/users/records", keyed).0, 200);
     server.sql(
         "CREATE STREAM conn (uid VARCHAR, \"id.orig_h\" VARCHAR, n INT) WITH (KAFKA_TOPIC='conn', VALUE_FORMAT='JSON'); \
          CREATE STREAM conn2 (uid VARCHAR) WITH (KAFKA_TOPIC='conn', VALUE_FORMAT='JSON'); \
          CREATE STREAM users (name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON'); \
-         CREATE TABLE people (k VARCHAR PRIMARY KEY, name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON');",
+         CREATE TABLE people (k VARCHAR PRIMARY KEY, name VARCHAR) WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON'); \
+         CREATE STREAM ended AS SELECT uid FROM conn;",
     );
+    let ended = server.sql("SHOW QUERIES;");
+    let ended = ended.split_whitespace().find(|word| word.starts_with("CSAS_ENDED_")).unwrap();
     let mut wrong = Vec::new();
     for (form, text, outcome) in CASES {
-        let text = text.replace("CSAS_ENDED_{n}", &next_query(&server, text));
+        let text = text.replace("CSAS_ENDED_{n}", ended);
         let shown = server.paste(&format!("{EARLIEST}\n{text}\n"), &["--query-timeout", "3000"]).finish();
         let (is_right, told, texts) = match outcome {
             Shows(texts) => (shown.code == Some(0), &shown.out, texts),
@@ -256,18 +286,4 @@ fn old_forms_work_as_the_comparison_says() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
-}
-
-/// The id that the next query will have, where a text asks for it: queries are numbered as they are created.
-fn next_query(server: &Server, text: &str) -> String {
-    if !text.contains("{n}") {
-        return String::new();
-    }
-    let told = server.sql("CREATE STREAM counting AS SELECT uid FROM conn; DROP STREAM counting;");
-    let number: u64 = told
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .find_map(|word| word.strip_prefix("CSAS_COUNTING_"))
-        .and_then(|number| number.parse().ok())
-        .unwrap();
-    format!("CSAS_ENDED_{}", number + 1)
 }

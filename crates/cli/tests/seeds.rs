@@ -356,9 +356,21 @@ fn sysmon(id: u32, guid: &str, rest: &str) -> String {
 /// A process begun by WMI that then connects out, and a process that does not.
 fn sysmon_events() -> Vec<String> {
     vec![
-        sysmon(1, "{G1}", r#""CommandLine":"cmd /c whoami","ParentProcessGuid":"{G0}","ParentProcessId":"4","ParentImage":"C:\\Windows\\System32\\wbem\\WmiPrvSE.exe","User":"RIVENDELL\\cbrown""#),
-        sysmon(1, "{G2}", r#""CommandLine":"notepad","ParentProcessGuid":"{G0}","ParentProcessId":"4","ParentImage":"C:\\Windows\\explorer.exe","User":"RIVENDELL\\cbrown""#),
-        sysmon(3, "{G1}", r#""Protocol":"tcp","SourceIp":"10.0.0.5","SourcePort":"49737","DestinationIp":"172.217.7.174","DestinationPort":"443","User":"RIVENDELL\\cbrown""#),
+        sysmon(
+            1,
+            "{G1}",
+            r#""CommandLine":"cmd /c whoami","ParentProcessGuid":"{G0}","ParentProcessId":"4","ParentImage":"C:\\Windows\\System32\\wbem\\WmiPrvSE.exe","User":"RIVENDELL\\cbrown""#,
+        ),
+        sysmon(
+            1,
+            "{G2}",
+            r#""CommandLine":"notepad","ParentProcessGuid":"{G0}","ParentProcessId":"4","ParentImage":"C:\\Windows\\explorer.exe","User":"RIVENDELL\\cbrown""#,
+        ),
+        sysmon(
+            3,
+            "{G1}",
+            r#""Protocol":"tcp","SourceIp":"10.0.0.5","SourcePort":"49737","DestinationIp":"172.217.7.174","DestinationPort":"443","User":"RIVENDELL\\cbrown""#,
+        ),
     ]
 }
 
@@ -429,7 +441,7 @@ fn sysmon_cases(script: &str) -> Vec<Case> {
             .filled("/tmp/sysmon-join.commands", script)
             .before("DROP STREAM SYSMON_JOIN DELETE TOPIC;")
             .shows(&["SYSMON_JOIN"])
-            .then("SELECT PROCESS_GUID FROM SYSMON_JOIN EMIT CHANGES LIMIT 1;", &["|{G1} "]),
+            .then("SELECT N_PROCESS_GUID FROM SYSMON_JOIN EMIT CHANGES LIMIT 1;", &["|{G1} "]),
     ]
 }
 
@@ -446,8 +458,7 @@ fn sysmon_process_and_network_joined() {
     )
     .unwrap();
     // HELK's queries read from the beginning: its server is told so.
-    let server =
-        Server::start_with(&folder.path().join("data"), &["--set", "auto.offset.reset=earliest"]);
+    let server = Server::start_with(&folder.path().join("data"), &["--set", "auto.offset.reset=earliest"]);
     let events = sysmon_events();
     server.replay("winlogbeat", &events.iter().map(String::as_str).collect::<Vec<_>>());
     follow("003_", &sysmon_cases(&script.display().to_string()), server);

@@ -135,8 +135,13 @@ pub(crate) fn execute(
     };
     state.next_command = sequence + 1;
     let message = apply(inner, &mut state, change, &command, sequence, start, true)?;
-    let status =
-        CommandStatus { command_id: id.clone(), sequence, message, query_id, warnings: warnings(parsed) };
+    let status = CommandStatus {
+        command_id: id.clone(),
+        sequence,
+        message,
+        query_id,
+        warnings: warnings(parsed, &settings),
+    };
     state.statuses.insert(id, status.clone());
     Ok(Entity::Status(status))
 }
@@ -793,17 +798,24 @@ fn make_processing_log_stream(inner: &Arc<Inner>, state: &mut State) {
     }
 }
 
-fn warnings(parsed: &Parsed) -> Vec<String> {
+fn warnings(parsed: &Parsed, settings: &Settings) -> Vec<String> {
     let properties = match &parsed.statement {
         Statement::CreateSource(s) => &s.properties,
         Statement::CreateAs(s) => &s.properties,
         _ => return vec![],
     };
-    properties
-        .iter()
-        .filter(|p| p.name.text.eq_ignore_ascii_case("REPLICAS"))
-        .map(|_| "REPLICAS has no effect: there is one node".to_owned())
-        .collect()
+    let has = |name: &str| properties.iter().any(|p| p.name.text.eq_ignore_ascii_case(name));
+    let mut warnings = Vec::new();
+    if has("REPLICAS") {
+        warnings.push("REPLICAS has no effect: there is one node".to_owned());
+    }
+    let partitions = settings.text("ksql.sink.partitions");
+    if !partitions.is_empty() && !has("PARTITIONS") && matches!(parsed.statement, Statement::CreateAs(_)) {
+        warnings.push(format!(
+            "\"ksql.sink.partitions\" is deprecated: write WITH (PARTITIONS={partitions}) in the statement"
+        ));
+    }
+    warnings
 }
 
 /// An error of the planner with its place in the text.

@@ -38,6 +38,11 @@ pub(crate) fn start(inner: &Arc<Inner>, text: &str, session: &Session) -> Result
         return Err(EngineError::user("not_a_query", "the statement is not a SELECT"));
     };
     let settings = inner.settings.with(&session.properties)?;
+    let mut query = query.clone();
+    if query.emit.is_none() && settings.boolean("tripline.legacy.queries") {
+        query.emit = Some(sql::Emit::Changes);
+    }
+    let query = &query;
     let planning = settings.planning();
     let catalog = inner.state().catalog.clone();
     let planner = Planner { catalog: &catalog, library: &inner.library, settings: &planning };

@@ -295,6 +295,22 @@ const SETTINGS: &[Setting] = &[
         "KSQL 5: arrays count from 0",
     ),
     setting(
+        "tripline.legacy.rowkey",
+        "false",
+        Kind::Boolean,
+        "Tripline",
+        true,
+        "KSQL 5: a stream or table created without key has the record's key as ROWKEY",
+    ),
+    setting(
+        "tripline.legacy.queries",
+        "false",
+        Kind::Boolean,
+        "Tripline",
+        true,
+        "KSQL 5: SELECT without EMIT CHANGES goes on",
+    ),
+    setting(
         "tripline.state.memory.bytes",
         "4294967296",
         BYTES,
@@ -425,6 +441,7 @@ impl Settings {
             wrap_single: some("ksql.persistence.wrap.single.values").map(|v| v.eq_ignore_ascii_case("true")),
             topic_prefix: self.text("ksql.output.topic.name.prefix").to_owned(),
             legacy_arrays: self.boolean("tripline.legacy.arrays"),
+            legacy_rowkey: self.boolean("tripline.legacy.rowkey"),
         }
     }
 

@@ -106,7 +106,12 @@ impl Fused {
                     .key
             }
         };
-        Ok(Encoded { key, own_key: key, value: has_value.then_some(&self.bytes), timestamp: record.timestamp })
+        Ok(Encoded {
+            key,
+            own_key: key,
+            value: has_value.then_some(&self.bytes),
+            timestamp: record.timestamp,
+        })
     }
 
     fn write_value(

@@ -92,11 +92,7 @@ impl Server {
 
     /// Replays files to a topic.
     pub fn replay_files(&self, topic: &str, files: &[PathBuf]) -> Output {
-        tripline()
-            .args(["replay", "--topic", topic, "--server", &self.url])
-            .args(files)
-            .output()
-            .unwrap()
+        tripline().args(["replay", "--topic", topic, "--server", &self.url]).args(files).output().unwrap()
     }
 
     /// Sends an HTTP request, and returns its status and body.
@@ -122,7 +118,11 @@ impl Server {
 
     /// Asks again and again until the answer is as wanted.
     #[track_caller]
-    pub fn until<T: std::fmt::Debug>(&self, mut ask: impl FnMut(&Self) -> T, is_right: impl Fn(&T) -> bool) -> T {
+    pub fn until<T: std::fmt::Debug>(
+        &self,
+        mut ask: impl FnMut(&Self) -> T,
+        is_right: impl Fn(&T) -> bool,
+    ) -> T {
         let started = Instant::now();
         loop {
             let answer = ask(self);
