@@ -161,7 +161,7 @@ fn show(inner: &Inner, state: &State, show: &Show, session: &Session) -> Result<
         }
         Show::Properties => Entity::Properties(inner.settings.with(&session.properties)?.describe()),
         Show::Variables => {
-            Entity::Variables(session.variables.iter().map(|(n, v)| (n.clone(), v.clone())).collect())
+            Entity::Variables(session.variables.iter().map(|(n, v)| (n.clone(), crate::settings::shown(n, v).to_owned())).collect())
         }
         Show::Connectors { .. } | Show::ConnectorPlugins => {
             return Err(EngineError::user("to_come", "connectors are not supported yet"));
@@ -211,7 +211,11 @@ fn query_description(query: &Query) -> QueryDescription {
         schema: query.schema.clone(),
         sources: query.reads.iter().map(ToString::to_string).collect(),
         plan: plan::explain(&query.plan.root),
-        overrides: query.properties.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
+        overrides: query
+            .properties
+            .iter()
+            .map(|(n, v)| (n.clone(), crate::settings::shown(n, v).to_owned()))
+            .collect(),
     }
 }
 
