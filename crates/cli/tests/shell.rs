@@ -83,7 +83,10 @@ fn everything_can_be_listed_described_and_explained() {
         ("DESCRIBE conn EXTENDED;", &["Consumer Group ", "| 5      | 0   "]),
         ("DESCRIBE STREAMS EXTENDED;", &["KSQL_PROCESSING_LOG"]),
         ("DESCRIBE FUNCTION substring;", &["SUBSTRING(STRING, INT, INT)"]),
-        ("EXPLAIN SELECT uid FROM conn WHERE n > 1 EMIT CHANGES;", &["> [ FILTER ]", "SOURCE CONN topic conn"]),
+        (
+            "EXPLAIN SELECT uid FROM conn WHERE n > 1 EMIT CHANGES;",
+            &["> [ FILTER ]", "SOURCE CONN topic conn"],
+        ),
         ("PRINT 'conn' FROM BEGINNING LIMIT 1;", &["Value format: JSON", "\"uid\":\"C0\""]),
         ("PRINT 'conn' FROM BEGINNING INTERVAL 2 LIMIT 2;", &["\"uid\":\"C0\"", "\"uid\":\"C2\""]),
         ("SELECT * FROM counts WHERE uid='C3';", &["|C3 ", "|1589364360000 ", "Query terminated"]),
@@ -109,7 +112,8 @@ fn session_of_one_shell_is_kept_and_shown() {
     let (server, folder) = server();
     let spool = folder.path().join("spool.txt");
     let script = folder.path().join("script.sql");
-    std::fs::write(&script, "-- a script\nSET 'auto.offset.reset'='earliest';\nDEFINE who = 'C3';\n").unwrap();
+    std::fs::write(&script, "-- a script\nSET 'auto.offset.reset'='earliest';\nDEFINE who = 'C3';\n")
+        .unwrap();
     let text = format!(
         "spool '{spool}'\nDEFINE t = 'conn';\nRUN SCRIPT '{script}';\nSHOW VARIABLES;\n\
          SELECT n FROM ${{t}} WHERE uid = '${{who}}' EMIT CHANGES LIMIT 1;\nspool off\n\

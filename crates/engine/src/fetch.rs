@@ -48,7 +48,9 @@ pub(crate) fn fetch(inner: &Inner, topic: &str, fetch: Fetch) -> Result<Vec<Prin
                 if batch.is_control() {
                     continue;
                 }
-                for record in batch.records(&mut scratch, UNPACKED_BATCH_BYTES_MAX).map_err(|e| damaged(&e))? {
+                for record in
+                    batch.records(&mut scratch, UNPACKED_BATCH_BYTES_MAX).map_err(|e| damaged(&e))?
+                {
                     let record = record.map_err(|e| damaged(&e))?;
                     if record.offset < start {
                         continue;

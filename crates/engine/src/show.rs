@@ -160,9 +160,13 @@ fn show(inner: &Inner, state: &State, show: &Show, session: &Session) -> Result<
             Entity::Types(state.catalog.custom_types().map(|(n, t)| (n.to_string(), t.to_string())).collect())
         }
         Show::Properties => Entity::Properties(inner.settings.with(&session.properties)?.describe()),
-        Show::Variables => {
-            Entity::Variables(session.variables.iter().map(|(n, v)| (n.clone(), crate::settings::shown(n, v).to_owned())).collect())
-        }
+        Show::Variables => Entity::Variables(
+            session
+                .variables
+                .iter()
+                .map(|(n, v)| (n.clone(), crate::settings::shown(n, v).to_owned()))
+                .collect(),
+        ),
         Show::Connectors { .. } | Show::ConnectorPlugins => {
             return Err(EngineError::user("to_come", "connectors are not supported yet"));
         }

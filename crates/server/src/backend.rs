@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CommandStatus, Engine, EngineError, Entity, Fetch, Metric, PrintedRecord, PropertyInfo, ResultSchema, RowEvent,
-    Session, TopicDescription,
+    CommandStatus, Engine, EngineError, Entity, Fetch, Metric, PrintedRecord, PropertyInfo, ResultSchema,
+    RowEvent, Session, TopicDescription,
 };
 
 /// A record to append: timestamp in ms (none: now), key, value.

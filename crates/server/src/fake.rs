@@ -191,7 +191,10 @@ impl Backend for Fake {
     }
 
     fn check_session_property(&self, name: &str, _value: Option<&str>) -> Result<(), EngineError> {
-        Err(EngineError::user("unknown_property", format!("setting \"{name}\" is not known")))
+        match name.strip_prefix("ksql.streams.").unwrap_or(name) {
+            "auto.offset.reset" => Ok(()),
+            _ => Err(EngineError::user("unknown_property", format!("setting \"{name}\" is not known"))),
+        }
     }
 
     fn service_id(&self) -> String {

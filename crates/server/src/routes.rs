@@ -52,6 +52,7 @@ static ROUTES: &[Route] = routes! {
     GET "/api/v1/properties" => property::list;
     POST "/api/v1/topics" => topics::create;
     GET "/api/v1/topics/:name" => topics::describe;
+    GET "/api/v1/topics/:name/limits" => topics::limits;
     DELETE "/api/v1/topics/:name" => topics::delete;
     POST "/api/v1/topics/:name/records" => produce::post;
     GET "/api/v1/topics/:name/records" => consume::get;

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::client_runtime;
 use crate::{
     http::{Client, Endpoint, path_segment},
-    replay::{Outcome, Plan, Read, Sender, parse_offset_ms, read},
+    replay::{Limits, Outcome, Plan, Read, Sender, parse_offset_ms, read},
     terminal::neutralise,
 };
 
@@ -63,7 +63,8 @@ impl Arguments {
         if let (Some(topic), Some(partitions)) = (&self.topic, self.create_partitions) {
             client_runtime()?.block_on(create_topic(&endpoint, topic, partitions))?;
         }
-        let mut plan = Plan { topic: self.topic, times, key: self.key, pace: Pace::new(self.speed) };
+        let limits = Limits::of(Some(endpoint.clone()));
+        let mut plan = Plan { topic: self.topic, times, key: self.key, pace: Pace::new(self.speed), limits };
         let mut sender = Sender::new(endpoint, self.partition);
         let bar = progress_bar(reader.progress().total_bytes);
         let started = Instant::now();

@@ -295,7 +295,8 @@ impl Shell {
         match parsed.statement {
             Statement::Set { name, value } => {
                 let value = self.session.substituted(&value)?;
-                let path = format!("/is_valid_property/{}?value={}", path_segment(&name), path_segment(&value));
+                let path =
+                    format!("/is_valid_property/{}?value={}", path_segment(&name), path_segment(&value));
                 self.client.get(&path).await?.checked().await?.text().await?;
                 let old = self.session.properties.insert(name.clone(), value.clone());
                 let (old, value) = (old.map(|old| shown(&name, old)), shown(&name, value));

@@ -97,11 +97,16 @@ impl Server {
 
     /// Sends an HTTP request, and returns its status and body.
     pub fn http(&self, method: &str, path: &str, body: &[u8]) -> (u16, String) {
+        self.http_with(method, path, "", body)
+    }
+
+    /// Sends an HTTP request with further header lines.
+    pub fn http_with(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String) {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut socket = std::net::TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         );
         socket.write_all(head.as_bytes()).unwrap();
