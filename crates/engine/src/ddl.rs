@@ -107,12 +107,17 @@ pub(crate) fn execute(
 ) -> Result<Entity> {
     let settings = inner.settings.with(properties)?;
     let mut state = inner.state();
-    let change = plan_change(inner, &state.catalog, &settings, parsed, text)?;
+    // What has no place of its own is about the thing that the statement names.
+    let placed = |error: EngineError| match error.line_column {
+        Some(_) => error,
+        None => error.at(text, named(&parsed.statement)),
+    };
+    let change = plan_change(inner, &state.catalog, &settings, parsed, text).map_err(placed)?;
     let change = match change {
         Change::Nothing(message) => return Ok(Entity::Warning(message)),
         change => change,
     };
-    check(inner, &state, &change)?;
+    check(inner, &state, &change).map_err(placed)?;
     let mut start = Starts::new();
     if let Change::Persistent { planned, .. } = &change {
         ensure_sources(inner, &planned.plan)?;
@@ -796,6 +801,22 @@ fn make_processing_log_stream(inner: &Arc<Inner>, state: &mut State) {
         Ok(planned) => state.catalog.put_source(planned.source),
         Err(error) => tracing::error!(%error, "no stream over the processing log"),
     }
+}
+
+/// Where the stream, table, type or query stands that a statement is about.
+fn named(statement: &Statement) -> Option<sql::Span> {
+    Some(match statement {
+        Statement::CreateSource(s) => s.name.span,
+        Statement::CreateAs(s) => s.name.span,
+        Statement::InsertInto(s) => s.target.span,
+        Statement::AlterSource(s) => s.name.span,
+        Statement::DropSource(s) => s.name.span,
+        Statement::CreateType { name, .. } | Statement::DropType { name, .. } => name.span,
+        Statement::Terminate { query } | Statement::Pause { query } | Statement::Resume { query } => {
+            query.as_ref()?.span
+        }
+        _ => return None,
+    })
 }
 
 fn warnings(parsed: &Parsed, settings: &Settings) -> Vec<String> {

@@ -35,7 +35,8 @@ pub(crate) fn start(inner: &Arc<Inner>, text: &str, session: &Session) -> Result
     let text = crate::statement::substituted(inner, text, session)?;
     let parsed = sql::parse_one(&text).map_err(|e| crate::statement::from_sql(&e, &text))?;
     let Statement::Query(query) = &parsed.statement else {
-        return Err(EngineError::user("not_a_query", "the statement is not a SELECT"));
+        return Err(EngineError::user("not_a_query", "the statement is not a SELECT")
+            .hint("other statements go to \"/ksql\""));
     };
     let settings = inner.settings.with(&session.properties)?;
     let mut query = query.clone();

@@ -182,6 +182,7 @@ mod tests {
             times: vec![TimeField::new("ts")],
             key: Some("a.b".to_owned()),
             pace: Pace::new(Speed::Max),
+            limits: Limits::of(None),
         };
         let (tx, rx) = std::sync::mpsc::sync_channel(100);
         let outcome = read(&mut reader, &mut plan, &tx);
