@@ -8,6 +8,7 @@ mod ddl;
 mod entity;
 mod error;
 mod fetch;
+mod headless;
 mod metrics;
 mod print;
 mod produce;
