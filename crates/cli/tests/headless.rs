@@ -58,6 +58,23 @@ fn file_is_run_and_a_restart_does_nothing_twice() {
 }
 
 #[test]
+fn query_from_latest_keeps_its_beginning_when_the_server_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("queries.sql"));
+    std::fs::write(&file, QUERIES.replace("earliest", "latest")).unwrap();
+    // Killed before or after the results were committed: they come once.
+    for n in 2..6 {
+        let server = start(&data, &file);
+        server.replay("conn", &[&format!("{{\"uid\":\"a\",\"n\":{n}}}")]);
+        server.kill();
+    }
+    let server = start(&data, &file);
+    let big = server.until(|server| values(server, "BIG"), |values| values.len() >= 4);
+    let numbers: Vec<&str> = big.iter().filter_map(|value| value.split("\"N\":").nth(1)).collect();
+    assert_eq!(numbers, ["2}", "3}", "4}", "5}"]);
+}
+
+#[test]
 fn wrong_files_are_refused_with_the_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queries.sql");

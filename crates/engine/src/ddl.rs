@@ -138,6 +138,9 @@ pub(crate) fn execute(
         None => sequence,
     };
     state.next_command = sequence + 1;
+    if let (None, Some(query_id)) = (&inner.commands, &query_id) {
+        keep_starts(inner, query_id, &start)?;
+    }
     let message = apply(inner, &mut state, change, &command, sequence, start, true)?;
     let status = CommandStatus {
         command_id: id.clone(),
@@ -760,6 +763,26 @@ fn hand_over(inner: &Inner, from: &str, to: &str) -> Result<()> {
         .commit_offsets(&group(inner, to), &offsets, now_ms())
         .and_then(|ticket| ticket.wait())
         .map_err(log_error)
+}
+
+/// Commits where a query begins as its position, where it has none: without a command log nothing else keeps it, and
+/// a server killed before the first commit would begin later the next time.
+fn keep_starts(inner: &Inner, query_id: &str, starts: &Starts) -> Result<()> {
+    let group = group(inner, query_id);
+    let offsets: Vec<OffsetCommit> = starts
+        .iter()
+        .filter(|((topic, p), _)| inner.log.committed_offset(&group, topic, *p).is_none())
+        .map(|((topic, p), offset)| OffsetCommit {
+            topic: topic.clone(),
+            partition: *p,
+            offset: *offset,
+            metadata: Default::default(),
+        })
+        .collect();
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    inner.log.commit_offsets(&group, &offsets, now_ms()).and_then(|ticket| ticket.wait()).map_err(log_error)
 }
 
 fn latest(inner: &Inner, plan: &QueryPlan) -> Result<Starts> {

@@ -54,6 +54,12 @@ impl Server {
         status.code()
     }
 
+    /// Ends it without a word, as a crash does.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
     /// Runs statements with `-e`; they must succeed.
     pub fn sql(&self, text: &str) -> String {
         let done = self.try_sql(text);
