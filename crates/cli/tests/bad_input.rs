@@ -188,7 +188,7 @@ fn line_of_100_megabytes_is_refused_and_replay_goes_on() {
     }
     out.write_all(b"\"}\n{\"id\":\"after\"}\n").unwrap();
     out.into_inner().unwrap();
-    let done = server.replay_files("large", &[file.clone()]);
+    let done = server.replay_files("large", std::slice::from_ref(&file));
     let told = String::from_utf8_lossy(&done.stderr).into_owned();
     assert_eq!(done.status.code(), Some(1), "{told}");
     assert!(String::from_utf8_lossy(&done.stdout).starts_with("2 events, "), "{done:?}");

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -149,11 +149,11 @@ impl Answer {
 }
 
 /// Runs a test over both protocols.
-fn over_both<F: Future<Output = Result<(), Infallible>>>(test: impl Fn(Arc<Stage>) -> F) {
+fn over_both<F: Future<Output = Result<(), Infallible>>>(test: impl Fn(Rc<Stage>) -> F) {
     for protocol in [Protocol::Http1, Protocol::Http2] {
         println!("over {protocol:?}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let stage = Arc::new(Stage::new(protocol));
+        let stage = Rc::new(Stage::new(protocol));
         let done = runtime.block_on(async { tokio::time::timeout(PATIENCE * 2, test(stage.clone())).await });
         // Its connections are then gone, and the server need not wait for them.
         drop(runtime);
