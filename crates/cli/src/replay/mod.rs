@@ -7,7 +7,7 @@ mod limits;
 mod reading;
 mod sender;
 
-pub use batch::Batch;
+pub use batch::{Batch, RECORDS_MAX};
 pub use clock::parse_offset_ms;
 pub use limits::Limits;
 pub use reading::{Outcome, Plan, Read, read};
