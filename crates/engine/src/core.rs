@@ -188,6 +188,12 @@ impl Inner {
             lock,
         });
         recover(&inner)?;
+        if inner.commands.is_none()
+            && let Err(error) = crate::headless::run(&inner, inner.settings.text("ksql.queries.file"))
+        {
+            inner.close();
+            return Err(error);
+        }
         let weak = Arc::downgrade(&inner);
         let housekeeper = std::thread::Builder::new()
             .name("housekeeper".into())

@@ -257,6 +257,7 @@ pub(crate) fn log_error(error: commitlog::LogError) -> EngineError {
         LogError::UnknownTopic { .. } => (ErrorKind::User, "unknown_topic"),
         LogError::UnknownPartition { .. } => (ErrorKind::User, "unknown_partition"),
         LogError::Config { .. } | LogError::PartitionCount { .. } => (ErrorKind::User, "bad_topic_setting"),
+        LogError::BatchTooLarge { .. } => (ErrorKind::User, "record_too_large"),
         LogError::TopicExists { .. } => (ErrorKind::User, "topic_exists"),
         LogError::TopicName { .. } => (ErrorKind::User, "bad_topic_name"),
         _ => (ErrorKind::External, "log_failed"),

@@ -16,6 +16,8 @@ const SLOTS_MAX: usize = 2_000;
 /// What the slots of a record are: its columns, then the fields of STRUCT columns, those of one STRUCT side by side.
 #[derive(Clone, Debug)]
 pub struct JsonLayout {
+    /// The columns' names, for errors.
+    names: Vec<Arc<str>>,
     types: Vec<DataType>,
     /// The slot of the first field; 0 for slots that are no STRUCT, or whose fields have no slots.
     first_fields: Vec<u32>,
@@ -46,12 +48,18 @@ impl JsonLayout {
             }
             slot += 1;
         }
-        (Self { types, first_fields, columns: columns.len() }, paths)
+        let names = columns.iter().map(|(name, _)| name.clone()).collect();
+        (Self { names, types, first_fields, columns: columns.len() }, paths)
     }
 
     /// Returns the number of columns.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// Returns the columns' names.
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
     }
 
     /// Returns the type of each slot.

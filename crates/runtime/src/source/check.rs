@@ -66,9 +66,9 @@ impl RecordCheck {
 fn decode_whole(record: &[u8], slots: &[Slot], n: usize, layout: &JsonLayout) -> Result<(), String> {
     let types = layout.types();
     let Err(error) = decode(record, slots[n], &types[n]) else { return Ok(()) };
-    let columns = slots.iter().zip(types).take(layout.columns());
-    for (slot, data_type) in columns {
-        decode(record, *slot, data_type).map_err(|error| error.to_string())?;
+    let columns = slots.iter().zip(types).zip(layout.names());
+    for ((slot, data_type), name) in columns {
+        decode(record, *slot, data_type).map_err(|error| format!("column {}: {error}", sql::quote(name)))?;
     }
     Err(error.to_string())
 }
