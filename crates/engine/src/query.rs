@@ -13,7 +13,7 @@ use runtime::{Fused, SinkEncoder, SourceDecoder, Task, TaskOptions};
 
 use crate::error::{EngineError, Result};
 use crate::worker::input::Input;
-use crate::worker::{Sink, TaskSlot, TaskStatistics, TopicSink, Unit, changelog_value};
+use crate::worker::{Index, Sink, TaskSlot, TaskStatistics, TopicSink, Unit, changelog_value};
 use types::ErrorKind;
 
 /// A task that is about to be started.
@@ -176,6 +176,7 @@ pub(crate) fn build(
             definition: definition.into(),
             steps: input_steps,
             log: log.clone(),
+            index: Index::default(),
         };
         tasks.push(NewTask { worker, unit });
     }

@@ -28,7 +28,7 @@ use runtime::Task;
 pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
 pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
 pub(crate) use restore::changelog_value;
-pub(crate) use unit::{TaskSlot, Unit};
+pub(crate) use unit::{Index, TaskSlot, Unit};
 
 /// Bytes fetched from an input at a time.
 const FETCH_BYTES: usize = 1 << 20;

@@ -9,6 +9,7 @@ mod build;
 mod json;
 mod like;
 mod node;
+mod slot_test;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use types::{EvalError, Value};
 
 pub use json::{JsonLayout, JsonRow};
 use node::{Node, Scope};
+pub(crate) use slot_test::{SlotTest, Witness};
 
 /// The value columns of a row.
 #[derive(Clone, Copy)]
@@ -130,10 +132,14 @@ impl Compiled {
         Ok(self.node.truth(&Scope { row, params: &[], part_failure })?.unwrap_or(false))
     }
 
-    /// The field of a record that still is JSON, where the expression is nothing but a column or a field of one.
-    #[inline]
-    pub(crate) fn json_field<'a>(&self, row: &Row<'a>) -> Option<(JsonRow<'a>, usize)> {
-        self.node.json_column(row)
+    /// The slot of a record of this layout, where the expression is nothing but a column or a field of one.
+    pub(crate) fn slot(&self, layout: &JsonLayout) -> Option<usize> {
+        slot_test::slot_of(&self.node, layout)
+    }
+
+    /// The same predicate for records of this layout, if it is one that cannot fail.
+    pub(crate) fn slot_test(&self, layout: &JsonLayout) -> Option<SlotTest> {
+        SlotTest::new(&self.node, layout)
     }
 
     /// Returns whether anything but the key is read: value columns or the record's time and place.

@@ -143,7 +143,7 @@ fn string(token: &[u8], kind: Kind) -> Option<Cow<'_, str>> {
         Kind::EscapedString => unescape(utf8(content(token))),
         Kind::Integer if token == b"-0" => Cow::Borrowed("0"),
         Kind::Integer | Kind::True | Kind::False => Cow::Borrowed(utf8(token)),
-        Kind::Number => Cow::Owned(number::java_text(utf8(token))),
+        Kind::Number | Kind::Exponent => Cow::Owned(number::java_text(utf8(token))),
         Kind::Object | Kind::Array => Cow::Owned(container_text(utf8(token))),
     })
 }
@@ -152,7 +152,7 @@ fn string(token: &[u8], kind: Kind) -> Option<Cow<'_, str>> {
 fn whole(token: &[u8], kind: Kind) -> Option<Result<i64, NumberError>> {
     match kind {
         Kind::Integer if token.len() <= DIGITS_FAST_MAX => Some(Ok(short_integer(token))),
-        Kind::Integer | Kind::Number => Some(number::whole(utf8(token))),
+        Kind::Integer | Kind::Number | Kind::Exponent => Some(number::whole(utf8(token))),
         Kind::String | Kind::EscapedString => {
             let text = string(token, kind)?;
             Some(text.parse().map_err(|_| NumberError::Invalid))
@@ -175,7 +175,7 @@ fn short_integer(token: &[u8]) -> i64 {
 /// The DOUBLE of a number or of a string, `None` for other kinds.
 fn double(token: &[u8], kind: Kind) -> Option<Result<f64, NumberError>> {
     match kind {
-        Kind::Integer | Kind::Number => Some(match fast_float2::parse::<f64, _>(token) {
+        Kind::Integer | Kind::Number | Kind::Exponent => Some(match fast_float2::parse::<f64, _>(token) {
             Ok(number) if number.is_finite() => Ok(number),
             Ok(_) => Err(NumberError::OutOfRange),
             Err(_) => Err(NumberError::Invalid),
@@ -191,7 +191,7 @@ fn found(kind: Kind) -> &'static str {
     match kind {
         Kind::Missing | Kind::Null => "null",
         Kind::True | Kind::False => "boolean",
-        Kind::Integer | Kind::Number => "number",
+        Kind::Integer | Kind::Number | Kind::Exponent => "number",
         Kind::String | Kind::EscapedString => "string",
         Kind::Object => "object",
         Kind::Array => "array",
@@ -228,12 +228,10 @@ pub(crate) fn token(token: &[u8], kind: Kind, data_type: &DataType) -> Result<Va
             Value::Double(number.map_err(|error| number_error(error, data_type))?)
         }
         &DataType::Decimal { precision, scale } => {
-            if !matches!(kind, Kind::Integer | Kind::Number | Kind::String | Kind::EscapedString) {
-                return Err(conversion().into());
-            }
             let text = match kind {
-                Kind::Integer | Kind::Number => Cow::Borrowed(utf8(token)),
-                _ => string(token, kind).unwrap_or_default(),
+                Kind::Integer | Kind::Number | Kind::Exponent => Cow::Borrowed(utf8(token)),
+                Kind::String | Kind::EscapedString => string(token, kind).unwrap_or_default(),
+                _ => return Err(conversion().into()),
             };
             let number = number::decimal(&text, precision, scale);
             Value::Decimal(number.map_err(|error| number_error(error, data_type))?)

@@ -28,8 +28,10 @@ pub enum Kind {
     False,
     /// A number without point and exponent.
     Integer,
-    /// A number with point or exponent.
+    /// A number with point and without exponent.
     Number,
+    /// A number with exponent.
+    Exponent,
     /// A string without escapes.
     String,
     /// A string with escapes.
