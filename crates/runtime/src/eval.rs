@@ -16,7 +16,7 @@ mod tests;
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use plan::expr::Expr;
+use plan::expr::{ColumnRef, Expr};
 use types::{EvalError, Value};
 
 pub use json::{JsonLayout, JsonRow};
@@ -59,8 +59,11 @@ impl<'a> Columns<'a> {
         match *self {
             Self::Values(all) => values.extend_from_slice(all),
             Self::Json(json) => {
-                values
-                    .extend((0..json.layout.columns()).map(|column| json.value(column).unwrap_or_default()));
+                for column in 0..json.layout.columns() {
+                    if json.append(column, values).is_err() {
+                        values.push(Value::Null);
+                    }
+                }
             }
         }
     }
@@ -103,6 +106,20 @@ pub fn compile(expr: &Expr) -> Compiled {
     build::build(expr)
 }
 
+/// Appends a copy of a value; one of a frequent type is made where it stays.
+#[inline]
+fn append_copy(value: &Value, values: &mut Vec<Value>) {
+    match value {
+        Value::Null => values.push(Value::Null),
+        Value::Boolean(truth) => values.push(Value::Boolean(*truth)),
+        Value::Int(number) => values.push(Value::Int(*number)),
+        Value::BigInt(number) => values.push(Value::BigInt(*number)),
+        Value::Double(number) => values.push(Value::Double(*number)),
+        Value::String(text) => values.push(Value::String(text.clone())),
+        other => values.push(other.clone()),
+    }
+}
+
 impl Compiled {
     /// Computes the value for a row. An item of an ARRAY, MAP or STRUCT that fails, and a CAST, is NULL.
     pub fn eval(&self, row: &Row<'_>) -> Result<Value, EvalError> {
@@ -121,6 +138,28 @@ impl Compiled {
         part_failure: &Cell<Option<EvalError>>,
     ) -> Result<Value, EvalError> {
         Ok(self.node.get(&Scope { row, params: &[], part_failure })?.into_owned())
+    }
+
+    /// Appends the value if it takes nothing to compute: a column or a constant.
+    #[inline]
+    pub(crate) fn append_plain(&self, row: &Row<'_>, values: &mut Vec<Value>) -> bool {
+        match (&self.node, row.columns) {
+            (Node::Column(ColumnRef::Value(column)), Columns::Json(json)) => {
+                json.append(*column, values).is_ok()
+            }
+            (Node::Column(ColumnRef::Value(column)), Columns::Values(all)) => {
+                match all.get(*column) {
+                    Some(value) => append_copy(value, values),
+                    None => values.push(Value::Null),
+                }
+                true
+            }
+            (Node::Constant(value), _) => {
+                append_copy(value, values);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// As `test`; the first failure that became a NULL is left in `part_failure`.

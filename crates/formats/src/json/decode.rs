@@ -90,6 +90,34 @@ pub fn decode(record: &[u8], slot: Slot, data_type: &DataType) -> Result<Value, 
     token(slot.raw(record), slot.kind, data_type)
 }
 
+/// Appends the value of a slot; nothing is appended on an error.
+///
+/// The frequent types are made where they stay: moving a value made in pieces waits for the pieces.
+#[inline]
+pub fn decode_onto(
+    record: &[u8],
+    slot: &Slot,
+    data_type: &DataType,
+    values: &mut Vec<Value>,
+) -> Result<(), DecodeError> {
+    match (slot.kind, data_type) {
+        (Kind::Missing | Kind::Null, _) => values.push(Value::Null),
+        (Kind::String, DataType::String) => {
+            values.push(Value::String(Text::new(utf8(content(slot.raw(record))))));
+        }
+        (Kind::Integer, DataType::Int) if slot.len <= 9 => {
+            values.push(Value::Int(short_integer(slot.raw(record)) as i32));
+        }
+        (Kind::Integer, DataType::BigInt) if slot.len as usize <= DIGITS_FAST_MAX => {
+            values.push(Value::BigInt(short_integer(slot.raw(record))));
+        }
+        (Kind::True, DataType::Boolean) => values.push(Value::Boolean(true)),
+        (Kind::False, DataType::Boolean) => values.push(Value::Boolean(false)),
+        _ => values.push(decode(record, *slot, data_type)?),
+    }
+    Ok(())
+}
+
 /// Returns a string without escapes as it is in the record; `None` for anything else.
 #[inline]
 pub fn slot_str<'a>(record: &'a [u8], slot: &Slot) -> Option<&'a str> {

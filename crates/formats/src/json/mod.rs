@@ -15,7 +15,7 @@ mod projection;
 mod scan;
 mod text;
 
-pub use decode::{DecodeError, DecodeReason, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
+pub use decode::{DecodeError, DecodeReason, decode, decode_onto, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
 pub use encode::{ObjectEncoder, ObjectWriter, write_value};
 pub use error::{Reason, ScanError};
 pub use lexer::DEPTH_MAX;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use formats::json::{Kind, PATH_LEN_MAX, Slot, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
+use formats::json::{Kind, PATH_LEN_MAX, Slot, decode, decode_onto, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
 use plan::expr::CompareOp;
 use types::{DataType, EvalError, Value};
 
@@ -95,6 +95,16 @@ impl<'a> JsonRow<'a> {
                 decode(self.record, *slot, data_type).map_err(|error| EvalError::new(error.to_string()))
             }
         }
+    }
+
+    /// Appends a column's value; NULL when there is none. Nothing is appended on an error.
+    pub(crate) fn append(&self, column: usize, values: &mut Vec<Value>) -> Result<(), EvalError> {
+        match self.column(column) {
+            None => values.push(Value::Null),
+            Some((slot, data_type)) => decode_onto(self.record, slot, data_type, values)
+                .map_err(|error| EvalError::new(error.to_string()))?,
+        }
+        Ok(())
     }
 
     /// The slot of a STRUCT's field, where it has one.
