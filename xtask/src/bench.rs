@@ -6,6 +6,7 @@
 
 mod baseline;
 mod cases;
+mod latency;
 mod limits;
 mod load;
 mod process;
@@ -35,6 +36,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<()> {
     }
     // The limits first: the cases leave memory behind.
     limits::run(&options)?;
+    latency::run(&options)?;
     cases::run(&options)
 }
 

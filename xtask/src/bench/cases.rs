@@ -10,7 +10,7 @@ use super::baseline;
 use super::load::{Lines, execute, fill, metric, open, wait_committed};
 use super::process::{rss_mb, thread_seconds};
 
-const CONN: &str = "CREATE STREAM conn_stream (ts DOUBLE, uid STRING, \"id.orig_h\" VARCHAR, \
+pub(crate) const CONN: &str = "CREATE STREAM conn_stream (ts DOUBLE, uid STRING, \"id.orig_h\" VARCHAR, \
     \"id.orig_p\" INTEGER, \"id.resp_h\" VARCHAR, \"id.resp_p\" INTEGER, proto STRING, service STRING, \
     conn_state STRING, local_orig BOOLEAN, local_resp BOOLEAN, missed_bytes INTEGER, history STRING, \
     orig_packets INTEGER, orig_ip_bytes INTEGER, resp_pkts INTEGER, resp_ip_bytes INTEGER) \
