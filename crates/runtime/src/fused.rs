@@ -202,3 +202,6 @@ fn report<T>(
     }
     result.map_err(|error| tell(&error)).ok()
 }
+
+#[cfg(test)]
+mod tests;
