@@ -108,9 +108,7 @@ impl Partition {
             let active = segments.last().expect("there is an active segment");
             let old =
                 state.active_since_ms.is_some_and(|since| now_ms.saturating_sub(since) > config.segment_ms);
-            let expired = config.delete
-                && config.retention_ms >= 0
-                && active.max_timestamp() < now_ms.saturating_sub(config.retention_ms);
+            let expired = config.delete && active.is_expired(config.retention_ms, now_ms);
             if active.size() == 0 || !(old || expired) {
                 return Ok(());
             }
@@ -130,8 +128,7 @@ impl Partition {
         let mut count = 0;
         for pair in segments.windows(2) {
             let (segment, after) = (&pair[0], &pair[1]);
-            let old = config.retention_ms >= 0
-                && segment.max_timestamp() < now_ms.saturating_sub(config.retention_ms);
+            let old = segment.is_expired(config.retention_ms, now_ms);
             let large = config.retention_bytes >= 0
                 && size.saturating_sub(segment.size()) >= config.retention_bytes as u64;
             if !(old || large) || after.base_offset > limit {
@@ -300,7 +297,9 @@ impl Partition {
                 let made =
                     disk.create(&cleaned).map_err(|error| LogError::io("creating", &cleaned, &error))?;
                 let base = segment.base_offset;
-                *file = Some(Segment::with_file(path.clone(), base, made, config.index_interval_bytes));
+                let made = Segment::with_file(path.clone(), base, made, config.index_interval_bytes);
+                made.note_append(segment.appended_ms());
+                *file = Some(made);
             }
             let file = file.as_ref().expect("made above");
             file.write(kept)?;

@@ -24,7 +24,8 @@ pub struct TopicConfig {
     pub compact: bool,
     /// `cleanup.policy` has `delete`.
     pub delete: bool,
-    /// `retention.ms`; negative is for ever.
+    /// `retention.ms`, since a segment was last written; negative is for ever. (Kafka counts from the records' own
+    /// time, by which a replayed recording is deleted at once.)
     pub retention_ms: i64,
     /// `retention.bytes` of one partition; negative is without limit.
     pub retention_bytes: i64,

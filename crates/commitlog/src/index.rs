@@ -4,7 +4,7 @@
 //! *before* it, so the last entry whose timestamp is below T is a safe place to start looking for T.
 //!
 //! ```text
-//! "TLINDEX1" · log size u64 · next offset i64 · max timestamp i64 · entry count u32 · crc u32
+//! "TLINDEX2" · log size u64 · next offset i64 · max timestamp i64 · appended ms i64 · entry count u32 · crc u32
 //! entries: offset − base u32 · position u32 · max timestamp before i64;  crc of the entries u32
 //! ```
 //!
@@ -12,8 +12,8 @@
 
 use crate::batch::crc32c;
 
-const MAGIC: &[u8; 8] = b"TLINDEX1";
-pub(crate) const INDEX_HEADER_LEN: usize = 40;
+const MAGIC: &[u8; 8] = b"TLINDEX2";
+pub(crate) const INDEX_HEADER_LEN: usize = 48;
 const ENTRY_LEN: usize = 16;
 
 /// What the index file says of its segment without reading the entries.
@@ -22,6 +22,8 @@ pub(crate) struct IndexSummary {
     pub log_size: u64,
     pub next_offset: i64,
     pub max_timestamp: i64,
+    /// When the last record was written, ms by the clock; negative where that is not known.
+    pub appended_ms: i64,
     pub entry_count: u32,
 }
 
@@ -84,6 +86,7 @@ impl SparseIndex {
         out.extend_from_slice(&summary.log_size.to_be_bytes());
         out.extend_from_slice(&summary.next_offset.to_be_bytes());
         out.extend_from_slice(&summary.max_timestamp.to_be_bytes());
+        out.extend_from_slice(&summary.appended_ms.to_be_bytes());
         out.extend_from_slice(&summary.entry_count.to_be_bytes());
         out.extend_from_slice(&crc32c(&out[..]).to_be_bytes());
         for entry in &self.entries {
@@ -118,14 +121,15 @@ impl IndexSummary {
     /// Reads the header; `None` when it is damaged.
     pub(crate) fn decode(header: &[u8]) -> Option<IndexSummary> {
         let header = header.get(..INDEX_HEADER_LEN)?;
-        if &header[..8] != MAGIC || crc32c(&header[..36]).to_be_bytes() != header[36..] {
+        if &header[..8] != MAGIC || crc32c(&header[..44]).to_be_bytes() != header[44..] {
             return None;
         }
         Some(IndexSummary {
             log_size: u64::from_be_bytes(*header[8..].first_chunk()?),
             next_offset: i64::from_be_bytes(*header[16..].first_chunk()?),
             max_timestamp: i64::from_be_bytes(*header[24..].first_chunk()?),
-            entry_count: u32::from_be_bytes(*header[32..].first_chunk()?),
+            appended_ms: i64::from_be_bytes(*header[32..].first_chunk()?),
+            entry_count: u32::from_be_bytes(*header[40..].first_chunk()?),
         })
     }
 }
@@ -140,11 +144,17 @@ mod tests {
         for i in 0..100u32 {
             index.note(i * 10, i as u64 * 100, i as i64 * 5 - 1, 300);
         }
-        let summary =
-            IndexSummary { log_size: 10_000, next_offset: 1_000, max_timestamp: 499, entry_count: 0 };
+        let summary = IndexSummary {
+            log_size: 10_000,
+            next_offset: 1_000,
+            max_timestamp: 499,
+            appended_ms: 7,
+            entry_count: 0,
+        };
         let bytes = index.encode(summary);
         let read = IndexSummary::decode(&bytes).unwrap();
         assert_eq!((read.log_size, read.next_offset, read.max_timestamp), (10_000, 1_000, 499));
+        assert_eq!(read.appended_ms, 7);
         assert_eq!(SparseIndex::decode(&bytes, read).unwrap(), index);
         for position in 0..bytes.len() {
             let mut flipped = bytes.clone();

@@ -339,6 +339,7 @@ impl Partition {
             active = self.roll(state, config)?;
         }
         active.write(bytes)?;
+        active.note_append(now_ms);
         if state.dirty.back().is_none_or(|dirty| !Arc::ptr_eq(dirty, &active)) {
             state.dirty.push_back(active.clone());
         }
@@ -477,7 +478,9 @@ impl Partition {
     fn checkpoint_roll(&self, rolled: &Checkpoint) {
         // Compaction holds it for long; the next flush tries again.
         let Ok(mut checkpoint) = self.checkpoint.try_lock() else { return };
-        if rolled.recovery_offset <= checkpoint.recovery_offset {
+        // A log that was closed and begins a segment before its next record rolls at the offset it was closed at.
+        let place = |c: &Checkpoint| (c.recovery_offset, c.recovery_segment);
+        if place(rolled) <= place(&checkpoint) {
             return;
         }
         for segment in self.segments().iter() {

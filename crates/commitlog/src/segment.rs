@@ -25,6 +25,7 @@ pub(crate) struct Segment {
     synced_size: AtomicU64,
     next_offset: AtomicI64,
     max_timestamp: AtomicI64,
+    appended_ms: AtomicI64,
     index_interval_bytes: u64,
     /// `None` until first needed for a closed segment.
     index: RwLock<Option<SparseIndex>>,
@@ -62,6 +63,7 @@ impl Segment {
             synced_size: AtomicU64::new(0),
             next_offset: AtomicI64::new(base_offset),
             max_timestamp: AtomicI64::new(NO_TIMESTAMP),
+            appended_ms: AtomicI64::new(NO_TIMESTAMP),
             index_interval_bytes,
             index: RwLock::new(Some(SparseIndex::default())),
         }
@@ -86,6 +88,7 @@ impl Segment {
         segment.synced_size.store(len, Ordering::Relaxed);
         segment.next_offset.store(summary.next_offset, Ordering::Relaxed);
         segment.max_timestamp.store(summary.max_timestamp, Ordering::Relaxed);
+        segment.appended_ms.store(summary.appended_ms, Ordering::Relaxed);
         *segment.index.write().expect("no holder panics") = None;
         Ok(Some(segment))
     }
@@ -112,6 +115,25 @@ impl Segment {
 
     pub(crate) fn max_timestamp(&self) -> i64 {
         self.max_timestamp.load(Ordering::Acquire)
+    }
+
+    /// When the last record was written, ms by the clock; negative after a recovery.
+    pub(crate) fn appended_ms(&self) -> i64 {
+        self.appended_ms.load(Ordering::Relaxed)
+    }
+
+    /// Notes that records were written; the latest time stays.
+    pub(crate) fn note_append(&self, now_ms: i64) {
+        self.appended_ms.fetch_max(now_ms, Ordering::Relaxed);
+    }
+
+    /// Whether nothing was written for `retention_ms`. A record's own time does not count: what is replayed today is
+    /// kept like what happens today. After a recovery the time runs from the first call.
+    pub(crate) fn is_expired(&self, retention_ms: i64, now_ms: i64) -> bool {
+        if self.appended_ms() < 0 {
+            self.note_append(now_ms);
+        }
+        retention_ms >= 0 && self.appended_ms() < now_ms.saturating_sub(retention_ms)
     }
 
     pub(crate) fn synced_size(&self) -> u64 {
@@ -190,6 +212,7 @@ impl Segment {
             log_size: self.size(),
             next_offset: self.next_offset(),
             max_timestamp: self.max_timestamp(),
+            appended_ms: self.appended_ms(),
             entry_count: 0,
         };
         let bytes = match self.index.read().expect("no holder panics").as_ref() {

@@ -205,6 +205,25 @@ fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
 }
 
 #[test]
+fn records_of_long_ago_are_kept_from_when_they_were_written() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    log.create_topic("t", 1, &settings(&[("retention.ms", "5000")]), 0).unwrap();
+    log.append("t", 0, &mut batch(None, Some("value"), 1), 1_000_000).unwrap();
+    log.flush("t", 0).unwrap().wait().unwrap();
+    log.maintain(1_004_000).unwrap();
+    assert_eq!(log.offsets("t", 0).unwrap().log_start, 0);
+    drop(log);
+    let log = open(&disk);
+    log.maintain(2_000_000).unwrap();
+    assert_eq!(log.offsets("t", 0).unwrap().log_start, 0, "the time of writing is not known: it begins anew");
+    // The first closes the segment, the second deletes it.
+    log.maintain(2_006_000).unwrap();
+    log.maintain(2_006_000).unwrap();
+    assert_eq!(log.offsets("t", 0).unwrap().log_start, 1, "{:?}", log.offsets("t", 0));
+}
+
+#[test]
 fn retention_deletes_whole_segments_by_time_and_size() {
     let disk = SimulatedDisk::new();
     let log = open(&disk);

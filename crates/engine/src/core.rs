@@ -186,7 +186,7 @@ impl Inner {
                     }
                     inner.sample_rates();
                     round = round.wrapping_add(1);
-                    if round % MAINTAIN_EVERY == 0
+                    if round.is_multiple_of(MAINTAIN_EVERY)
                         && let Err(error) = inner.log.maintain(now_ms())
                     {
                         tracing::warn!(%error, "log maintenance failed");

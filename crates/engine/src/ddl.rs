@@ -65,7 +65,6 @@ type Starts = BTreeMap<(String, u32), i64>;
 pub(crate) enum Change {
     Source {
         planned: Box<PlannedSource>,
-        or_replace: bool,
     },
     Persistent {
         planned: Box<PlannedPersistent>,
@@ -160,7 +159,7 @@ fn plan_change(
             if s.or_replace {
                 check_replace(catalog, &planned.source)?;
             }
-            Change::Source { planned: Box::new(planned), or_replace: s.or_replace }
+            Change::Source { planned: Box::new(planned) }
         }
         Statement::CreateAs(s) => {
             if let Some(change) = existing(catalog, &s.name.text, s.kind, s.if_not_exists, s.or_replace)? {
@@ -355,15 +354,15 @@ fn check(inner: &Inner, state: &State, change: &Change) -> Result<()> {
                 .hint(format!("TERMINATE {} first", inserters[0])));
             }
         }
-        Change::Terminate { query: Some(id) } | Change::Pause { query: Some(id), .. } => {
-            if !state.queries.contains_key(id) {
-                let known = state.queries.keys().map(|k| &**k);
-                let error = EngineError::user("unknown_query", format!("query \"{id}\" does not exist"));
-                return Err(match sql::nearest(id, known) {
-                    Some(near) => error.hint(format!("did you mean {near}?")),
-                    None => error.hint("SHOW QUERIES lists what there is"),
-                });
-            }
+        Change::Terminate { query: Some(id) } | Change::Pause { query: Some(id), .. }
+            if !state.queries.contains_key(id) =>
+        {
+            let known = state.queries.keys().map(|k| &**k);
+            let error = EngineError::user("unknown_query", format!("query \"{id}\" does not exist"));
+            return Err(match sql::nearest(id, known) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint("SHOW QUERIES lists what there is"),
+            });
         }
         _ => {}
     }
@@ -374,7 +373,7 @@ fn check(inner: &Inner, state: &State, change: &Change) -> Result<()> {
 fn names(change: &Change, sequence: i64, state: &State) -> (String, Option<String>) {
     let kind = |k: SourceKind| if k == SourceKind::Stream { "stream" } else { "table" };
     match change {
-        Change::Source { planned, .. } => {
+        Change::Source { planned } => {
             (format!("{}/`{}`/create", kind(planned.source.kind), planned.source.name), None)
         }
         Change::Persistent { planned, prefix, .. } => {
@@ -415,7 +414,7 @@ fn apply(
     is_live: bool,
 ) -> Result<String> {
     match change {
-        Change::Source { planned, .. } => {
+        Change::Source { planned } => {
             let PlannedSource { source, topic } = *planned;
             inner.ensure_topic(&source.topic, &topic, inner.default_partitions(), false)?;
             let text = kind_text(source.kind);

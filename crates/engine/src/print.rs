@@ -130,7 +130,7 @@ impl Printing {
                 let Ok(records) = batch.records(&mut scratch, UNPACKED_BATCH_BYTES_MAX) else { continue };
                 for record in records.flatten() {
                     self.seen += 1;
-                    if (self.seen - 1) % self.interval != 0 {
+                    if !(self.seen - 1).is_multiple_of(self.interval) {
                         continue;
                     }
                     if self.formats.1.is_empty() {

@@ -76,13 +76,11 @@ fn source_steps(step: &Step) -> Vec<&Step> {
     }
 }
 
+/// A task's worker, and what it reads: sources by number, each with a partition.
+pub(crate) type TaskShare = (usize, Vec<(usize, u32)>);
+
 /// The partitions of a plan's sources, grouped by task.
-pub(crate) fn divide(
-    log: &Log,
-    plan: &QueryPlan,
-    workers: usize,
-    is_push: bool,
-) -> Result<Vec<(usize, Vec<(usize, u32)>)>> {
+pub(crate) fn divide(log: &Log, plan: &QueryPlan, workers: usize, is_push: bool) -> Result<Vec<TaskShare>> {
     let counts = source_steps(&plan.root)
         .into_iter()
         .map(|step| {

@@ -428,11 +428,6 @@ impl Settings {
         }
     }
 
-    /// What was given, by name.
-    pub fn given(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.given.iter().map(|(name, (value, _))| (name.as_str(), value.as_str()))
-    }
-
     /// All settings with their origin.
     pub fn describe(&self) -> Vec<PropertyInfo> {
         let mut all: Vec<PropertyInfo> = SETTINGS

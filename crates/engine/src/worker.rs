@@ -83,7 +83,7 @@ struct PendingCommit {
 }
 
 impl PendingCommit {
-    fn is_durable(self) {
+    fn confirm(self) {
         for (statistics, consumed) in self.consumed {
             statistics.committed.store(consumed, Ordering::Relaxed);
         }
@@ -341,7 +341,7 @@ impl Worker {
 
     fn committed(&mut self, commit: PendingCommit, result: Result<(), LogError>) {
         match result {
-            Ok(()) => commit.is_durable(),
+            Ok(()) => commit.confirm(),
             Err(error) => self.fail_all(&error),
         }
     }

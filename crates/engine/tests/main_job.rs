@@ -1,6 +1,8 @@
 //! The main job on a real data directory: statements in, records in, rows out, and all of it again after a
 //! restart.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::time::{Duration, Instant};
 
 use engine::{Engine, EngineConfig, Entity, ResultRow, RowEvent, Rows, Session};

@@ -4,6 +4,8 @@
 //! pass. `KSQL` blocks are the tutorials' own, cut to the columns of the recordings; a column that the
 //! recordings name otherwise (`certificate_subject`) is named as they do.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

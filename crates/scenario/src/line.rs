@@ -90,7 +90,9 @@ fn split_window(key: &str) -> (&str, Option<(i64, i64)>) {
 mod tests {
     use super::*;
 
-    fn line(text: &str) -> (TimeMark, Option<String>, Option<(i64, i64)>, Option<String>) {
+    type Parts = (TimeMark, Option<String>, Option<(i64, i64)>, Option<String>);
+
+    fn line(text: &str) -> Parts {
         let line = RecordLine::parse(text, 1).unwrap();
         let text = |bytes: Option<Vec<u8>>| bytes.map(|b| String::from_utf8(b).unwrap());
         (line.time, text(line.key), line.window, text(line.value))

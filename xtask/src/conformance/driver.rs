@@ -400,6 +400,6 @@ mod tests {
         driver.run("CREATE STREAM B AS SELECT * FROM A;").unwrap();
         driver.feed(0, "a", &record("k", "{")).unwrap();
         assert!(driver.records("B").is_empty());
-        assert!(driver.queries()[0].lost[0].starts_with("record 0 of a: cannot read value"));
+        assert!(driver.queries()[0].lost[0].starts_with("record 0: "));
     }
 }

@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod replay;
+mod scenario_door;
 mod server;
 mod settings;
 mod sql;

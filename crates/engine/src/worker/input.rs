@@ -66,7 +66,6 @@ pub(crate) struct Input {
 /// A record that could not be decoded.
 pub(crate) struct Undecodable {
     pub offset: i64,
-    pub timestamp: i64,
     pub error: DecodeError,
 }
 
@@ -259,9 +258,7 @@ impl Input {
         let raw = self.raw(place, &[]);
         match self.decoder.block_row(&self.block, n, &raw) {
             Ok(row) => Ok((row, raw.key)),
-            Err(error) => {
-                Err(Undecodable { offset: place.offset, timestamp: place.timestamp, error: error.clone() })
-            }
+            Err(error) => Err(Undecodable { offset: place.offset, error: error.clone() }),
         }
     }
 
@@ -300,7 +297,7 @@ impl Input {
                 Some(Ok(timestamp))
             }
             Err(error) => {
-                let bad = Undecodable { offset: place.offset, timestamp: place.timestamp, error };
+                let bad = Undecodable { offset: place.offset, error };
                 self.take();
                 Some(Err(bad))
             }

@@ -71,7 +71,7 @@ impl TopicSink {
         tx: &mut EpochTx,
         all: bool,
         now_ms: i64,
-        refused: &mut dyn FnMut(EncodeError, i64),
+        refused: &mut dyn FnMut(EncodeError),
     ) -> Result<Produced, LogError> {
         let mut produced = Produced::default();
         let Some(cache) = self.cache.as_mut().filter(|cache| all || cache.is_full()) else {
@@ -82,7 +82,7 @@ impl TopicSink {
         cache.drain(&mut |row| {
             let record = match encoder.encode(&row) {
                 Ok(record) => record,
-                Err(error) => return refused(error, row.timestamp),
+                Err(error) => return refused(error),
             };
             let place = Self::push(partitions, 0, &record);
             produced.rows += 1;
@@ -151,7 +151,6 @@ pub(crate) struct Problem {
     pub topic: Arc<str>,
     pub partition: u32,
     pub offset: i64,
-    pub timestamp: i64,
 }
 
 impl Problem {
@@ -165,18 +164,11 @@ impl Problem {
             topic: topic.clone(),
             partition: error.partition.max(0) as u32,
             offset: error.offset,
-            timestamp: error.timestamp,
         }
     }
 
     /// A row that could not be written.
-    pub fn of_encoding(
-        error: &EncodeError,
-        timestamp: i64,
-        query_id: &Arc<str>,
-        topic: &Arc<str>,
-        partition: u32,
-    ) -> Self {
+    pub fn of_encoding(error: &EncodeError, query_id: &Arc<str>, topic: &Arc<str>, partition: u32) -> Self {
         Self {
             kind: 3,
             query_id: query_id.clone(),
@@ -185,7 +177,6 @@ impl Problem {
             topic: topic.clone(),
             partition,
             offset: -1,
-            timestamp,
         }
     }
 }
@@ -217,7 +208,7 @@ impl Output for TaskOutput<'_> {
                 Err(error) => {
                     self.statistics.errors.fetch_add(1, Ordering::Relaxed);
                     let (id, topic) = (self.query_id, self.topic);
-                    let problem = Problem::of_encoding(&error, row.timestamp, id, topic, self.partition);
+                    let problem = Problem::of_encoding(&error, id, topic, self.partition);
                     self.problems.push(problem);
                 }
             },

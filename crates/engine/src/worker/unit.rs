@@ -55,9 +55,9 @@ impl TaskSlot {
         let Sink::Topic(sink) = &mut self.sink else { return Ok(()) };
         let (statistics, query_id) = (&self.statistics, &self.query_id);
         let topic = sink.encoder.topic().clone();
-        let mut refused = |error: EncodeError, timestamp: i64| {
+        let mut refused = |error: EncodeError| {
             statistics.errors.fetch_add(1, Ordering::Relaxed);
-            problems.push(Problem::of_encoding(&error, timestamp, query_id, &topic, 0));
+            problems.push(Problem::of_encoding(&error, query_id, &topic, 0));
         };
         let produced = sink.drain_cache(tx, all, now_ms, &mut refused)?;
         if let Some(last_ms) = produced.last_ms {
@@ -406,7 +406,7 @@ fn run_fused(
             }
             Err(error) => {
                 statistics.errors.fetch_add(1, Ordering::Relaxed);
-                problems.push(Problem::of_encoding(&error, row.timestamp, query_id, topic, partition));
+                problems.push(Problem::of_encoding(&error, query_id, topic, partition));
             }
         }
     }
@@ -457,7 +457,6 @@ fn report(
         topic: topic.clone(),
         partition,
         offset: bad.offset,
-        timestamp: bad.timestamp,
     });
     if slot.fails_on_malformed {
         slot.fail(bad.error.to_string());

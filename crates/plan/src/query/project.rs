@@ -117,7 +117,9 @@ impl QueryPlanner<'_> {
                     taken.push(place);
                     items[place].name.clone()
                 }
-                None if self.purpose == Purpose::Persistent => return Err(missing_key(&[written.clone()])),
+                None if self.purpose == Purpose::Persistent => {
+                    return Err(missing_key(std::slice::from_ref(written)));
+                }
                 None => "ROWKEY".into(),
             };
             keys.push((name, typed));
