@@ -30,8 +30,9 @@ pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
 pub(crate) use restore::changelog_value;
 pub(crate) use unit::{Index, TaskSlot, Unit};
 
-/// Bytes fetched from an input at a time.
-const FETCH_BYTES: usize = 1 << 20;
+/// Bytes fetched from an input at a time: a full batch of our own, and what is worked on stays in the processor's second
+/// cache.
+const FETCH_BYTES: usize = 320 << 10;
 /// Commits on their way at most; more would only make recovery repeat more.
 const COMMITS_MAX: usize = 2;
 /// A query waits for one that reads the same and is no more than so many records behind.
