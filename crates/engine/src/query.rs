@@ -17,7 +17,7 @@ use runtime::{Fused, SinkEncoder, SourceDecoder, Task, TaskOptions};
 use crate::error::{EngineError, Result};
 use crate::worker::input::Input;
 use crate::worker::snapshot::{Schedule, task_dir};
-use crate::worker::{Restored, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit, restore};
+use crate::worker::{Index, Restored, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit, restore};
 use types::ErrorKind;
 
 /// A task that is about to be started.
@@ -174,6 +174,7 @@ pub(crate) fn build(
             definition: definition.into(),
             steps: input_steps,
             log: log.clone(),
+            index: Index::default(),
         };
         tasks.push(NewTask { worker, unit });
     }

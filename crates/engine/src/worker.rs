@@ -34,10 +34,11 @@ pub(crate) use memory::StateMemory;
 pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
 pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
 pub(crate) use restore::{Restored, restore};
-pub(crate) use unit::{TaskSlot, Unit};
+pub(crate) use unit::{Index, TaskSlot, Unit};
 
-/// Bytes fetched from an input at a time.
-const FETCH_BYTES: usize = 1 << 20;
+/// Bytes fetched from an input at a time: a full batch of our own, and what is worked on stays in the processor's second
+/// cache.
+const FETCH_BYTES: usize = 320 << 10;
 /// Commits on their way at most; more would only make recovery repeat more.
 const COMMITS_MAX: usize = 2;
 /// A query waits for one that reads the same and is no more than so many records behind.

@@ -35,11 +35,6 @@ pub(crate) fn thread_seconds(name: &str) -> f64 {
         .sum()
 }
 
-/// CPU seconds of the calling thread.
-pub(crate) fn own_seconds() -> f64 {
-    run_seconds(std::path::Path::new("/proc/thread-self/schedstat"))
-}
-
 fn run_seconds(path: &std::path::Path) -> f64 {
     let text = fs::read_to_string(path).unwrap_or_default();
     let ns: f64 = text.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0.0);
