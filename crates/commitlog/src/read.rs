@@ -204,7 +204,8 @@ impl Partition {
                 let batch = match checked {
                     Ok(batch) => batch,
                     Err(BatchError::Cut { .. }) if end > filled || filled > 0 => {
-                        done = true;
+                        // Where all was before the offset, what follows is still to come.
+                        done = end == filled || end > keep_from;
                         break;
                     }
                     Err(source) => {
