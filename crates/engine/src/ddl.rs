@@ -3,7 +3,7 @@
 //! Each is planned against the catalog as it is, written to the command log, then applied. At start the
 //! same statements are planned and applied again in order, see `recovery`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -22,7 +22,7 @@ use crate::positions::{hand_over, keep_starts, latest};
 use crate::query::{self, Setup, log_error};
 use crate::recovery::WantedTopic;
 use crate::settings::Settings;
-use crate::worker::Command;
+use crate::worker::{Command, snapshot};
 
 /// Where a new query begins: topic and partition → offset.
 pub(crate) type Starts = BTreeMap<(String, u32), i64>;
@@ -664,8 +664,7 @@ pub(crate) fn start_tasks(
             next_id: &mut || inner.next_id(),
             on_error,
             fails_on_malformed: settings.boolean("ksql.fail.on.deserialization.error"),
-            store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
-            spill_dir: Some(inner.spill_dir()),
+            state: inner.state_setup(),
         },
         || query::topic_sink(&inner.log, &plan, cache_bytes),
         is_table,
@@ -712,6 +711,13 @@ pub(crate) fn forget_query(inner: &Inner, id: &str) {
         let _ = inner.log.delete_group(&group);
     }
     let _ = inner.log.delete_topic(&changelog(&group));
+    forget_snapshots(inner);
+}
+
+/// Removes the snapshots of changelogs that are gone.
+pub(crate) fn forget_snapshots(inner: &Inner) {
+    let topics: HashSet<u128> = inner.log.topics().into_iter().map(|topic| topic.id).collect();
+    snapshot::sweep(&inner.state_dir, |id| topics.contains(&id));
 }
 
 fn stop_tasks(inner: &Inner, state: &State, id: &str) {

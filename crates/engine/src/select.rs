@@ -117,8 +117,7 @@ fn stream(
                 failing.fail(EngineError::new(ErrorKind::Internal, "query_failed", message));
             }),
             fails_on_malformed: false,
-            store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
-            spill_dir: Some(inner.data_dir.join("state")),
+            state: inner.state_setup(),
         },
         || {
             Ok(Sink::Client(Box::new(RowClient {
