@@ -222,6 +222,10 @@ fn record_above_the_topics_limit_names_it() {
     let (status, answer) = server.http("POST", "/api/v1/topics/small/records", body.as_bytes());
     assert_eq!(status, 413, "{answer}");
     assert!(answer.contains("max.message.bytes = 2000"), "{answer}");
+    // Many small ones together are no large one.
+    let many = "{\"value\":{\"a\":1,\"b\":\"0123456789\"}}\n".repeat(500);
+    let (status, answer) = server.http("POST", "/api/v1/topics/small/records", many.as_bytes());
+    assert!(status == 200 && answer.contains("\"appended\":500,"), "{answer}");
     let file = folder.path().join("events.json");
     std::fs::write(&file, format!("{{\"a\":1}}\n{{\"a\":\"{large}\"}}\n{{\"a\":2}}\n")).unwrap();
     let done = server.replay_files("small", &[file]);
