@@ -29,6 +29,9 @@ pub(crate) struct Command {
     /// Where that query begins: topic, partition, offset.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub start: Vec<(String, u32, i64)>,
+    /// The id of the topic it deletes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletes: Option<String>,
 }
 
 /// The command log's topic.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use commitlog::{Log, LogConfig, Partition, RealDisk, TopicInfo};
+use commitlog::{Log, LogConfig, LogError, Partition, RealDisk, TopicInfo};
 use functions::{Library, Limits};
 use plan::catalog::Catalog;
 use plan::statement::TopicSpec;
@@ -18,10 +18,13 @@ use types::{ErrorKind, Schema};
 use crate::commands::CommandLog;
 use crate::entity::{CommandStatus, QueryState, Statistics};
 use crate::error::{EngineError, Result};
+use crate::lock::DirectoryLock;
 use crate::query::log_error;
+use crate::recovery::{Recovery, recover};
+use crate::sequence::Producers;
 use crate::settings::Settings;
 use crate::worker::{Command, TaskId, TaskStatistics, Worker, WorkerParts};
-use crate::{EngineConfig, ddl, rows::Channel};
+use crate::{EngineConfig, rows::Channel};
 
 /// How long `close` waits for the workers.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
@@ -106,8 +109,7 @@ pub(crate) struct State {
     pub queries: BTreeMap<Arc<str>, Query>,
     pub pushes: BTreeMap<String, PushQuery>,
     pub statuses: BTreeMap<String, CommandStatus>,
-    /// Where queries begin that are still to be started (only while the command log is read).
-    pub starts: BTreeMap<Arc<str>, BTreeMap<(String, u32), i64>>,
+    pub recovery: Recovery,
     /// Sequence number of the next command (where there is no command log to give one).
     pub next_command: i64,
 }
@@ -130,8 +132,11 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     next_id: AtomicU64,
     pub next_partition: AtomicU64,
+    pub producers: Producers,
     closing: AtomicBool,
     housekeeper: Mutex<Option<JoinHandle<()>>>,
+    /// Last, so that it is given back when everything else is closed.
+    lock: DirectoryLock,
 }
 
 /// The one clock: ms since 1970.
@@ -142,6 +147,7 @@ pub(crate) fn now_ms() -> i64 {
 impl Inner {
     pub fn open(config: EngineConfig) -> Result<Arc<Self>> {
         let settings = Settings::new(&config.properties)?;
+        let lock = DirectoryLock::take(&config.data_dir)?;
         let log = Log::open(Arc::new(RealDisk), config.data_dir.join("log"), LogConfig::default())
             .map_err(log_error)?;
         let service_id = settings.text("ksql.service.id").to_owned();
@@ -169,10 +175,12 @@ impl Inner {
             state: Mutex::default(),
             next_id: AtomicU64::new(1),
             next_partition: AtomicU64::new(0),
+            producers: Producers::default(),
             closing: AtomicBool::new(false),
             housekeeper: Mutex::default(),
+            lock,
         });
-        ddl::recover(&inner)?;
+        recover(&inner)?;
         let weak = Arc::downgrade(&inner);
         let housekeeper = std::thread::Builder::new()
             .name("housekeeper".into())
@@ -230,6 +238,7 @@ impl Inner {
         if let Err(error) = self.log.close(now_ms()) {
             tracing::warn!(%error, "closing the log");
         }
+        self.lock.release();
     }
 
     /// Ends all threads without a commit; the log is not closed.
@@ -274,6 +283,30 @@ impl Inner {
         self.log.notifier().nudge();
     }
 
+    /// Whether a topic that is there is as wanted, and one that is not may be made.
+    pub fn check_topic(&self, name: &str, spec: &TopicSpec) -> Result<()> {
+        let Ok(found) = self.log.describe_topic(name) else {
+            if self.settings.boolean("auto.create.topics.enable") || spec.partitions.is_some() {
+                return Ok(());
+            }
+            return Err(EngineError::user("unknown_topic", format!("topic \"{name}\" does not exist"))
+                .hint("give PARTITIONS in the WITH clause to have it made"));
+        };
+        match spec.partitions {
+            Some(wanted) if wanted != found.partitions => Err(EngineError::user(
+                "topic_exists",
+                format!("topic \"{name}\" already exists with {} partitions, not {wanted}", found.partitions),
+            )
+            .hint("leave PARTITIONS out, or use another topic")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where state that outgrows memory goes.
+    pub fn spill_dir(&self) -> PathBuf {
+        self.data_dir.join("state")
+    }
+
     /// The topic, made with the given settings if it is not there.
     pub fn ensure_topic(
         &self,
@@ -282,24 +315,9 @@ impl Inner {
         partitions: u32,
         compact: bool,
     ) -> Result<TopicInfo> {
+        self.check_topic(name, spec)?;
         if let Ok(found) = self.log.describe_topic(name) {
-            if let Some(wanted) = spec.partitions
-                && wanted != found.partitions
-            {
-                return Err(EngineError::user(
-                    "topic_exists",
-                    format!(
-                        "topic \"{name}\" already exists with {} partitions, not {wanted}",
-                        found.partitions
-                    ),
-                )
-                .hint("leave PARTITIONS out, or use another topic"));
-            }
             return Ok(found);
-        }
-        if !self.settings.boolean("auto.create.topics.enable") && spec.partitions.is_none() {
-            return Err(EngineError::user("unknown_topic", format!("topic \"{name}\" does not exist"))
-                .hint("give PARTITIONS in the WITH clause to have it made"));
         }
         let mut settings = self.topic_settings();
         if compact {
@@ -311,9 +329,14 @@ impl Inner {
         if let Some(policy) = &spec.cleanup_policy {
             settings.insert("cleanup.policy".into(), policy.clone());
         }
-        self.log
-            .create_topic(name, spec.partitions.unwrap_or(partitions), &settings, now_ms())
-            .map_err(log_error)
+        match self.log.create_topic(name, spec.partitions.unwrap_or(partitions), &settings, now_ms()) {
+            // Another thread was first; it counts as found.
+            Err(LogError::TopicExists { .. }) => {
+                self.check_topic(name, spec)?;
+                self.log.describe_topic(name).map_err(log_error)
+            }
+            made => made.map_err(log_error),
+        }
     }
 
     /// Settings every new topic gets from the server's.

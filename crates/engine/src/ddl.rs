@@ -1,13 +1,13 @@
 //! Statements that change the catalog, the topics or the queries.
 //!
 //! Each is planned against the catalog as it is, written to the command log, then applied. At start the
-//! same statements are planned and applied again in order; queries start when all are done.
+//! same statements are planned and applied again in order, see `recovery`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use commitlog::{OffsetCommit, Partition};
+use commitlog::Partition;
 use plan::catalog::{Catalog, Source};
 use plan::statement::{PlannedPersistent, PlannedSource, Planner, TopicSpec};
 use plan::step::QueryPlan;
@@ -18,48 +18,14 @@ use crate::commands::Command as Logged;
 use crate::core::{Inner, Query, Rates, State, TaskHandle, now_ms, processing_log_topic};
 use crate::entity::{CommandStatus, Entity};
 use crate::error::{EngineError, Result};
+use crate::positions::{hand_over, latest};
 use crate::query::{self, Setup, log_error};
+use crate::recovery::WantedTopic;
 use crate::settings::Settings;
 use crate::worker::Command;
 
-/// Brings back what the command log says.
-pub(crate) fn recover(inner: &Arc<Inner>) -> Result<()> {
-    let mut state = inner.state();
-    make_processing_log_stream(inner, &mut state);
-    let Some(commands) = &inner.commands else { return Ok(()) };
-    for (sequence, command) in commands.read()? {
-        state.next_command = sequence + 1;
-        if let Err(error) = replay(inner, &mut state, &command, sequence) {
-            tracing::error!(command = command.id, error = %error, "a statement of the command log failed");
-        }
-    }
-    let ids: Vec<Arc<str>> = state.queries.keys().cloned().collect();
-    for id in ids {
-        let start = state.starts.get(&id).cloned().unwrap_or_default();
-        if let Err(error) = start_tasks(inner, &mut state, &id, &start) {
-            tracing::error!(query = &*id, %error, "query could not be started");
-            if let Some(query) = state.queries.get(&id)
-                && let Ok(mut place) = query.error.lock()
-            {
-                *place = Some(error.to_string());
-            }
-        }
-    }
-    state.starts.clear();
-    Ok(())
-}
-
-fn replay(inner: &Arc<Inner>, state: &mut State, command: &Logged, sequence: i64) -> Result<()> {
-    let parsed = sql::parse_one(&command.statement)
-        .map_err(|e| EngineError::user("syntax", e.message.clone()).at(&command.statement, Some(e.span)))?;
-    let settings = inner.settings.with(&command.properties)?;
-    let change = plan_change(inner, &state.catalog, &settings, &parsed, &command.statement)?;
-    let start = command.start.iter().map(|(t, p, o)| ((t.clone(), *p), *o)).collect();
-    apply(inner, state, change, command, sequence, start, false).map(|_| ())
-}
-
 /// Where a new query begins: topic and partition → offset.
-type Starts = BTreeMap<(String, u32), i64>;
+pub(crate) type Starts = BTreeMap<(String, u32), i64>;
 
 /// A statement that was planned and is about to take effect.
 pub(crate) enum Change {
@@ -127,6 +93,7 @@ pub(crate) fn execute(
         properties: properties.clone(),
         query_id: query_id.clone(),
         start: start.iter().map(|((t, p), o)| (t.clone(), *p, *o)).collect(),
+        deletes: deleted_topic(inner, &state, &change),
     };
     let sequence = match &inner.commands {
         Some(commands) => commands.append(&command, now_ms())?,
@@ -140,7 +107,7 @@ pub(crate) fn execute(
     Ok(Entity::Status(status))
 }
 
-fn plan_change(
+pub(crate) fn plan_change(
     inner: &Arc<Inner>,
     catalog: &Catalog,
     settings: &Settings,
@@ -315,7 +282,11 @@ fn check_replace(catalog: &Catalog, new: &Source) -> Result<()> {
 /// What cannot be seen from the catalog alone.
 fn check(inner: &Inner, state: &State, change: &Change) -> Result<()> {
     match change {
-        Change::Persistent { .. } => {
+        Change::Source { planned, .. } => inner.check_topic(&planned.source.topic, &planned.topic)?,
+        Change::Persistent { planned, .. } => {
+            if let Some(source) = &planned.creates {
+                inner.check_topic(&source.topic, &planned.topic)?;
+            }
             let limit = inner.settings.integer("ksql.query.persistent.active.limit");
             if state.queries.len() as i64 >= limit {
                 return Err(EngineError::user(
@@ -369,6 +340,13 @@ fn check(inner: &Inner, state: &State, change: &Change) -> Result<()> {
     Ok(())
 }
 
+/// The id of the topic that a statement deletes: the name may be taken again later, the id never.
+fn deleted_topic(inner: &Inner, state: &State, change: &Change) -> Option<String> {
+    let Change::Drop { name, delete_topic: true, .. } = change else { return None };
+    let topic = &state.catalog.source(name)?.topic;
+    Some(format!("{:032x}", inner.log.describe_topic(topic).ok()?.id))
+}
+
 /// Command id and query id.
 fn names(change: &Change, sequence: i64, state: &State) -> (String, Option<String>) {
     let kind = |k: SourceKind| if k == SourceKind::Stream { "stream" } else { "table" };
@@ -404,7 +382,7 @@ fn names(change: &Change, sequence: i64, state: &State) -> (String, Option<Strin
 }
 
 /// Makes a change; `is_live` is false while the command log is read.
-fn apply(
+pub(crate) fn apply(
     inner: &Arc<Inner>,
     state: &mut State,
     change: Change,
@@ -416,7 +394,8 @@ fn apply(
     match change {
         Change::Source { planned } => {
             let PlannedSource { source, topic } = *planned;
-            inner.ensure_topic(&source.topic, &topic, inner.default_partitions(), false)?;
+            let wanted = WantedTopic { spec: topic, partitions: inner.default_partitions(), compact: false };
+            want_topic(inner, state, &source.topic, wanted, is_live)?;
             let text = kind_text(source.kind);
             let name = source.name.clone();
             let materialise = source.is_source && source.kind == SourceKind::Table;
@@ -454,12 +433,9 @@ fn apply(
                     remove_query(inner, state, &old, true);
                 }
                 let is_table = source.kind == SourceKind::Table;
-                inner.ensure_topic(
-                    &source.topic,
-                    &planned.topic,
-                    inherited,
-                    is_table && source.window.is_none(),
-                )?;
+                let compact = is_table && source.window.is_none();
+                let wanted = WantedTopic { spec: planned.topic.clone(), partitions: inherited, compact };
+                want_topic(inner, state, &source.topic, wanted, is_live)?;
                 source.created_by = Some(id.to_string());
                 state.catalog.put_source(source);
             }
@@ -527,6 +503,22 @@ fn apply(
     }
 }
 
+/// Makes a topic if it is not there; while the command log is read, when all of it is.
+fn want_topic(
+    inner: &Inner,
+    state: &mut State,
+    topic: &str,
+    wanted: WantedTopic,
+    is_live: bool,
+) -> Result<()> {
+    if is_live {
+        inner.ensure_topic(topic, &wanted.spec, wanted.partitions, wanted.compact)?;
+    } else {
+        state.recovery.topics.insert(topic.to_owned(), wanted);
+    }
+    Ok(())
+}
+
 fn kind_text(kind: SourceKind) -> &'static str {
     if kind == SourceKind::Stream { "Stream" } else { "Table" }
 }
@@ -582,7 +574,7 @@ fn insert_query(
     let id = query.id.clone();
     state.queries.insert(id.clone(), query);
     if !is_live {
-        state.starts.insert(id, start);
+        state.recovery.starts.insert(id, start);
         return Ok(());
     }
     let started = start_tasks(inner, state, &id, &start);
@@ -597,6 +589,11 @@ pub(crate) fn group(inner: &Inner, query_id: &str) -> String {
     format!("_confluent-ksql-{}query_{query_id}", inner.service_id)
 }
 
+/// The changelog topic of a query's group.
+fn changelog(group: &str) -> String {
+    format!("{group}-changelog")
+}
+
 fn ensure_sources(inner: &Inner, plan: &QueryPlan) -> Result<()> {
     for source in plan.root.sources() {
         inner.ensure_topic(&source.topic, &TopicSpec::default(), inner.default_partitions(), false)?;
@@ -604,7 +601,12 @@ fn ensure_sources(inner: &Inner, plan: &QueryPlan) -> Result<()> {
     Ok(())
 }
 
-fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Starts) -> Result<()> {
+pub(crate) fn start_tasks(
+    inner: &Arc<Inner>,
+    state: &mut State,
+    id: &Arc<str>,
+    start: &Starts,
+) -> Result<()> {
     let Some(query) = state.queries.get_mut(id) else { return Ok(()) };
     let plan = query.plan.clone();
     ensure_sources(inner, &plan)?;
@@ -612,7 +614,7 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
     let changelog = match query::has_state(&plan.root) {
         false => None,
         true => {
-            let topic = format!("{group}-changelog");
+            let topic = changelog(&group);
             let tasks = query::divide(&inner.log, &plan, inner.workers.len(), false)?.len() as u32;
             let mut settings = inner.topic_settings();
             settings.insert("cleanup.policy".into(), "compact".into());
@@ -650,7 +652,7 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
             on_error,
             fails_on_malformed: settings.boolean("ksql.fail.on.deserialization.error"),
             store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
-            spill_dir: Some(inner.data_dir.join("state")),
+            spill_dir: Some(inner.spill_dir()),
         },
         || query::topic_sink(&inner.log, &plan, cache_bytes),
         is_table,
@@ -672,7 +674,7 @@ fn start_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Sta
 
 /// Ends a query's tasks and forgets its positions and state.
 fn remove_query(inner: &Arc<Inner>, state: &mut State, id: &str, is_live: bool) {
-    state.starts.remove(id);
+    state.recovery.starts.remove(id);
     let Some(query) = state.queries.remove(id) else { return };
     if let Some((name, _)) = &query.sink
         && let Some(source) = state.catalog.source(name)
@@ -683,12 +685,20 @@ fn remove_query(inner: &Arc<Inner>, state: &mut State, id: &str, is_live: bool) 
         state.catalog.put_source(source);
     }
     if !is_live {
+        state.recovery.removed.push(id.to_owned());
         return;
     }
     stop(inner, &query);
+    forget_query(inner, id);
+}
+
+/// Forgets a query's positions and state.
+pub(crate) fn forget_query(inner: &Inner, id: &str) {
     let group = group(inner, id);
-    let _ = inner.log.delete_group(&group);
-    let _ = inner.log.delete_topic(&format!("{group}-changelog"));
+    if !inner.log.committed_offsets(&group).is_empty() {
+        let _ = inner.log.delete_group(&group);
+    }
+    let _ = inner.log.delete_topic(&changelog(&group));
 }
 
 fn stop_tasks(inner: &Inner, state: &State, id: &str) {
@@ -707,69 +717,8 @@ fn stop(inner: &Inner, query: &Query) {
     }
 }
 
-/// Records that running queries have still to read.
-pub(crate) fn lag(inner: &Inner) -> u64 {
-    let state = inner.state();
-    let running = state.queries.values().filter(|q| q.state() == crate::entity::QueryState::Running);
-    running
-        .flat_map(|query| {
-            query.plan.root.sources().into_iter().map(move |s| (group(inner, &query.id), s.topic.clone()))
-        })
-        .map(|(group, topic)| {
-            let count = inner.log.describe_topic(&topic).map_or(0, |t| t.partitions);
-            (0..count)
-                .filter_map(|p| {
-                    let offsets = inner.log.offsets(&topic, p).ok()?;
-                    let at =
-                        inner.log.committed_offset(&group, &topic, p).map_or(offsets.log_start, |c| c.offset);
-                    u64::try_from(offsets.next - at).ok()
-                })
-                .sum::<u64>()
-        })
-        .sum()
-}
-
-/// Gives a query the committed positions of another one that has stopped; durable when it returns.
-fn hand_over(inner: &Inner, from: &str, to: &str) -> Result<()> {
-    let offsets: Vec<OffsetCommit> = inner
-        .log
-        .committed_offsets(&group(inner, from))
-        .into_iter()
-        .map(|(topic, partition, committed)| OffsetCommit {
-            topic,
-            partition,
-            offset: committed.offset,
-            metadata: committed.metadata,
-        })
-        .collect();
-    if offsets.is_empty() {
-        return Ok(());
-    }
-    inner
-        .log
-        .commit_offsets(&group(inner, to), &offsets, now_ms())
-        .and_then(|ticket| ticket.wait())
-        .map_err(log_error)
-}
-
-fn latest(inner: &Inner, plan: &QueryPlan) -> Result<Starts> {
-    let mut starts = Starts::new();
-    for source in plan.root.sources() {
-        // A table is always read whole: its rows are its present.
-        if source.kind == SourceKind::Table {
-            continue;
-        }
-        let count = inner.log.describe_topic(&source.topic).map_err(log_error)?.partitions;
-        for p in 0..count {
-            let partition = inner.log.partition(&source.topic, p).map_err(log_error)?;
-            starts.insert((source.topic.to_string(), p), partition.offsets().next);
-        }
-    }
-    Ok(starts)
-}
-
 /// The stream over the processing log, as ksqlDB makes it.
-fn make_processing_log_stream(inner: &Arc<Inner>, state: &mut State) {
+pub(crate) fn make_processing_log_stream(inner: &Arc<Inner>, state: &mut State) {
     if !inner.settings.boolean("ksql.logging.processing.stream.auto.create") {
         return;
     }

@@ -7,12 +7,16 @@ mod core;
 mod ddl;
 mod entity;
 mod error;
+mod lock;
 mod metrics;
+mod positions;
 mod print;
 mod produce;
 mod query;
+mod recovery;
 mod rows;
 mod select;
+mod sequence;
 mod session;
 mod settings;
 mod show;
@@ -25,6 +29,7 @@ pub use error::{EngineError, Result};
 pub use print::{PrintedRecord, Printing};
 pub use produce::NewRecord;
 pub use rows::{RowEvent, Rows};
+pub use sequence::{ProducerSequence, Taken};
 pub use session::Session;
 pub use still::TopicRecord;
 
@@ -64,7 +69,7 @@ pub struct RunningQuery {
 
 impl Engine {
     /// Opens the data directory (made if it is not there), brings back all streams, tables and queries,
-    /// and starts the workers.
+    /// and starts the workers. An error where another engine, of this process or another, has the directory.
     pub fn open(config: EngineConfig) -> Result<Engine> {
         Ok(Engine { inner: Inner::open(config)? })
     }
@@ -134,6 +139,19 @@ impl Engine {
     /// turn without key.
     pub fn produce(&self, topic: &str, partition: Option<u32>, records: &[NewRecord]) -> Result<()> {
         produce::produce(&self.inner, topic, partition, records)
+    }
+
+    /// Does what [`Engine::produce`] does once for each sequence of a producer: a batch that was written before
+    /// is acknowledged without writing, one that leaves out a sequence is an error. All or nothing is written,
+    /// also when the process is killed.
+    pub fn produce_once(
+        &self,
+        topic: &str,
+        partition: Option<u32>,
+        records: &[NewRecord],
+        sequence: &ProducerSequence,
+    ) -> Result<Taken> {
+        sequence::produce_once(&self.inner, topic, partition, records, sequence)
     }
 
     /// Creates a topic; settings by Kafka's names.
@@ -235,7 +253,7 @@ impl Engine {
 
     /// Records that running persistent queries have still to read, over all of them.
     pub fn lag(&self) -> u64 {
-        ddl::lag(&self.inner)
+        positions::lag(&self.inner)
     }
 
     /// Names for completion in the shell: streams, tables and their columns, topics.

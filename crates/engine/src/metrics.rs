@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::core::Inner;
 use crate::entity::QueryState;
-use crate::{Metric, show};
+use crate::{Metric, positions, show};
 
 /// All samples.
 pub(crate) fn collect(inner: &Inner) -> Vec<Metric> {
@@ -60,6 +60,13 @@ pub(crate) fn collect(inner: &Inner) -> Vec<Metric> {
             "counter",
             labels(),
             s.produced as f64,
+        );
+        add(
+            "tripline_query_lag_records",
+            "Records that are in a query's topics and whose results are not durable.",
+            "gauge",
+            labels(),
+            positions::lag_of(inner, query) as f64,
         );
         add(
             "tripline_query_errors_total",

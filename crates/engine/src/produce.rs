@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use commitlog::{BatchBuilder, CommitTicket};
+use commitlog::{BatchBuilder, CommitTicket, TopicInfo};
 use formats::json::{Projection, Scanner, Slot, Top, decode};
 use plan::catalog::Source;
 use plan::statement::Planner;
@@ -126,44 +126,61 @@ pub(crate) fn produce(
     partition: Option<u32>,
     records: &[NewRecord],
 ) -> Result<()> {
+    let info = topic_for(inner, topic, partition)?;
+    let now = now_ms();
+    let mut tickets: Vec<CommitTicket> = Vec::new();
+    divide(inner, info.partitions, partition, records, now, &mut |place, batch| {
+        let (_, ticket) = inner.log.append_durable(topic, place, batch, now).map_err(log_error)?;
+        tickets.push(ticket);
+        Ok(())
+    })?;
+    for ticket in tickets {
+        ticket.wait().map_err(log_error)?;
+    }
+    Ok(())
+}
+
+/// The topic that clients write to, made if it is not there; it must have the partition they ask for.
+pub(crate) fn topic_for(inner: &Inner, topic: &str, partition: Option<u32>) -> Result<TopicInfo> {
     let info = inner.ensure_topic(topic, &Default::default(), inner.default_partitions(), false)?;
-    if let Some(p) = partition
-        && p >= info.partitions
-    {
-        return Err(EngineError::user(
+    match partition {
+        Some(p) if p >= info.partitions => Err(EngineError::user(
             "unknown_partition",
             format!("topic \"{topic}\" has {} partitions, numbered from 0; there is no {p}", info.partitions),
-        ));
+        )),
+        _ => Ok(info),
     }
-    let now = now_ms();
+}
+
+/// Divides records among partitions and gives `append` their batches.
+pub(crate) fn divide(
+    inner: &Inner,
+    partitions: u32,
+    partition: Option<u32>,
+    records: &[NewRecord],
+    now: i64,
+    append: &mut dyn FnMut(u32, &mut [u8]) -> Result<()>,
+) -> Result<()> {
     // Records without key stay together, each call going on to the next partition.
-    let in_turn = inner.next_partition.fetch_add(1, Ordering::Relaxed) as u32 % info.partitions;
-    let mut builders: Vec<BatchBuilder> = (0..info.partitions).map(|_| BatchBuilder::new()).collect();
-    let mut tickets: Vec<CommitTicket> = Vec::new();
+    let in_turn = inner.next_partition.fetch_add(1, Ordering::Relaxed) as u32 % partitions;
+    let mut builders: Vec<BatchBuilder> = (0..partitions).map(|_| BatchBuilder::new()).collect();
     for (timestamp, key, value) in records {
         let place = match (partition, key) {
             (Some(p), _) => p,
-            (None, Some(key)) => partition_of(key, info.partitions),
+            (None, Some(key)) => partition_of(key, partitions),
             (None, None) => in_turn,
         };
         let builder = &mut builders[place as usize];
         builder.append(timestamp.unwrap_or(now), key.as_deref(), value.as_deref(), &[]);
         if builder.size() >= BATCH_BYTES {
-            let (_, ticket) =
-                inner.log.append_durable(topic, place, builder.finish(), now).map_err(log_error)?;
+            append(place, builder.finish())?;
             builder.clear();
-            tickets.push(ticket);
         }
     }
     for (place, builder) in builders.iter_mut().enumerate() {
         if !builder.is_empty() {
-            let (_, ticket) =
-                inner.log.append_durable(topic, place as u32, builder.finish(), now).map_err(log_error)?;
-            tickets.push(ticket);
+            append(place as u32, builder.finish())?;
         }
-    }
-    for ticket in tickets {
-        ticket.wait().map_err(log_error)?;
     }
     Ok(())
 }

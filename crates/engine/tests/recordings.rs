@@ -1,8 +1,9 @@
 //! The tutorials' SQL over real recordings, with the counts that must come out.
 //!
 //! The recordings lie beside the project (`../shared/data`); where they are not there the tests say so and
-//! pass. `KSQL` blocks are the tutorials' own, cut to the columns of the recordings; a column that the
-//! recordings name otherwise (`certificate_subject`) is named as they do.
+//! pass. The SQL (`tests/recordings`, shared with the tests of the running server) is the tutorials' own, cut to
+//! the columns of the recordings; a column that the recordings name otherwise (`certificate_subject`) is named as
+//! they do.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -103,31 +104,7 @@ impl Server {
 }
 
 /// Seed 003: Sysmon 1 and 3 from one topic, re-keyed on the process, the first as a table, joined.
-const SYSMON: &str = "
-CREATE STREAM WINLOGBEAT_STREAM (SourceName VARCHAR, UtcTime VARCHAR, `@timestamp` VARCHAR, ProcessGuid VARCHAR, ProcessId VARCHAR,
-    Image VARCHAR, CommandLine VARCHAR, ParentImage VARCHAR, User VARCHAR, Protocol VARCHAR, SourceIp VARCHAR,
-    DestinationIp VARCHAR, EventID INTEGER)
-  WITH (KAFKA_TOPIC='winlogbeat', VALUE_FORMAT='JSON');
-CREATE STREAM WINLOGBEAT_STREAM_REKEY
-  WITH (VALUE_FORMAT='JSON', TIMESTAMP='event_date_creation')
-  AS SELECT STRINGTOTIMESTAMP(UtcTime, 'yyyy-MM-dd HH:mm:ss.SSS') AS event_date_creation,
-    ProcessGuid AS process_guid, ProcessId AS process_id, Image AS process_path,
-    CommandLine AS process_command_line, ParentImage AS parent_process_path, User AS user_account,
-    SourceIp AS src_ip_addr, DestinationIp AS dst_ip_addr, EventID AS event_id
-  FROM WINLOGBEAT_STREAM
-  WHERE SourceName='Microsoft-Windows-Sysmon'
-  PARTITION BY ProcessGuid;
-CREATE STREAM SYSMON_PROCESS_CREATE AS SELECT event_date_creation, process_guid, process_id, process_path,
-    process_command_line, parent_process_path FROM WINLOGBEAT_STREAM_REKEY WHERE event_id=1;
-CREATE STREAM SYSMON_NETWORK_CONNECT AS SELECT event_date_creation, process_guid, process_id, process_path,
-    user_account, src_ip_addr, dst_ip_addr FROM WINLOGBEAT_STREAM_REKEY WHERE event_id=3;
-CREATE TABLE SYSMON_PROCESS_CREATE_TABLE (event_date_creation VARCHAR, process_guid VARCHAR PRIMARY KEY,
-    process_id INTEGER, process_path VARCHAR, process_command_line VARCHAR, parent_process_path VARCHAR)
-  WITH (KAFKA_TOPIC='SYSMON_PROCESS_CREATE', VALUE_FORMAT='JSON');
-CREATE STREAM SYSMON_JOIN AS SELECT N.EVENT_DATE_CREATION, N.PROCESS_GUID, N.USER_ACCOUNT, N.SRC_IP_ADDR,
-    N.DST_IP_ADDR, P.PROCESS_COMMAND_LINE, P.PARENT_PROCESS_PATH
-  FROM SYSMON_NETWORK_CONNECT N INNER JOIN SYSMON_PROCESS_CREATE_TABLE P ON N.PROCESS_GUID = P.PROCESS_GUID;
-";
+const SYSMON: &str = include_str!("../../../tests/recordings/sysmon.sql");
 
 /// The tutorial's own event time.
 const UTC_TIME: &str = "STRINGTOTIMESTAMP(UtcTime, 'yyyy-MM-dd HH:mm:ss.SSS')";
@@ -167,18 +144,7 @@ fn sysmon_join_of_the_lsass_recording_on_several_partitions() {
 }
 
 /// Seed 000: SSL and X509, joined on the subject within a second, and on the certificate's file id.
-const CERTIFICATES: &str = "
-CREATE STREAM SSL_STREAM (ts DOUBLE(16,6), uid STRING, version STRING, cipher STRING, server_name STRING,
-    subject STRING, issuer STRING, validation_status STRING, cert_chain_fuids ARRAY<STRING>)
-  WITH (KAFKA_TOPIC='ssl', VALUE_FORMAT='JSON', TIMESTAMP='ts');
-CREATE STREAM X509_STREAM (ts DOUBLE(16,6), id STRING, certificate_subject STRING, certificate_not_valid_after DOUBLE)
-  WITH (KAFKA_TOPIC='x509', VALUE_FORMAT='JSON', TIMESTAMP='ts');
-CREATE STREAM BY_SUBJECT AS SELECT s.SUBJECT AS SUBJECT, s.TS AS SSL_TS, x.TS AS X509_TS,
-    TIMESTAMPTOSTRING((x.certificate_not_valid_after * 1000), 'yyyy-MM-dd HH:mm:ss') AS CERT_EXPIRATION_DATE
-  FROM SSL_STREAM s INNER JOIN X509_STREAM x WITHIN 1 SECONDS on s.SUBJECT = x.certificate_subject;
-CREATE STREAM BY_FILE AS SELECT x.id AS FUID, s.UID AS UID, s.SUBJECT AS SUBJECT
-  FROM SSL_STREAM s INNER JOIN X509_STREAM x WITHIN 1 SECONDS on s.cert_chain_fuids[1] = x.id;
-";
+const CERTIFICATES: &str = include_str!("../../../tests/recordings/certificates.sql");
 
 fn certificates(partitions: u32) {
     let Some(data) = data() else { return };
@@ -204,15 +170,7 @@ fn certificates_are_joined_on_several_partitions() {
 }
 
 /// Seed 000: every DNS look-up with its connection.
-const RICH_DNS: &str = "
-CREATE STREAM DNS_STREAM (ts DOUBLE(16,6), uid STRING, \"query\" VARCHAR, qtype_name STRING, answers ARRAY<STRING>)
-  WITH (KAFKA_TOPIC='dns', VALUE_FORMAT='JSON', TIMESTAMP='ts');
-CREATE STREAM CONN_STREAM (ts DOUBLE(16,6), uid STRING, orig_ip_bytes INTEGER, resp_ip_bytes INTEGER, local_orig BOOLEAN)
-  WITH (KAFKA_TOPIC='conn', VALUE_FORMAT='JSON', TIMESTAMP='ts');
-CREATE STREAM RICH_DNS AS SELECT d.\"query\", SPLIT(d.\"query\", '.')[1] AS HOSTNAME, d.TS, d.UID, c.UID,
-    c.ORIG_IP_BYTES AS REQUEST_BYTES, c.RESP_IP_BYTES AS REPLY_BYTES
-  FROM DNS_STREAM d INNER JOIN CONN_STREAM c WITHIN 1 MINUTES ON d.UID = c.UID;
-";
+const RICH_DNS: &str = include_str!("../../../tests/recordings/rich_dns.sql");
 
 fn rich_dns(partitions: u32, files: impl Fn(&std::path::Path, &str) -> Vec<PathBuf>, joined: usize) {
     let Some(data) = data() else { return };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CommandStatus, Engine, EngineError, Entity, Metric, PrintedRecord, PropertyInfo, ResultSchema, RowEvent,
-    Session, TopicDescription,
+    CommandStatus, Engine, EngineError, Entity, Metric, PrintedRecord, ProducerSequence, PropertyInfo,
+    ResultSchema, RowEvent, Session, Taken, TopicDescription,
 };
 
 /// A record to append: timestamp in ms (none: now), key, value.
@@ -55,6 +55,13 @@ pub trait Backend: Send + Sync + 'static {
     fn close_query(&self, id: &str) -> bool;
     fn insert_json(&self, target: &str, row: &str) -> Result<(), EngineError>;
     fn produce(&self, topic: &str, partition: Option<u32>, records: &[NewRecord]) -> Result<(), EngineError>;
+    fn produce_once(
+        &self,
+        topic: &str,
+        partition: Option<u32>,
+        records: &[NewRecord],
+        sequence: &ProducerSequence,
+    ) -> Result<Taken, EngineError>;
     fn create_topic(
         &self,
         name: &str,
@@ -107,6 +114,16 @@ impl Backend for Engine {
 
     fn produce(&self, topic: &str, partition: Option<u32>, records: &[NewRecord]) -> Result<(), EngineError> {
         Engine::produce(self, topic, partition, records)
+    }
+
+    fn produce_once(
+        &self,
+        topic: &str,
+        partition: Option<u32>,
+        records: &[NewRecord],
+        sequence: &ProducerSequence,
+    ) -> Result<Taken, EngineError> {
+        Engine::produce_once(self, topic, partition, records, sequence)
     }
 
     fn create_topic(

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{
-    CommandStatus, EngineError, Entity, Metric, PrintedRecord, PropertyInfo, ResultRow, ResultSchema,
-    RowEvent, Session, SourceInfo, SourceList, TopicDescription,
+    CommandStatus, EngineError, Entity, Metric, PrintedRecord, ProducerSequence, PropertyInfo, ResultRow,
+    ResultSchema, RowEvent, Session, SourceInfo, SourceList, Taken, TopicDescription,
 };
 use types::{DataType, ErrorKind, Value};
 
@@ -152,6 +152,21 @@ impl Backend for Fake {
         self.0.batches.fetch_add(1, Ordering::SeqCst);
         self.0.produced.lock().unwrap().extend_from_slice(records);
         Ok(())
+    }
+
+    fn produce_once(
+        &self,
+        topic: &str,
+        partition: Option<u32>,
+        records: &[NewRecord],
+        sequence: &ProducerSequence,
+    ) -> Result<Taken, EngineError> {
+        // It has seen the numbers up to 5.
+        match sequence.sequence {
+            0..=5 => Ok(Taken::Repeated),
+            6 => self.produce(topic, partition, records).map(|()| Taken::Written),
+            _ => Err(EngineError::user("sequence_gap", "batch 6 is missing")),
+        }
     }
 
     fn create_topic(

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::client_runtime;
 use crate::{
     http::{Client, Endpoint, path_segment},
-    replay::{Outcome, Plan, Read, Sender, parse_offset_ms, read},
+    replay::{Outcome, Plan, RECORDS_MAX, Read, Sender, parse_offset_ms, read},
     terminal::neutralise,
 };
 
@@ -48,6 +48,9 @@ pub struct Arguments {
     /// Creates the topic with so many partitions if it is not there.
     #[arg(long, value_name = "N", requires = "topic")]
     create_partitions: Option<u32>,
+    /// Records sent together at most.
+    #[arg(long, value_name = "N", default_value_t = RECORDS_MAX, value_parser = clap::value_parser!(u64).range(1..=RECORDS_MAX))]
+    batch_records: u64,
 }
 
 impl Arguments {
@@ -63,7 +66,13 @@ impl Arguments {
         if let (Some(topic), Some(partitions)) = (&self.topic, self.create_partitions) {
             client_runtime()?.block_on(create_topic(&endpoint, topic, partitions))?;
         }
-        let mut plan = Plan { topic: self.topic, times, key: self.key, pace: Pace::new(self.speed) };
+        let mut plan = Plan {
+            topic: self.topic,
+            times,
+            key: self.key,
+            pace: Pace::new(self.speed),
+            batch_records: self.batch_records,
+        };
         let mut sender = Sender::new(endpoint, self.partition);
         let bar = progress_bar(reader.progress().total_bytes);
         let started = Instant::now();
@@ -150,7 +159,7 @@ fn report(sender: &Sender, outcome: &Outcome, started: Instant) {
     if outcome.not_objects > 0 {
         eprintln!("{} events are no JSON objects; they were sent as they are", outcome.not_objects);
     }
-    if sender.repeated > 0 {
-        eprintln!("the connection was lost: up to {} records may be there twice", sender.repeated);
+    if sender.losses > 0 {
+        eprintln!("the connection was lost {} times; every event was written once", sender.losses);
     }
 }

@@ -15,7 +15,7 @@ use super::client_runtime;
 use crate::{
     entity,
     http::{Client, Endpoint, path_segment},
-    replay::{Batch, Sender},
+    replay::{Batch, RECORDS_MAX, Sender},
     table::ListTable,
     terminal::neutralise,
 };
@@ -199,7 +199,7 @@ impl Produce {
             let (key, value) = split_key(text, self.key_separator.as_deref());
             batch.push(None, key, value);
             // Nothing more at hand: what is typed or piped slowly is not kept back.
-            if batch.is_full() || input.buffer().is_empty() {
+            if batch.is_full(RECORDS_MAX) || input.buffer().is_empty() {
                 sender.send(std::mem::replace(&mut batch, Batch::new(&self.name)))?;
                 if input.buffer().is_empty() {
                     sender.finish()?;

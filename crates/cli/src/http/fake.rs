@@ -16,10 +16,20 @@ use std::{
 pub struct FakeRequest {
     /// Path and query.
     pub path: String,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
     /// Which connection it came on, from 0.
     pub connection: usize,
+}
+
+impl FakeRequest {
+    /// Returns a header's value, empty where there is none.
+    pub fn header(&self, name: &str) -> String {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map_or(String::new(), |(_, value)| value.clone())
+    }
 }
 
 /// Stands in for a status: the connection is closed without an answer.
@@ -65,6 +75,7 @@ fn serve(stream: TcpStream, connection: usize, answer: &dyn Fn(&FakeRequest) -> 
         let mut words = line.split_whitespace();
         let path = words.nth(1)?.to_owned();
         let mut length = 0;
+        let mut headers = Vec::new();
         loop {
             let mut header = String::new();
             reader.read_line(&mut header).ok()?;
@@ -75,11 +86,14 @@ fn serve(stream: TcpStream, connection: usize, answer: &dyn Fn(&FakeRequest) -> 
             if let Some(value) = header.strip_prefix("content-length:") {
                 length = value.trim().parse().ok()?;
             }
+            if let Some((name, value)) = header.split_once(':') {
+                headers.push((name.to_owned(), value.trim().to_owned()));
+            }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         let body = String::from_utf8_lossy(&body).into_owned();
-        let (status, text) = answer(&FakeRequest { path, body, connection });
+        let (status, text) = answer(&FakeRequest { path, headers, body, connection });
         match status {
             HANG_UP => return None,
             KEEP_OPEN => {

@@ -4,8 +4,8 @@
 //! i64 timestamp in ms, -1: now │ i32 key length, -1: none │ key │ i32 value length, -1: none │ value
 //! ```
 
-/// Records after which a batch is sent; the server appends so many at a time.
-const RECORDS_MAX: u64 = 4096;
+/// Records after which a batch is sent, unless told otherwise.
+pub const RECORDS_MAX: u64 = 4096;
 /// Bytes after which a batch is sent.
 const BYTES_MAX: usize = 1 << 20;
 
@@ -42,9 +42,9 @@ impl Batch {
         self.frames.extend_from_slice(part.unwrap_or_default());
     }
 
-    /// Tells whether it should be sent.
-    pub fn is_full(&self) -> bool {
-        self.records >= RECORDS_MAX || self.frames.len() >= BYTES_MAX
+    /// Tells whether it should be sent, with so many records at the latest.
+    pub fn is_full(&self, records_max: u64) -> bool {
+        self.records >= records_max || self.frames.len() >= BYTES_MAX
     }
 }
 

@@ -6,7 +6,7 @@ mod clock;
 mod reading;
 mod sender;
 
-pub use batch::Batch;
+pub use batch::{Batch, RECORDS_MAX};
 pub use clock::parse_offset_ms;
 pub use reading::{Outcome, Plan, Read, read};
 pub use sender::Sender;

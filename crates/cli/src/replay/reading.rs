@@ -28,6 +28,8 @@ pub struct Plan {
     pub key: Option<String>,
     /// How fast.
     pub pace: Pace,
+    /// Records sent together at most.
+    pub batch_records: u64,
 }
 
 /// A line that became no record.
@@ -121,7 +123,7 @@ pub fn read(reader: &mut FileReader, plan: &mut Plan, batches: &SyncSender<Read>
         batch.push(time_ms, key.as_deref(), event.bytes);
         outcome.events += 1;
         outcome.bytes += event.bytes.len() as u64;
-        if batch.is_full() {
+        if batch.is_full(plan.batch_records) {
             let full = std::mem::replace(batch, Batch::new(topic));
             if batches.send(Read { batch: full, read_bytes }).is_err() {
                 return outcome;
@@ -156,7 +158,7 @@ fn key_of(event: &[u8], field: &str) -> Option<Vec<u8>> {
 mod tests {
     use connect::{FileOptions, Speed};
 
-    use super::*;
+    use super::{super::batch::RECORDS_MAX, *};
 
     fn replayed(name: &str, content: &str, topic: Option<&str>) -> (Outcome, Vec<Batch>) {
         let folder = tempfile::tempdir().unwrap();
@@ -168,6 +170,7 @@ mod tests {
             times: vec![TimeField::new("ts")],
             key: Some("a.b".to_owned()),
             pace: Pace::new(Speed::Max),
+            batch_records: RECORDS_MAX,
         };
         let (tx, rx) = std::sync::mpsc::sync_channel(100);
         let outcome = read(&mut reader, &mut plan, &tx);

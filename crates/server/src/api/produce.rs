@@ -11,15 +11,28 @@
 //! ```text
 //! i64 timestamp in ms, -1: now │ i32 key length, -1: none │ key │ i32 value length, -1: none │ value
 //! ```
+//!
+//! **Exactly once.** Two headers make the body one batch that is written once:
+//!
+//! * `X-Tripline-Producer`: a name of the client's choice that no other producer has, 1 to 128 printable
+//!   ASCII characters;
+//! * `X-Tripline-Sequence`: the number of the batch among this producer's batches for this topic, from 0.
+//!
+//! All of the body is written or nothing of it. A client that got no answer sends the batch again with the
+//! same number: a number that was taken before is answered with `"appended": 0` and `"repeated": true`, and
+//! nothing is written. A number that leaves one out is refused with 409 and `"code": "sequence_gap"`; so is
+//! a producer that does not begin at 0. The server remembers 4096 producers and topics over restarts and
+//! crashes, for 24 hours after their last batch. Such a body has 65,536 records and 16 MiB at most.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use engine::{ProducerSequence, Taken};
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::backend::NewRecord;
+use crate::backend::{Backend, NewRecord};
 use crate::body::{JSON, Reply, ok_json, respond};
 use crate::call::{Answer, Call};
 use crate::error::ApiError;
@@ -30,6 +43,14 @@ use crate::state::State;
 /// Bounds of one batch.
 const BATCH_RECORDS_MAX: usize = 4096;
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bounds of a body with a sequence, which is one batch.
+const SEQUENCED_RECORDS_MAX: usize = 65_536;
+const SEQUENCED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Headers of a batch that is written once.
+const PRODUCER_HEADER: &str = "x-tripline-producer";
+const SEQUENCE_HEADER: &str = "x-tripline-sequence";
 
 /// Wrong lines that are told; more are only counted.
 const ERRORS_TOLD_MAX: usize = 100;
@@ -43,21 +64,34 @@ pub async fn post(call: Call) -> Answer {
     let state = Arc::clone(&call.state);
     let topic: Arc<str> = call.params.first().ok_or_else(ApiError::internal)?.as_str().into();
     let partition = call.query_number("partition")?;
+    let sequence = sequence_of(&call)?;
     let is_framed = call.content_type().as_deref() == Some("application/octet-stream");
     let mut body = call.chunked();
-    let mut appending = Appending { state, topic, partition, batch: Vec::new(), bytes: 0, appended: 0 };
+    let mut appending = Appending {
+        state,
+        topic,
+        partition,
+        sequence,
+        batch: Vec::new(),
+        bytes: 0,
+        appended: 0,
+        is_repeated: false,
+    };
     let mut wrong = Wrong::default();
     let result = match is_framed {
         true => frames(&mut body, &mut appending).await,
         false => lines(&mut body, &mut appending, &mut wrong).await,
     };
     let result = match result {
-        Ok(()) => appending.flush().await,
+        Ok(()) => appending.finish().await,
         failed => failed,
     };
     let appended = appending.appended;
     let members = |o: &mut json::Members<'_>| {
         o.plain("appended", appended);
+        if appending.sequence.is_some() {
+            o.plain("repeated", appending.is_repeated);
+        }
         o.plain("failed", wrong.count);
         o.objects("errors", &wrong.told, |o, (line, message)| {
             o.plain("line", line);
@@ -88,20 +122,37 @@ struct Appending {
     state: Arc<State>,
     topic: Arc<str>,
     partition: Option<u32>,
+    sequence: Option<ProducerSequence>,
     batch: Vec<NewRecord>,
     bytes: usize,
     appended: u64,
+    /// The batch with this sequence had been written before.
+    is_repeated: bool,
 }
 
 impl Appending {
     async fn push(&mut self, record: NewRecord) -> Result<(), ApiError> {
+        if self.sequence.is_some()
+            && (self.batch.len() >= SEQUENCED_RECORDS_MAX || self.bytes >= SEQUENCED_BYTES_MAX)
+        {
+            return Err(too_large_for_once());
+        }
         let (_, key, value) = &record;
         self.bytes += key.as_ref().map_or(0, Vec::len) + value.as_ref().map_or(0, Vec::len);
         self.batch.push(record);
-        if self.batch.len() >= BATCH_RECORDS_MAX || self.bytes >= BATCH_BYTES_MAX {
+        let is_full = self.batch.len() >= BATCH_RECORDS_MAX || self.bytes >= BATCH_BYTES_MAX;
+        if is_full && self.sequence.is_none() {
             self.flush().await?;
         }
         Ok(())
+    }
+
+    /// Appends what is left, or all of a body with a sequence.
+    async fn finish(&mut self) -> Result<(), ApiError> {
+        match self.sequence.clone() {
+            None => self.flush().await,
+            Some(sequence) => self.write_once(sequence).await,
+        }
     }
 
     async fn flush(&mut self) -> Result<(), ApiError> {
@@ -116,6 +167,45 @@ impl Appending {
         self.appended += count;
         Ok(())
     }
+
+    async fn write_once(&mut self, sequence: ProducerSequence) -> Result<(), ApiError> {
+        let batch = std::mem::take(&mut self.batch);
+        let count = batch.len() as u64;
+        let (topic, partition) = (Arc::clone(&self.topic), self.partition);
+        let work = move |backend: &dyn Backend| backend.produce_once(&topic, partition, &batch, &sequence);
+        match self.state.call(work).await?? {
+            Taken::Written => self.appended = count,
+            Taken::Repeated => self.is_repeated = true,
+        }
+        Ok(())
+    }
+}
+
+/// The batch's place among its producer's, if the client counts.
+fn sequence_of(call: &Call) -> Result<Option<ProducerSequence>, ApiError> {
+    let header = |name| call.parts.headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let wrong = |message: String| Err(ApiError::bad_request("bad_header", message));
+    match (header(PRODUCER_HEADER), header(SEQUENCE_HEADER)) {
+        (None, None) => Ok(None),
+        (Some(producer), Some(sequence)) => match sequence.parse() {
+            Ok(sequence) => Ok(Some(ProducerSequence { producer: producer.to_owned(), sequence })),
+            Err(_) => wrong(format!("header \"{SEQUENCE_HEADER}\" is not a number from 0")),
+        },
+        (Some(_), None) => wrong(format!("header \"{SEQUENCE_HEADER}\" is missing")),
+        (None, Some(_)) => wrong(format!("header \"{PRODUCER_HEADER}\" is missing")),
+    }
+}
+
+fn too_large_for_once() -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        0,
+        "body_too_large",
+        format!(
+            "a body with a sequence has {SEQUENCED_RECORDS_MAX} records and {SEQUENCED_BYTES_MAX} bytes at most"
+        ),
+    )
+    .hint("send it as several batches")
 }
 
 async fn lines(body: &mut Chunked, appending: &mut Appending, wrong: &mut Wrong) -> Result<(), ApiError> {

@@ -198,6 +198,29 @@ fn many_lines_come_in_bounded_batches() {
 }
 
 #[test]
+fn body_with_a_sequence_is_one_batch() {
+    let server = start();
+    let send = |headers: &str, count: usize| {
+        server.send("POST", "/api/v1/topics/t/records", headers, &"{\"value\":1}\n".repeat(count))
+    };
+    let batches = || server.fake.0.batches.load(std::sync::atomic::Ordering::SeqCst);
+    let written = send("X-Tripline-Producer: p\r\nX-Tripline-Sequence: 6\r\n", 10_000).json();
+    assert_eq!((&written["appended"], &written["repeated"]), (&10_000.into(), &false.into()));
+    assert_eq!(batches(), 1);
+    let repeated = send("X-Tripline-Producer: p\r\nX-Tripline-Sequence: 5\r\n", 3).json();
+    assert_eq!((&repeated["appended"], &repeated["repeated"]), (&0.into(), &true.into()));
+    let gap = send("X-Tripline-Producer: p\r\nX-Tripline-Sequence: 8\r\n", 3);
+    assert_eq!((gap.status, &gap.json()["code"]), (409, &"sequence_gap".into()));
+    for headers in ["X-Tripline-Producer: p\r\n", "X-Tripline-Sequence: 8\r\n"] {
+        assert_eq!(send(headers, 1).json()["code"], "bad_header");
+    }
+    assert_eq!(send("X-Tripline-Producer: p\r\nX-Tripline-Sequence: -1\r\n", 1).status, 400);
+    let large = send("X-Tripline-Producer: p\r\nX-Tripline-Sequence: 6\r\n", 70_000);
+    assert_eq!((large.status, &large.json()["code"]), (413, &"body_too_large".into()));
+    assert_eq!(batches(), 1);
+}
+
+#[test]
 fn line_that_is_too_long_ends_the_append() {
     let server = start_with(|config| config.limits.line_bytes_max = 1000);
     let body = format!("{{\"value\":1}}\n{}", "x".repeat(200_000));
