@@ -185,7 +185,8 @@ impl Reader {
             .text
             .lines()
             .map(|line| {
-                let seconds = serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["ts"].as_f64());
+                let seconds =
+                    serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["ts"].as_f64());
                 (seconds.map(|s| (s * 1000.0) as i64), None, Some(line.as_bytes().to_vec()))
             })
             .collect();
@@ -195,14 +196,23 @@ impl Reader {
     }
 
     fn expect_rows(&mut self, document: &str, block: &Block) {
-        let mut expected: Vec<String> =
-            block.text.lines().skip(1).filter(|l| !l.trim().is_empty()).map(|l| l.trim().to_owned()).collect();
+        let mut expected: Vec<String> = block
+            .text
+            .lines()
+            .skip(1)
+            .filter(|l| !l.trim().is_empty())
+            .map(|l| l.trim().to_owned())
+            .collect();
         expected.sort();
         let fault = match &self.rows {
             None => "there is no query with an end before these rows".to_owned(),
             Some(rows) if *rows == expected => return,
             Some(rows) => {
-                format!("the query gives other rows:\n  {}\nnot\n  {}", rows.join("\n  "), expected.join("\n  "))
+                format!(
+                    "the query gives other rows:\n  {}\nnot\n  {}",
+                    rows.join("\n  "),
+                    expected.join("\n  ")
+                )
             }
         };
         self.faults.push(format!("{document}:{}: {fault}", block.line));
@@ -232,7 +242,9 @@ fn cell(value: &Value) -> String {
         Value::Bytes(v) => format!("{v:?}"),
         Value::Array(v) => format!("[{}]", list(&mut v.iter().map(cell))),
         Value::Struct(v) => format!("{{{}}}", list(&mut v.iter().map(cell))),
-        Value::Map(v) => format!("{{{}}}", list(&mut v.iter().map(|(k, v)| format!("{}={}", cell(k), cell(v))))),
+        Value::Map(v) => {
+            format!("{{{}}}", list(&mut v.iter().map(|(k, v)| format!("{}={}", cell(k), cell(v)))))
+        }
     }
 }
 
@@ -345,9 +357,9 @@ fn every_function_is_in_its_page() {
         let Entity::Function(doc) = answered(&engine, &format!("DESCRIBE FUNCTION {};", name.name)) else {
             panic!("{}", name.name)
         };
-        let forms: Vec<String> = doc.signatures.iter().map(|s| format!("`{}`", s.replace('|', "\\|"))).collect();
-        let line =
-            format!("| `{}` | {} | {} |", doc.name, escaped(doc.description), forms.join("<br>"));
+        let forms: Vec<String> =
+            doc.signatures.iter().map(|s| format!("`{}`", s.replace('|', "\\|"))).collect();
+        let line = format!("| `{}` | {} | {} |", doc.name, escaped(doc.description), forms.join("<br>"));
         let title = match doc.kind {
             "SCALAR" => format!("Scalar: {}", doc.category.to_lowercase()),
             "AGGREGATE" => "Aggregate".into(),
@@ -380,7 +392,8 @@ fn every_setting_is_in_its_page() {
         let per_session = engine.execute(&set, &mut Session::default(), &mut Vec::new()).is_ok();
         let default = if setting.value.is_empty() { String::new() } else { format!("`{}`", setting.value) };
         let mark = if per_session { "yes" } else { "" };
-        let _ = writeln!(text, "| `{}` | {default} | {mark} | {} |", setting.name, escaped(setting.description));
+        let _ =
+            writeln!(text, "| `{}` | {default} | {mark} | {} |", setting.name, escaped(setting.description));
     }
     engine.close();
     for name in server::ServerConfig::SETTINGS {
