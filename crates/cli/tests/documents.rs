@@ -5,7 +5,8 @@
 //! told apart by the words behind the backquotes:
 //!
 //! ```text
-//! sql          each statement succeeds; a query gives its rows or, without LIMIT, is started and ended
+//! console      not run, as sh, json and text
+//! sql          each statement succeeds; a query that does not end by itself is only started
 //! sql error    each statement is refused
 //! json TOPIC   each line is a record of the topic, its time in `ts`, as `tripline replay` sends it
 //! scenario     a scenario file, run as `tripline test --ways one` does
@@ -71,6 +72,13 @@ struct Block {
     follows: bool,
 }
 
+impl Block {
+    /// Whether it says which rows the query before it gives.
+    fn has_rows(&self) -> bool {
+        self.kind == "text" && self.follows && self.text.starts_with("-- rows")
+    }
+}
+
 fn blocks(document: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut open: Option<(Block, String)> = None;
@@ -114,7 +122,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn statement(&mut self, text: &str) -> Result<(), String> {
+    fn statement(&mut self, text: &str, wants_rows: bool) -> Result<(), String> {
         self.rows = None;
         let first = text.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
         match first.as_str() {
@@ -125,12 +133,7 @@ impl Reader {
                 let query = self.engine.query(text, &self.session).map_err(|e| e.render())?;
                 // The engine closes the query when its rows are dropped.
                 let mut rows = query.rows;
-                if query.is_push && !has_limit(text) {
-                    return Ok(());
-                }
-                let reads_from_start =
-                    self.session.properties.get("auto.offset.reset").is_some_and(|v| v == "earliest");
-                if query.is_push && !reads_from_start {
+                if query.is_push && !wants_rows {
                     return Ok(());
                 }
                 let deadline = Instant::now() + PATIENCE;
@@ -158,7 +161,7 @@ impl Reader {
         }
     }
 
-    fn block(&mut self, document: &str, block: &Block) {
+    fn block(&mut self, document: &str, block: &Block, wants_rows: bool) {
         let (statements, rest) = sql::split(&block.text);
         let mut fault = |line: usize, text: String| self.faults.push(format!("{document}:{line}: {text}"));
         if let Some(rest) = &rest {
@@ -168,11 +171,12 @@ impl Reader {
             fault(block.line, "the block has no statement".into());
         }
         let must_fail = block.kind == "sql error";
-        for statement in statements {
+        let last = statements.len().saturating_sub(1);
+        for (number, statement) in statements.into_iter().enumerate() {
             let before = &block.text[..statement.span.start as usize];
             let line = block.line + before.matches('\n').count();
             let text = &statement.text;
-            match (self.statement(text), must_fail) {
+            match (self.statement(text, wants_rows && number == last), must_fail) {
                 (Err(error), false) => self.faults.push(format!("{document}:{line}: {error}\n{text}")),
                 (Ok(()), true) => self.faults.push(format!("{document}:{line}: is not refused\n{text}")),
                 _ => {}
@@ -217,12 +221,6 @@ impl Reader {
         };
         self.faults.push(format!("{document}:{}: {fault}", block.line));
     }
-}
-
-fn has_limit(query: &str) -> bool {
-    let mut words = query.split_whitespace().rev();
-    let (number, word) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    word.eq_ignore_ascii_case("LIMIT") && number.parse::<u64>().is_ok()
 }
 
 fn row(values: &[Value]) -> String {
@@ -270,17 +268,19 @@ fn sql_in_the_documents_does_what_they_say() {
         let engine = Engine::open(config).unwrap();
         let mut reader =
             Reader { engine: engine.clone(), session: Session::default(), rows: None, faults: Vec::new() };
-        for block in blocks(&text) {
+        let blocks = blocks(&text);
+        for (number, block) in blocks.iter().enumerate() {
+            let wants_rows = blocks.get(number + 1).is_some_and(Block::has_rows);
             match block.kind.as_str() {
-                "sql" | "sql error" => reader.block(&document, &block),
-                "text" if block.text.starts_with("-- rows") && block.follows => {
-                    reader.expect_rows(&document, &block);
+                "sql" | "sql error" => reader.block(&document, block, wants_rows),
+                "text" if block.has_rows() => {
+                    reader.expect_rows(&document, block);
                 }
                 kind if kind.starts_with("json ") => {
-                    reader.records(&document, &block, kind["json ".len()..].trim());
+                    reader.records(&document, block, kind["json ".len()..].trim());
                 }
-                "scenario" => scenario(&document, &block, &mut faults),
-                "text" | "sh" | "json" | "properties" | "toml" | "yaml" => {}
+                "scenario" => scenario(&document, block, &mut faults),
+                "text" | "sh" | "console" | "json" | "properties" | "toml" | "yaml" => {}
                 other => faults.push(format!("{document}:{}: unknown kind of block {other:?}", block.line)),
             }
         }
