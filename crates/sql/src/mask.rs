@@ -28,6 +28,7 @@ const SECRET_PARTS: &[&str] = &[
 /// Properties with `key` in their names that hold no secret.
 const OPEN_KEYS: &[&str] = &[
     "key",
+    "tripline.legacy.rowkey",
     "key_format",
     "key_delimiter",
     "key_schema_id",
