@@ -11,14 +11,17 @@ use crate::change::SourceRecord;
 use crate::eval::{Columns, JsonRow, Witness};
 use crate::fused::Fused;
 
+/// Queries by a value that lets them pass.
+type ByText = HashMap<Box<[u8]>, Vec<u32>, RandomState>;
+
 /// The queries of which a column's value is a witness.
 #[derive(Default)]
 struct ColumnIndex {
     slot: usize,
-    texts: HashMap<Box<[u8]>, Vec<u32>, RandomState>,
+    texts: ByText,
     numbers: HashMap<i64, Vec<u32>, RandomState>,
     /// Prefixes of one length each.
-    prefixes: Vec<(usize, HashMap<Box<[u8]>, Vec<u32>, RandomState>)>,
+    prefixes: Vec<(usize, ByText)>,
     /// All of them, for values that cannot be looked up.
     all: Vec<u32>,
 }

@@ -282,11 +282,14 @@ fn source_step(mut step: &Step) -> &Step {
     step
 }
 
+/// Key bytes, value and time.
+type Written = (Option<Vec<u8>>, Option<Vec<Value>>, i64);
+
 /// A record written, and what was reported.
 #[derive(Debug, PartialEq)]
 struct Written {
     /// Key, value and time.
-    record: Option<(Option<Vec<u8>>, Option<Vec<Value>>, i64)>,
+    record: Option<Written>,
     errors: Vec<(&'static str, String)>,
 }
 
