@@ -283,13 +283,13 @@ fn source_step(mut step: &Step) -> &Step {
 }
 
 /// Key bytes, value and time.
-type Written = (Option<Vec<u8>>, Option<Vec<Value>>, i64);
+type WrittenRecord = (Option<Vec<u8>>, Option<Vec<Value>>, i64);
 
 /// A record written, and what was reported.
 #[derive(Debug, PartialEq)]
 struct Written {
     /// Key, value and time.
-    record: Option<Written>,
+    record: Option<WrittenRecord>,
     errors: Vec<(&'static str, String)>,
 }
 
