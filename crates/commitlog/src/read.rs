@@ -204,7 +204,8 @@ impl Partition {
                 let batch = match checked {
                     Ok(batch) => batch,
                     Err(BatchError::Cut { .. }) if end > filled || filled > 0 => {
-                        done = true;
+                        // The next read has it whole; only what comes before the offset is no answer.
+                        done = end == filled || end > keep_from;
                         break;
                     }
                     Err(source) => {
