@@ -204,7 +204,7 @@ impl Partition {
                 let batch = match checked {
                     Ok(batch) => batch,
                     Err(BatchError::Cut { .. }) if end > filled || filled > 0 => {
-                        // Where all was before the offset, what follows is still to come.
+                        // The next read has it whole; only what comes before the offset is no answer.
                         done = end == filled || end > keep_from;
                         break;
                     }

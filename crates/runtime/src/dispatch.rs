@@ -11,17 +11,17 @@ use crate::change::SourceRecord;
 use crate::eval::{Columns, JsonRow, Witness};
 use crate::fused::Fused;
 
-/// Queries by a value that lets them pass.
-type ByText = HashMap<Box<[u8]>, Vec<u32>, RandomState>;
+/// Queries by what a column has to have for them.
+type Queries<K> = HashMap<K, Vec<u32>, RandomState>;
 
 /// The queries of which a column's value is a witness.
 #[derive(Default)]
 struct ColumnIndex {
     slot: usize,
-    texts: ByText,
-    numbers: HashMap<i64, Vec<u32>, RandomState>,
+    texts: Queries<Box<[u8]>>,
+    numbers: Queries<i64>,
     /// Prefixes of one length each.
-    prefixes: Vec<(usize, ByText)>,
+    prefixes: Vec<(usize, Queries<Box<[u8]>>)>,
     /// All of them, for values that cannot be looked up.
     all: Vec<u32>,
 }

@@ -282,14 +282,13 @@ fn source_step(mut step: &Step) -> &Step {
     step
 }
 
-/// Key bytes, value and time.
-type WrittenRecord = (Option<Vec<u8>>, Option<Vec<Value>>, i64);
+/// Key, value and time.
+type Record = (Option<Vec<u8>>, Option<Vec<Value>>, i64);
 
 /// A record written, and what was reported.
 #[derive(Debug, PartialEq)]
 struct Written {
-    /// Key, value and time.
-    record: Option<WrittenRecord>,
+    record: Option<Record>,
     errors: Vec<(&'static str, String)>,
 }
 
@@ -310,10 +309,7 @@ impl Output for Operators<'_> {
 }
 
 /// A record as its readers see it: digits and escapes may differ.
-fn read_again(
-    record: &Encoded<'_>,
-    columns: &[(Arc<str>, DataType)],
-) -> (Option<Vec<u8>>, Option<Vec<Value>>, i64) {
+fn read_again(record: &Encoded<'_>, columns: &[(Arc<str>, DataType)]) -> Record {
     let value = record.value.map(|bytes| {
         let names: Vec<&str> = columns.iter().map(|(name, _)| &**name).collect();
         let projection = Projection::columns(&names).unwrap();
