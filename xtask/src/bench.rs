@@ -6,13 +6,15 @@
 
 mod baseline;
 mod cases;
+mod child;
+mod latency;
 mod limits;
 mod load;
 mod process;
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) const USAGE: &str = "usage: cargo xtask bench [--filter NAME] [--records N]";
+pub(crate) const USAGE: &str = "usage: cargo xtask bench [--filter NAME] [--records N] [--runs N]";
 
 /// What is measured.
 pub(crate) struct Options {
@@ -20,21 +22,25 @@ pub(crate) struct Options {
     filter: Option<String>,
     /// Records of a case.
     records: u64,
+    /// Runs of a case, of which the best counts.
+    runs: u32,
 }
 
 /// Runs the command.
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<()> {
-    let mut options = Options { filter: None, records: 2_000_000 };
+    let mut options = Options { filter: None, records: 2_000_000, runs: 1 };
     while let Some(flag) = args.next() {
         let mut value = || args.next().with_context(|| format!("{flag} needs a value\n{USAGE}"));
         match flag.as_str() {
             "--filter" => options.filter = Some(value()?),
             "--records" => options.records = value()?.parse().context("--records takes a number")?,
+            "--runs" => options.runs = value()?.parse().context("--runs takes a number")?,
             _ => bail!("unknown flag {flag}\n{USAGE}"),
         }
     }
     // The limits first: the cases leave memory behind.
     limits::run(&options)?;
+    latency::run(&options)?;
     cases::run(&options)
 }
 

@@ -2,58 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "tests; the lint does not see helpers of test files as such")]
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
-};
+mod program;
 
-struct Server {
-    process: Child,
-    url: String,
-}
+use std::{io::Write, process::Stdio};
 
-impl Server {
-    fn start(data: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_tripline"))
-            .args(["server", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("tripline: listening on ").unwrap().to_owned();
-        Self { process, url }
-    }
+use program::{Server, tripline};
 
-    /// Asks it to end, and returns its exit code.
-    fn terminate(mut self) -> Option<i32> {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let started = Instant::now();
-        let status = self.process.wait().unwrap();
-        assert!(started.elapsed() < Duration::from_secs(5));
-        status.code()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_tripline")).args(arguments).output().unwrap()
-    }
-
-    fn sql(&self, text: &str) -> String {
-        let done = self.run(&["sql", &self.url, "-e", text]);
-        assert!(done.status.success(), "{text}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-    }
+fn run(arguments: &[&str]) -> std::process::Output {
+    tripline().args(arguments).output().unwrap()
 }
 
 #[test]
@@ -67,7 +23,7 @@ fn replayed_events_are_queried_printed_and_there_after_a_restart() {
         "{\"ts\":1589364400.5,\"uid\":\"C1\",\"note\":\"\\u001b[2J\"}\n{\"ts\":1589364401.5,\"uid\":\"C2\"}\n",
     )
     .unwrap();
-    let done = server.run(&[
+    let done = run(&[
         "replay",
         "--topic",
         "conn",
@@ -101,7 +57,7 @@ fn replayed_events_are_queried_printed_and_there_after_a_restart() {
         "%t %p %o %k %T\\n",
         "--server",
     ];
-    let done = server.run(&[&consume[..], &[&server.url]].concat());
+    let done = run(&[&consume[..], &[&server.url]].concat());
     assert_eq!(
         String::from_utf8_lossy(&done.stdout),
         "conn 0 0 C1 1589364400500\nconn 0 1 C2 1589364401500\n"
@@ -117,14 +73,14 @@ fn replayed_events_are_queried_printed_and_there_after_a_restart() {
 fn produced_lines_have_keys_and_wrong_statements_show_their_place() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
-    let mut produce = Command::new(env!("CARGO_BIN_EXE_tripline"))
+    let mut produce = tripline()
         .args(["topic", "produce", "t", "-K", ":", "--server", &server.url])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
     produce.stdin.take().unwrap().write_all(b"a:1\nb:2\n3").unwrap();
     assert!(produce.wait().unwrap().success());
-    let done = server.run(&[
+    let done = run(&[
         "topic",
         "consume",
         "t",
@@ -138,7 +94,7 @@ fn produced_lines_have_keys_and_wrong_statements_show_their_place() {
     let shown = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(shown.contains("a=1,") && shown.contains("b=2,") && shown.contains("=3,"), "{shown}");
 
-    let done = server.run(&["sql", &server.url, "-e", "SHOW STREAMS;\nSELECT * FROM nowhere EMIT CHANGES;"]);
+    let done = run(&["sql", &server.url, "-e", "SHOW STREAMS;\nSELECT * FROM nowhere EMIT CHANGES;"]);
     assert_eq!(done.status.code(), Some(255));
     let told = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(told.contains("NOWHERE") && told.contains("line 1:"), "{told}");
@@ -146,9 +102,6 @@ fn produced_lines_have_keys_and_wrong_statements_show_their_place() {
 
 #[test]
 fn demo_finds_everything() {
-    let done = Command::new(env!("CARGO_BIN_EXE_tripline"))
-        .args(["demo", "--once", "--seed", "7"])
-        .output()
-        .unwrap();
+    let done = tripline().args(["demo", "--once", "--seed", "7"]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
 }

@@ -12,7 +12,7 @@ use crate::error::LogError;
 use crate::producer::{AbortedTransaction, Producers};
 use crate::wire::{Reader, put};
 
-const MAGIC: &[u8; 8] = b"TLCKPT01";
+const MAGIC: &[u8; 8] = b"TLCKPT02";
 pub(crate) const CHECKPOINT_FILE: &str = "checkpoint";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) struct Checkpoint {
     /// Tombstones below this offset may go once `tombstones_since_ms` is `delete.retention.ms` ago.
     pub tombstones_offset: i64,
     pub tombstones_since_ms: i64,
+    /// Tombstones below this offset may be gone.
+    pub tombstones_gone_offset: i64,
 }
 
 impl Checkpoint {
@@ -44,6 +46,7 @@ impl Checkpoint {
         put!(out, self.clean_offset);
         put!(out, self.tombstones_offset);
         put!(out, self.tombstones_since_ms);
+        put!(out, self.tombstones_gone_offset);
         self.producers.encode(&mut out);
         put!(out, (self.aborted.len() as u32));
         for aborted in &self.aborted {
@@ -70,6 +73,7 @@ impl Checkpoint {
             clean_offset: reader.i64()?,
             tombstones_offset: reader.i64()?,
             tombstones_since_ms: reader.i64()?,
+            tombstones_gone_offset: reader.i64()?,
             producers: Producers::decode(&mut reader)?,
             aborted: Vec::new(),
         };

@@ -208,6 +208,13 @@ impl Partition {
         let aborted = self.aborted.read().expect("no holder panics").clone();
         let from = checkpoint.clean_offset;
         let latest = self.latest_offsets(&closed, from, &aborted, cleaner_bytes_max)?;
+        if tombstones_due {
+            // Noted before the first of them goes.
+            let mut noted = checkpoint.clone();
+            noted.tombstones_gone_offset = noted.tombstones_gone_offset.max(noted.tombstones_offset);
+            noted.write(&*self.shared.disk, &self.dir)?;
+            *checkpoint = noted;
+        }
         let mut pass = Pass {
             latest: &latest.offsets,
             aborted: &aborted,

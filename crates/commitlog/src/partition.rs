@@ -185,6 +185,12 @@ impl Partition {
         !self.deleted.load(Ordering::Acquire)
     }
 
+    /// Returns the offset below which compaction may have dropped tombstones: a copy of the topic's content as of an
+    /// earlier offset cannot be brought up to date by reading on. Waits while the partition is compacted.
+    pub fn tombstones_gone_offset(&self) -> i64 {
+        self.checkpoint.lock().expect("no holder panics").tombstones_gone_offset
+    }
+
     pub(crate) fn config(&self) -> Arc<TopicConfig> {
         self.config.read().expect("no holder panics").clone()
     }
@@ -511,6 +517,7 @@ impl Partition {
             clean_offset: checkpoint.clean_offset,
             tombstones_offset: checkpoint.tombstones_offset,
             tombstones_since_ms: checkpoint.tombstones_since_ms,
+            tombstones_gone_offset: checkpoint.tombstones_gone_offset,
             ..rolled.clone()
         };
         match fresh.write(&*self.shared.disk, &self.dir) {

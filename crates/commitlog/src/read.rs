@@ -37,6 +37,18 @@ struct Cursor {
     segment: Option<Arc<Segment>>,
     position: u64,
     offset: i64,
+    /// The longest batch of the last read: the next ones will hardly be longer.
+    batch_len: usize,
+}
+
+impl Cursor {
+    /// How much of `bytes_max` to read, so that a cut batch at the end is seldom read in vain.
+    fn whole_batches(&self, bytes_max: usize) -> usize {
+        match bytes_max.checked_div(self.batch_len) {
+            Some(count @ 1..) => count * self.batch_len,
+            _ => bytes_max,
+        }
+    }
 }
 
 impl Partition {
@@ -159,6 +171,7 @@ impl Partition {
             _ => self.find(offset)?,
         };
         let mut floor = segment.base_offset;
+        let mut batch_len = 0;
         loop {
             let filled = out.len();
             let left = segment.size().saturating_sub(position);
@@ -175,7 +188,7 @@ impl Partition {
             if filled >= max_bytes {
                 break;
             }
-            let mut wanted = left.min((max_bytes - filled) as u64) as usize;
+            let mut wanted = left.min(cursor.whole_batches(max_bytes - filled) as u64) as usize;
             let mut got = read_more(&segment, out, position, wanted)?;
             if let Ok(Some(len)) = Batch::peek_len(&out[filled..])
                 && len > got
@@ -206,7 +219,8 @@ impl Partition {
                 let batch = match checked {
                     Ok(batch) => batch,
                     Err(BatchError::Cut { .. }) if end > filled || filled > 0 => {
-                        done = end == filled;
+                        // The next read has it whole; only what comes before the offset is no answer.
+                        done = end == filled || end > keep_from;
                         break;
                     }
                     Err(source) => {
@@ -232,6 +246,7 @@ impl Partition {
                 let len = batch.len();
                 let last_offset = batch.last_offset();
                 floor = last_offset + 1;
+                batch_len = batch_len.max(len);
                 end += len;
                 if last_offset < offset {
                     keep_from = end;
@@ -248,7 +263,7 @@ impl Partition {
                 break;
             }
         }
-        *cursor = Cursor { segment: Some(segment), position, offset: next };
+        *cursor = Cursor { segment: Some(segment), position, offset: next, batch_len };
         Ok(next)
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::batch::{Batch, ControlType};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint};
 use crate::config::TopicConfig;
 use crate::error::LogError;
 use crate::partition::{Partition, PartitionState, Shared};
@@ -139,6 +139,9 @@ fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
 
     let vouched = Checkpoint::read(disk, dir);
     let log_start = vouched.as_ref().map_or(0, |checkpoint| checkpoint.log_start_offset);
+    let is_damaged = vouched.is_none() && names.iter().any(|name| name == CHECKPOINT_FILE);
+    let unknown = if is_damaged { i64::MAX } else { 0 };
+    let tombstones_gone_offset = vouched.as_ref().map_or(unknown, |c| c.tombstones_gone_offset);
     // Deletion removes files after it has moved the start.
     while bases.len() > 1 && bases[1] <= log_start {
         remove_segment_files(shared, dir, bases.remove(0))?;
@@ -156,10 +159,14 @@ fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
     let nothing = Checkpoint {
         log_start_offset: log_start.max(bases.first().copied().unwrap_or(0)),
         recovery_segment: -1,
+        tombstones_gone_offset,
         ..Checkpoint::default()
     };
     let found = load(shared, place, &bases, interval, nothing)?;
-    Ok(found.expect("a checkpoint that vouches for nothing fits everything"))
+    let mut found = found.expect("a checkpoint that vouches for nothing fits everything");
+    let next = found.segments.last().map_or(0, Segment::next_offset);
+    found.checkpoint.tombstones_gone_offset = found.checkpoint.tombstones_gone_offset.min(next);
+    Ok(found)
 }
 
 /// Loads the segments; `None` when the files have less than the checkpoint vouches for.

@@ -195,13 +195,18 @@ fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
     assert!(log.maintain(10).unwrap().compacted_segments > 0);
     assert!(log.partition("t", 0).unwrap().size() < before);
     assert_eq!(latest(&log), expected);
+    let gone = |log: &Log| log.partition("t", 0).unwrap().tombstones_gone_offset();
+    assert_eq!(gone(&log), 0);
     log.maintain(2000).unwrap();
+    assert!((16..=22).contains(&gone(&log)), "{}", gone(&log));
     let kept: Vec<String> = latest(&log).into_iter().map(|(key, _)| key).collect();
     assert_eq!(kept, ["a", "c", "z"]);
     let offsets: Vec<i64> = pairs(&log, "t").iter().map(|(offset, ..)| *offset).collect();
+    let gone_before = gone(&log);
     drop((log, tx));
     let log = open(&disk);
     assert_eq!(pairs(&log, "t").iter().map(|(offset, ..)| *offset).collect::<Vec<_>>(), offsets);
+    assert_eq!(gone(&log), gone_before);
 }
 
 #[test]

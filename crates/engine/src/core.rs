@@ -19,11 +19,11 @@ use crate::commands::CommandLog;
 use crate::entity::{CommandStatus, QueryState, Statistics};
 use crate::error::{EngineError, Result};
 use crate::lock::DirectoryLock;
-use crate::query::log_error;
+use crate::query::{StateSetup, log_error};
 use crate::recovery::{Recovery, recover};
 use crate::sequence::Producers;
 use crate::settings::Settings;
-use crate::worker::{Command, TaskId, TaskStatistics, Worker, WorkerParts};
+use crate::worker::{Command, StateMemory, TaskId, TaskStatistics, Worker, WorkerParts};
 use crate::{EngineConfig, rows::Channel};
 
 /// How long `close` waits for the workers.
@@ -125,7 +125,9 @@ pub(crate) struct Inner {
     pub settings: Settings,
     pub library: Library,
     pub service_id: String,
-    pub data_dir: PathBuf,
+    /// What is spilled, and snapshots of state.
+    pub state_dir: PathBuf,
+    pub memory: Arc<StateMemory>,
     /// `None` when a queries file gives the statements.
     pub commands: Option<CommandLog>,
     pub workers: Vec<WorkerHandle>,
@@ -161,15 +163,20 @@ impl Inner {
         });
         let processing_log = processing_log_partition(&log, &settings, &service_id)?;
         let count = settings.integer("num.stream.threads").clamp(1, 256) as usize;
+        let memory = Arc::new(StateMemory::new(settings.integer("tripline.state.memory.bytes") as usize));
         let workers = (0..count)
-            .map(|number| start_worker(number, &log, &settings, &service_id, processing_log.clone()))
+            .map(|number| {
+                let processing_log = processing_log.clone();
+                start_worker(number, &log, &settings, &service_id, processing_log, memory.clone())
+            })
             .collect::<Result<Vec<_>>>()?;
         let inner = Arc::new(Self {
             log,
             settings,
             library,
             service_id,
-            data_dir: config.data_dir,
+            state_dir: config.data_dir.join("state"),
+            memory,
             commands,
             workers,
             state: Mutex::default(),
@@ -181,6 +188,12 @@ impl Inner {
             lock,
         });
         recover(&inner)?;
+        if inner.commands.is_none()
+            && let Err(error) = crate::headless::run(&inner, inner.settings.text("ksql.queries.file"))
+        {
+            inner.close();
+            return Err(error);
+        }
         let weak = Arc::downgrade(&inner);
         let housekeeper = std::thread::Builder::new()
             .name("housekeeper".into())
@@ -304,7 +317,7 @@ impl Inner {
 
     /// Where state that outgrows memory goes.
     pub fn spill_dir(&self) -> PathBuf {
-        self.data_dir.join("state")
+        self.state_dir.join("spilled")
     }
 
     /// The topic, made with the given settings if it is not there.
@@ -353,6 +366,15 @@ impl Inner {
         settings
     }
 
+    /// Where tasks keep their state.
+    pub fn state_setup(&self) -> StateSetup<'_> {
+        StateSetup {
+            dir: &self.state_dir,
+            memory: &self.memory,
+            snapshot_bytes: self.settings.integer("tripline.snapshot.bytes") as u64,
+        }
+    }
+
     pub fn default_partitions(&self) -> u32 {
         self.settings.integer("num.partitions").clamp(1, 10_000) as u32
     }
@@ -398,6 +420,7 @@ fn start_worker(
     settings: &Settings,
     service_id: &str,
     processing_log: Option<Arc<Partition>>,
+    memory: Arc<StateMemory>,
 ) -> Result<WorkerHandle> {
     let (commands, receiver) = std::sync::mpsc::channel();
     let tx =
@@ -410,6 +433,7 @@ fn start_worker(
         commit_interval: Duration::from_millis(settings.integer("commit.interval.ms").clamp(0, 60_000) as u64),
         processing_log,
         clock: now_ms,
+        memory,
     });
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))

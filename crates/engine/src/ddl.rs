@@ -3,7 +3,7 @@
 //! Each is planned against the catalog as it is, written to the command log, then applied. At start the
 //! same statements are planned and applied again in order, see `recovery`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -18,11 +18,11 @@ use crate::commands::Command as Logged;
 use crate::core::{Inner, Query, Rates, State, TaskHandle, now_ms, processing_log_topic};
 use crate::entity::{CommandStatus, Entity};
 use crate::error::{EngineError, Result};
-use crate::positions::{hand_over, latest};
+use crate::positions::{hand_over, keep_starts, latest};
 use crate::query::{self, Setup, log_error};
 use crate::recovery::WantedTopic;
 use crate::settings::Settings;
-use crate::worker::Command;
+use crate::worker::{Command, snapshot};
 
 /// Where a new query begins: topic and partition → offset.
 pub(crate) type Starts = BTreeMap<(String, u32), i64>;
@@ -72,12 +72,17 @@ pub(crate) fn execute(
 ) -> Result<Entity> {
     let settings = inner.settings.with(properties)?;
     let mut state = inner.state();
-    let change = plan_change(inner, &state.catalog, &settings, parsed, text)?;
+    // What has no place of its own is about the thing that the statement names.
+    let placed = |error: EngineError| match error.line_column {
+        Some(_) => error,
+        None => error.at(text, named(&parsed.statement)),
+    };
+    let change = plan_change(inner, &state.catalog, &settings, parsed, text).map_err(placed)?;
     let change = match change {
         Change::Nothing(message) => return Ok(Entity::Warning(message)),
         change => change,
     };
-    check(inner, &state, &change)?;
+    check(inner, &state, &change).map_err(placed)?;
     let mut start = Starts::new();
     if let Change::Persistent { planned, .. } = &change {
         ensure_sources(inner, &planned.plan)?;
@@ -100,9 +105,17 @@ pub(crate) fn execute(
         None => sequence,
     };
     state.next_command = sequence + 1;
+    if let (None, Some(query_id)) = (&inner.commands, &query_id) {
+        keep_starts(inner, query_id, &start)?;
+    }
     let message = apply(inner, &mut state, change, &command, sequence, start, true)?;
-    let status =
-        CommandStatus { command_id: id.clone(), sequence, message, query_id, warnings: warnings(parsed) };
+    let status = CommandStatus {
+        command_id: id.clone(),
+        sequence,
+        message,
+        query_id,
+        warnings: warnings(parsed, &settings),
+    };
     state.statuses.insert(id, status.clone());
     Ok(Entity::Status(status))
 }
@@ -651,8 +664,7 @@ pub(crate) fn start_tasks(
             next_id: &mut || inner.next_id(),
             on_error,
             fails_on_malformed: settings.boolean("ksql.fail.on.deserialization.error"),
-            store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
-            spill_dir: Some(inner.spill_dir()),
+            state: inner.state_setup(),
         },
         || query::topic_sink(&inner.log, &plan, cache_bytes),
         is_table,
@@ -699,6 +711,13 @@ pub(crate) fn forget_query(inner: &Inner, id: &str) {
         let _ = inner.log.delete_group(&group);
     }
     let _ = inner.log.delete_topic(&changelog(&group));
+    forget_snapshots(inner);
+}
+
+/// Removes the snapshots of changelogs that are gone.
+pub(crate) fn forget_snapshots(inner: &Inner) {
+    let topics: HashSet<u128> = inner.log.topics().into_iter().map(|topic| topic.id).collect();
+    snapshot::sweep(&inner.state_dir, |id| topics.contains(&id));
 }
 
 fn stop_tasks(inner: &Inner, state: &State, id: &str) {
@@ -741,17 +760,40 @@ pub(crate) fn make_processing_log_stream(inner: &Arc<Inner>, state: &mut State) 
     }
 }
 
-fn warnings(parsed: &Parsed) -> Vec<String> {
+/// Where the stream, table, type or query stands that a statement is about.
+fn named(statement: &Statement) -> Option<sql::Span> {
+    Some(match statement {
+        Statement::CreateSource(s) => s.name.span,
+        Statement::CreateAs(s) => s.name.span,
+        Statement::InsertInto(s) => s.target.span,
+        Statement::AlterSource(s) => s.name.span,
+        Statement::DropSource(s) => s.name.span,
+        Statement::CreateType { name, .. } | Statement::DropType { name, .. } => name.span,
+        Statement::Terminate { query } | Statement::Pause { query } | Statement::Resume { query } => {
+            query.as_ref()?.span
+        }
+        _ => return None,
+    })
+}
+
+fn warnings(parsed: &Parsed, settings: &Settings) -> Vec<String> {
     let properties = match &parsed.statement {
         Statement::CreateSource(s) => &s.properties,
         Statement::CreateAs(s) => &s.properties,
         _ => return vec![],
     };
-    properties
-        .iter()
-        .filter(|p| p.name.text.eq_ignore_ascii_case("REPLICAS"))
-        .map(|_| "REPLICAS has no effect: there is one node".to_owned())
-        .collect()
+    let has = |name: &str| properties.iter().any(|p| p.name.text.eq_ignore_ascii_case(name));
+    let mut warnings = Vec::new();
+    if has("REPLICAS") {
+        warnings.push("REPLICAS has no effect: there is one node".to_owned());
+    }
+    let partitions = settings.text("ksql.sink.partitions");
+    if !partitions.is_empty() && !has("PARTITIONS") && matches!(parsed.statement, Statement::CreateAs(_)) {
+        warnings.push(format!(
+            "\"ksql.sink.partitions\" is deprecated: write WITH (PARTITIONS={partitions}) in the statement"
+        ));
+    }
+    warnings
 }
 
 /// An error of the planner with its place in the text.

@@ -193,7 +193,16 @@ pub struct SourceDescription {
     pub constraints: Vec<String>,
     /// Runtime statistics.
     pub statistics: Statistics,
-    /// Offsets of the topic: partition, start, end, and the writer's/readers' committed offset.
+    /// How far each reading query is.
+    pub groups: Vec<GroupOffsets>,
+}
+
+/// How far one query has read a topic.
+#[derive(Clone, Debug)]
+pub struct GroupOffsets {
+    /// Its consumer group.
+    pub group: String,
+    /// Partition, its start and end offset, and the offset up to which results are committed.
     pub offsets: Vec<(u32, i64, i64, i64)>,
 }
 

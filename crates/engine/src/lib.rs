@@ -7,6 +7,8 @@ mod core;
 mod ddl;
 mod entity;
 mod error;
+mod fetch;
+mod headless;
 mod lock;
 mod metrics;
 mod positions;
@@ -26,6 +28,7 @@ mod worker;
 
 pub use entity::*;
 pub use error::{EngineError, Result};
+pub use fetch::Fetch;
 pub use print::{PrintedRecord, Printing};
 pub use produce::NewRecord;
 pub use rows::{RowEvent, Rows};
@@ -100,6 +103,11 @@ impl Engine {
     /// (0 where none is given).
     pub fn records(&self, topic: &str, from: &[i64]) -> Result<Vec<TopicRecord>> {
         still::records(&self.inner, topic, from)
+    }
+
+    /// Returns committed records of a topic as PRINT shows them, from an offset on, without reading those before.
+    pub fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>> {
+        fetch::fetch(&self.inner, topic, fetch)
     }
 
     /// All streams and tables.
@@ -237,9 +245,14 @@ impl Engine {
         Ok(settings::Settings::new(given)?.describe())
     }
 
-    /// Checks a setting's name and value, as SET does.
+    /// Checks a setting's name and value, as given at start.
     pub fn check_property(name: &str, value: &str) -> Result<()> {
         settings::check(name, value)
+    }
+
+    /// Checks a setting's name, and its value if one is given, as SET does.
+    pub fn check_session_property(name: &str, value: Option<&str>) -> Result<()> {
+        settings::check_session(name, value)
     }
 
     /// The service id (`ksql.service.id`).

@@ -55,6 +55,27 @@ pub(crate) fn hand_over(inner: &Inner, from: &str, to: &str) -> Result<()> {
         .map_err(log_error)
 }
 
+/// Commits where a query begins as its position, where it has none: without a command log nothing else keeps it, and
+/// a server killed before the first commit would begin later the next time.
+pub(crate) fn keep_starts(inner: &Inner, query_id: &str, starts: &Starts) -> Result<()> {
+    let group = group(inner, query_id);
+    let offsets: Vec<OffsetCommit> = starts
+        .iter()
+        .filter(|((topic, p), _)| inner.log.committed_offset(&group, topic, *p).is_none())
+        .map(|((topic, p), offset)| OffsetCommit {
+            topic: topic.clone(),
+            partition: *p,
+            offset: *offset,
+            metadata: Default::default(),
+        })
+        .collect();
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    inner.log.commit_offsets(&group, &offsets, now_ms()).and_then(|ticket| ticket.wait()).map_err(log_error)
+}
+
+/// Where the sources of a plan end now.
 pub(crate) fn latest(inner: &Inner, plan: &QueryPlan) -> Result<Starts> {
     let mut starts = Starts::new();
     for source in plan.root.sources() {

@@ -20,6 +20,8 @@ use crate::session::Session;
 
 /// Bytes of one batch.
 const BATCH_BYTES: usize = 1 << 20;
+/// Bytes of a record in a batch besides its key and value, at most.
+const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// A record to append: time (none: now), key, value.
 pub type NewRecord = (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -129,7 +131,7 @@ pub(crate) fn produce(
     let info = topic_for(inner, topic, partition)?;
     let now = now_ms();
     let mut tickets: Vec<CommitTicket> = Vec::new();
-    divide(inner, info.partitions, partition, records, now, &mut |place, batch| {
+    divide(inner, &info, partition, records, now, &mut |place, batch| {
         let (_, ticket) = inner.log.append_durable(topic, place, batch, now).map_err(log_error)?;
         tickets.push(ticket);
         Ok(())
@@ -155,12 +157,13 @@ pub(crate) fn topic_for(inner: &Inner, topic: &str, partition: Option<u32>) -> R
 /// Divides records among partitions and gives `append` their batches.
 pub(crate) fn divide(
     inner: &Inner,
-    partitions: u32,
+    topic: &TopicInfo,
     partition: Option<u32>,
     records: &[NewRecord],
     now: i64,
     append: &mut dyn FnMut(u32, &mut [u8]) -> Result<()>,
 ) -> Result<()> {
+    let partitions = topic.partitions;
     // Records without key stay together, each call going on to the next partition.
     let in_turn = inner.next_partition.fetch_add(1, Ordering::Relaxed) as u32 % partitions;
     let mut builders: Vec<BatchBuilder> = (0..partitions).map(|_| BatchBuilder::new()).collect();
@@ -171,6 +174,13 @@ pub(crate) fn divide(
             (None, None) => in_turn,
         };
         let builder = &mut builders[place as usize];
+        let record_bytes =
+            RECORD_OVERHEAD_BYTES + key.as_ref().map_or(0, Vec::len) + value.as_ref().map_or(0, Vec::len);
+        // Records that are small enough one by one are not refused because they stand together.
+        if !builder.is_empty() && builder.size() + record_bytes > topic.config.max_message_bytes {
+            append(place, builder.finish())?;
+            builder.clear();
+        }
         builder.append(timestamp.unwrap_or(now), key.as_deref(), value.as_deref(), &[]);
         if builder.size() >= BATCH_BYTES {
             append(place, builder.finish())?;

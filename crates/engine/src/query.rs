@@ -5,7 +5,10 @@
 //! epochs. A query that moves records to other partitions, or whose sources differ in their number of
 //! partitions, has one task that reads them all.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use commitlog::{Isolation, Log, Partition};
 use plan::step::{QueryPlan, Step, StepKind};
@@ -13,7 +16,8 @@ use runtime::{Fused, SinkEncoder, SourceDecoder, Task, TaskOptions};
 
 use crate::error::{EngineError, Result};
 use crate::worker::input::Input;
-use crate::worker::{Sink, TaskSlot, TaskStatistics, TopicSink, Unit, changelog_value};
+use crate::worker::snapshot::{Schedule, task_dir};
+use crate::worker::{Index, Restored, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit, restore};
 use types::ErrorKind;
 
 /// A task that is about to be started.
@@ -38,8 +42,17 @@ pub(crate) struct Setup<'a> {
     pub next_id: &'a mut dyn FnMut() -> u64,
     pub on_error: Arc<dyn Fn(String) + Send + Sync>,
     pub fails_on_malformed: bool,
-    pub store_budget: usize,
-    pub spill_dir: Option<std::path::PathBuf>,
+    pub state: StateSetup<'a>,
+}
+
+/// Where state is kept, and how much of it.
+#[derive(Clone, Copy)]
+pub(crate) struct StateSetup<'a> {
+    /// The directory of what is spilled and of snapshots.
+    pub dir: &'a Path,
+    pub memory: &'a StateMemory,
+    /// `tripline.snapshot.bytes`.
+    pub snapshot_bytes: u64,
 }
 
 /// Whether some step of a plan keeps state.
@@ -109,27 +122,13 @@ pub(crate) fn build(
     let steps = source_steps(&plan.root);
     let is_push = setup.group.is_empty();
     let mut tasks = Vec::new();
-    for (number, (worker, inputs)) in divide(log, plan, setup.workers, is_push)?.into_iter().enumerate() {
-        let options = TaskOptions {
-            inline_repartition: true,
-            materialize,
-            store: runtime::StoreOptions {
-                track_changes: setup.changelog.is_some(),
-                budget_bytes: setup.store_budget,
-                spill_dir: setup.spill_dir.clone(),
-                ..Default::default()
-            },
-        };
-        let mut task = Task::new(plan, &options)
-            .map_err(|e| EngineError::new(ErrorKind::Internal, "task_failed", e.to_string()))?;
-        let changelog = match &setup.changelog {
-            Some(topic) => Some(log.partition(topic, number as u32).map_err(log_error)?),
-            None => None,
-        };
-        if let Some(changelog) = &changelog {
-            changelog_value(log, changelog, &mut task)
-                .map_err(|e| EngineError::new(ErrorKind::Internal, "restore_failed", e))?;
-        }
+    let divided = divide(log, plan, setup.workers, is_push)?;
+    let restored = new_tasks(plan, setup, divided.len(), materialize)?;
+    for ((worker, inputs), (restored, changelog)) in divided.into_iter().zip(restored) {
+        let schedule = changelog.as_ref().map(|changelog| {
+            let dir = task_dir(setup.state.dir, changelog.topic_id(), changelog.partition());
+            Schedule::new(dir, setup.state.snapshot_bytes, restored.bytes)
+        });
         let mut readers = Vec::new();
         let mut sources = Vec::new();
         let mut input_steps = Vec::new();
@@ -155,13 +154,14 @@ pub(crate) fn build(
         let slot = TaskSlot {
             id: (setup.next_id)(),
             query_id: setup.query_id.clone(),
-            task,
+            task: restored.task,
             fused: (!is_push).then(|| Fused::new(plan)).flatten().map(Box::new),
             group: setup.group.clone(),
             sources,
             sink: sink()?,
             statistics: Arc::new(TaskStatistics::default()),
             changelog,
+            schedule,
             committed: vec![],
             on_error: setup.on_error.clone(),
             fails_on_malformed: setup.fails_on_malformed,
@@ -174,10 +174,68 @@ pub(crate) fn build(
             definition: definition.into(),
             steps: input_steps,
             log: log.clone(),
+            index: Index::default(),
         };
         tasks.push(NewTask { worker, unit });
     }
     Ok(tasks)
+}
+
+/// A task with its changelog.
+type TaskAndChangelog = (Restored, Option<Arc<Partition>>);
+
+/// Makes a query's tasks with their state as it was committed last, several at a time.
+fn new_tasks(
+    plan: &QueryPlan,
+    setup: &Setup<'_>,
+    count: usize,
+    materialize: bool,
+) -> Result<Vec<TaskAndChangelog>> {
+    let options = TaskOptions {
+        inline_repartition: true,
+        materialize,
+        store: runtime::StoreOptions {
+            track_changes: setup.changelog.is_some(),
+            budget_bytes: setup.state.memory.first_budget(count),
+            spill_dir: Some(setup.state.dir.join("spilled")),
+            ..Default::default()
+        },
+    };
+    let failed = |code, error: String| EngineError::new(ErrorKind::Internal, code, error);
+    let new_task = || Task::new(plan, &options);
+    let Some(topic) = &setup.changelog else {
+        let task = || new_task().map_err(|error| failed("task_failed", error.to_string()));
+        return (0..count).map(|_| Ok((Restored { task: task()?, bytes: 0 }, None))).collect();
+    };
+    let partition = |number| setup.log.partition(topic, number as u32).map_err(log_error);
+    let changelogs = (0..count).map(partition).collect::<Result<Vec<_>>>()?;
+    let restore_one = |changelog: &Arc<Partition>| {
+        let dir = task_dir(setup.state.dir, changelog.topic_id(), changelog.partition());
+        restore(changelog, &dir, &new_task).map_err(|error| failed("restore_failed", error))
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count);
+    if threads < 2 {
+        return changelogs.into_iter().map(|c| Ok((restore_one(&c)?, Some(c)))).collect();
+    }
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(count)));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let number = next.fetch_add(1, Ordering::Relaxed)
+                    && let Some(changelog) = changelogs.get(number)
+                {
+                    let restored = restore_one(changelog);
+                    done.lock().expect("no holder panics").push((number, restored));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("no holder panics");
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter()
+        .zip(changelogs)
+        .map(|((_, restored), changelog)| Ok((restored?, Some(changelog))))
+        .collect()
 }
 
 /// The sink of a persistent query; of a table `cache_bytes` of rows may wait for the commit.
@@ -200,6 +258,7 @@ pub(crate) fn log_error(error: commitlog::LogError) -> EngineError {
         LogError::UnknownTopic { .. } => (ErrorKind::User, "unknown_topic"),
         LogError::UnknownPartition { .. } => (ErrorKind::User, "unknown_partition"),
         LogError::Config { .. } | LogError::PartitionCount { .. } => (ErrorKind::User, "bad_topic_setting"),
+        LogError::BatchTooLarge { .. } => (ErrorKind::User, "record_too_large"),
         LogError::TopicExists { .. } => (ErrorKind::User, "topic_exists"),
         LogError::TopicName { .. } => (ErrorKind::User, "bad_topic_name"),
         _ => (ErrorKind::External, "log_failed"),

@@ -11,7 +11,9 @@ use plan::statement::TopicSpec;
 
 use crate::commands::Command as Logged;
 use crate::core::{Inner, State};
-use crate::ddl::{Starts, apply, forget_query, make_processing_log_stream, plan_change, start_tasks};
+use crate::ddl::{
+    Starts, apply, forget_query, forget_snapshots, make_processing_log_stream, plan_change, start_tasks,
+};
 use crate::error::{EngineError, Result};
 
 /// What is known only while the command log is read.
@@ -61,6 +63,7 @@ pub(crate) fn recover(inner: &Arc<Inner>) -> Result<()> {
             }
         }
     }
+    forget_snapshots(inner);
     Ok(())
 }
 

@@ -179,12 +179,23 @@ impl Drop for Rows {
     }
 }
 
+/// What a result column of a deleted row still shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OfTombstone {
+    /// A column of the key.
+    Key(usize),
+    WindowStart,
+    WindowEnd,
+    /// It came from the value, which is gone.
+    Nothing,
+}
+
 /// The worker's side: collects a run's rows, then hands them over at once.
 pub(crate) struct RowClient {
     pub channel: Arc<Channel>,
     pub rows: Vec<ResultRow>,
-    /// For each result column whether it is taken from the value (of a tombstone only the key is known).
-    pub columns: usize,
+    /// What is known of each result column when its row is deleted.
+    pub of_tombstone: Vec<OfTombstone>,
     pub is_table: bool,
 }
 
@@ -193,12 +204,19 @@ impl Client for RowClient {
         self.channel.has_room()
     }
 
-    fn row(&mut self, _key: &[Value], _window: Option<(i64, i64)>, value: Option<&[Value]>) {
+    fn row(&mut self, key: &[Value], window: Option<(i64, i64)>, value: Option<&[Value]>) {
         match value {
             Some(value) => self.rows.push(ResultRow { values: value.to_vec(), is_tombstone: false }),
             // A stream's null value shows nothing; a table's says that the key is gone.
             None if self.is_table => {
-                self.rows.push(ResultRow { values: vec![Value::Null; self.columns], is_tombstone: true });
+                let known = |column: &OfTombstone| match (column, window) {
+                    (OfTombstone::Key(n), _) => key.get(*n).cloned().unwrap_or(Value::Null),
+                    (OfTombstone::WindowStart, Some((start, _))) => Value::BigInt(start),
+                    (OfTombstone::WindowEnd, Some((_, end))) => Value::BigInt(end),
+                    _ => Value::Null,
+                };
+                let values = self.of_tombstone.iter().map(known).collect();
+                self.rows.push(ResultRow { values, is_tombstone: true });
             }
             None => {}
         }

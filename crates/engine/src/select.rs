@@ -10,7 +10,7 @@ use plan::expr::{ColumnRef, ExprKind};
 use plan::pull::{self, PullPlan};
 use plan::query::Purpose;
 use plan::statement::Planner;
-use plan::step::QueryPlan;
+use plan::step::{QueryPlan, StepKind};
 use runtime::{Columns, Compiled, Row, ViewRow, compile};
 use sql::{SourceKind, Statement};
 use types::{ErrorKind, Value};
@@ -21,7 +21,7 @@ use crate::ddl;
 use crate::entity::{ResultRow, ResultSchema};
 use crate::error::{EngineError, Result};
 use crate::query::{self, Setup};
-use crate::rows::{Channel, RowClient, Rows};
+use crate::rows::{Channel, OfTombstone, RowClient, Rows};
 use crate::session::Session;
 use crate::worker::{Command, Sink};
 
@@ -35,9 +35,15 @@ pub(crate) fn start(inner: &Arc<Inner>, text: &str, session: &Session) -> Result
     let text = crate::statement::substituted(inner, text, session)?;
     let parsed = sql::parse_one(&text).map_err(|e| crate::statement::from_sql(&e, &text))?;
     let Statement::Query(query) = &parsed.statement else {
-        return Err(EngineError::user("not_a_query", "the statement is not a SELECT"));
+        return Err(EngineError::user("not_a_query", "the statement is not a SELECT")
+            .hint("other statements go to \"/ksql\""));
     };
     let settings = inner.settings.with(&session.properties)?;
+    let mut query = query.clone();
+    if query.emit.is_none() && settings.boolean("tripline.legacy.queries") {
+        query.emit = Some(sql::Emit::Changes);
+    }
+    let query = &query;
     let planning = settings.planning();
     let catalog = inner.state().catalog.clone();
     let planner = Planner { catalog: &catalog, library: &inner.library, settings: &planning };
@@ -111,14 +117,13 @@ fn stream(
                 failing.fail(EngineError::new(ErrorKind::Internal, "query_failed", message));
             }),
             fails_on_malformed: false,
-            store_budget: inner.settings.integer("tripline.state.memory.bytes") as usize,
-            spill_dir: Some(inner.data_dir.join("state")),
+            state: inner.state_setup(),
         },
         || {
             Ok(Sink::Client(Box::new(RowClient {
                 channel: channel.clone(),
                 rows: vec![],
-                columns: schema.columns.len(),
+                of_tombstone: of_tombstone(plan, schema.columns.len()),
                 is_table: plan.root.output == SourceKind::Table,
             })))
         },
@@ -137,6 +142,22 @@ fn stream(
         }
     });
     Ok(Rows::new(channel, plan.limit, Some(forget)))
+}
+
+/// What is known of each column of a plan's result when its row is deleted: what it takes from the key.
+fn of_tombstone(plan: &QueryPlan, columns: usize) -> Vec<OfTombstone> {
+    let mut known = vec![OfTombstone::Nothing; columns];
+    if let StepKind::Map { key: None, value, .. } = &plan.root.kind {
+        for (known, expr) in known.iter_mut().zip(value) {
+            *known = match expr.kind {
+                ExprKind::Column(ColumnRef::Key(n)) => OfTombstone::Key(n),
+                ExprKind::Column(ColumnRef::WindowStart) => OfTombstone::WindowStart,
+                ExprKind::Column(ColumnRef::WindowEnd) => OfTombstone::WindowEnd,
+                _ => OfTombstone::Nothing,
+            };
+        }
+    }
+    known
 }
 
 /// What is computed for each row found.

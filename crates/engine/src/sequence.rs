@@ -85,7 +85,7 @@ pub(crate) fn produce_once(
             Some(ticket) => (Taken::Repeated, ticket),
             None => {
                 let write = |tx: &mut EpochTx, now: i64| {
-                    divide(inner, info.partitions, partition, records, now, &mut |place, batch| {
+                    divide(inner, &info, partition, records, now, &mut |place, batch| {
                         tx.append(topic, place, batch, now).map(|_| ()).map_err(log_error)
                     })
                 };

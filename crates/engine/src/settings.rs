@@ -295,6 +295,22 @@ const SETTINGS: &[Setting] = &[
         "KSQL 5: arrays count from 0",
     ),
     setting(
+        "tripline.legacy.rowkey",
+        "false",
+        Kind::Boolean,
+        "Tripline",
+        true,
+        "KSQL 5: a stream or table created without key has the record's key as ROWKEY",
+    ),
+    setting(
+        "tripline.legacy.queries",
+        "false",
+        Kind::Boolean,
+        "Tripline",
+        true,
+        "KSQL 5: SELECT without EMIT CHANGES goes on",
+    ),
+    setting(
         "tripline.state.memory.bytes",
         "4294967296",
         BYTES,
@@ -337,6 +353,11 @@ fn find(name: &str) -> Result<&'static Setting> {
     })
 }
 
+/// The value as it may be shown: not if it is a secret.
+pub(crate) fn shown<'a>(name: &str, value: &'a str) -> &'a str {
+    if sql::is_secret_name(name) { "[hidden]" } else { value }
+}
+
 /// Checks a name.
 pub fn find_name(name: &str) -> Result<()> {
     find(name).map(|_| ())
@@ -348,7 +369,7 @@ pub fn check(name: &str, value: &str) -> Result<()> {
     let refuse = |expected: String| {
         Err(EngineError::user(
             "bad_property_value",
-            format!("\"{}\" must be {expected}, not \"{value}\"", setting.name),
+            format!("\"{}\" must be {expected}, not \"{}\"", setting.name, shown(name, value)),
         ))
     };
     match setting.kind {
@@ -365,8 +386,10 @@ pub fn check(name: &str, value: &str) -> Result<()> {
 }
 
 /// Checks a setting that SET wants to change for a session.
-pub fn check_session(name: &str, value: &str) -> Result<()> {
-    check(name, value)?;
+pub fn check_session(name: &str, value: Option<&str>) -> Result<()> {
+    if let Some(value) = value {
+        check(name, value)?;
+    }
     if !find(name)?.per_session {
         return Err(EngineError::user(
             "not_a_session_property",
@@ -392,7 +415,7 @@ impl Settings {
     pub fn with(&self, overrides: &BTreeMap<String, String>) -> Result<Self> {
         let mut settings = self.clone();
         for (name, value) in overrides {
-            check_session(name, value)?;
+            check_session(name, Some(value))?;
             settings.given.insert(plain_name(name).to_owned(), (value.trim().to_owned(), "session".into()));
         }
         Ok(settings)
@@ -425,6 +448,7 @@ impl Settings {
             wrap_single: some("ksql.persistence.wrap.single.values").map(|v| v.eq_ignore_ascii_case("true")),
             topic_prefix: self.text("ksql.output.topic.name.prefix").to_owned(),
             legacy_arrays: self.boolean("tripline.legacy.arrays"),
+            legacy_rowkey: self.boolean("tripline.legacy.rowkey"),
         }
     }
 
@@ -434,7 +458,7 @@ impl Settings {
             .iter()
             .map(|s| PropertyInfo {
                 name: s.name.to_owned(),
-                value: self.text(s.name).to_owned(),
+                value: shown(s.name, self.text(s.name)).to_owned(),
                 origin: self
                     .given
                     .get(s.name)

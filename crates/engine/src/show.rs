@@ -160,9 +160,13 @@ fn show(inner: &Inner, state: &State, show: &Show, session: &Session) -> Result<
             Entity::Types(state.catalog.custom_types().map(|(n, t)| (n.to_string(), t.to_string())).collect())
         }
         Show::Properties => Entity::Properties(inner.settings.with(&session.properties)?.describe()),
-        Show::Variables => {
-            Entity::Variables(session.variables.iter().map(|(n, v)| (n.clone(), v.clone())).collect())
-        }
+        Show::Variables => Entity::Variables(
+            session
+                .variables
+                .iter()
+                .map(|(n, v)| (n.clone(), crate::settings::shown(n, v).to_owned()))
+                .collect(),
+        ),
         Show::Connectors { .. } | Show::ConnectorPlugins => {
             return Err(EngineError::user("to_come", "connectors are not supported yet"));
         }
@@ -211,7 +215,11 @@ fn query_description(query: &Query) -> QueryDescription {
         schema: query.schema.clone(),
         sources: query.reads.iter().map(ToString::to_string).collect(),
         plan: plan::explain(&query.plan.root),
-        overrides: query.properties.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
+        overrides: query
+            .properties
+            .iter()
+            .map(|(n, v)| (n.clone(), crate::settings::shown(n, v).to_owned()))
+            .collect(),
     }
 }
 
@@ -233,15 +241,19 @@ fn describe(inner: &Inner, state: &State, source: &Arc<Source>, extended: bool) 
         statistics.produced_per_second += s.produced_per_second;
         statistics.last_message_ms = statistics.last_message_ms.max(s.last_message_ms);
     }
-    let offsets = (0..partitions)
-        .filter_map(|p| {
-            let offsets = inner.log.offsets(&source.topic, p).ok()?;
-            let committed = readers
-                .iter()
-                .filter_map(|q| inner.log.committed_offset(&ddl::group(inner, &q.id), &source.topic, p))
-                .map(|c| c.offset)
-                .min();
-            Some((p, offsets.log_start, offsets.next, committed.unwrap_or(-1)))
+    let groups = readers
+        .iter()
+        .map(|q| {
+            let group = ddl::group(inner, &q.id);
+            let offsets = (0..partitions)
+                .filter_map(|p| {
+                    let offsets = inner.log.offsets(&source.topic, p).ok()?;
+                    let committed = inner.log.committed_offset(&group, &source.topic, p);
+                    let committed = committed.map_or(offsets.log_start, |committed| committed.offset);
+                    Some((p, offsets.log_start, offsets.next, committed))
+                })
+                .collect();
+            GroupOffsets { group, offsets }
         })
         .collect();
     SourceDescription {
@@ -252,7 +264,7 @@ fn describe(inner: &Inner, state: &State, source: &Arc<Source>, extended: bool) 
         writers: writers.into_iter().map(info).collect(),
         constraints: vec![],
         statistics,
-        offsets,
+        groups,
     }
 }
 

@@ -42,7 +42,7 @@ fn one(inner: &Arc<Inner>, parsed: &Parsed, text: &str, session: &mut Session) -
         )
         .hint("send SELECT to /query-stream or /query, PRINT to /query")),
         Statement::Set { name, value } => {
-            settings::check_session(name, value)?;
+            settings::check_session(name, Some(value))?;
             session.properties.insert(settings::plain_name(name).to_owned(), value.clone());
             Ok(Entity::Warning(format!("Successfully changed local property '{name}' to '{value}'.")))
         }

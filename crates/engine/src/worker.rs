@@ -11,9 +11,11 @@
 
 mod cache;
 pub(crate) mod input;
+mod memory;
 pub(crate) mod output;
 mod problems;
 mod restore;
+pub(crate) mod snapshot;
 mod unit;
 
 use std::collections::{HashMap, VecDeque};
@@ -22,16 +24,21 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use memory::MemoryShare;
+use snapshot::{Progress, Snapshot};
+
 use commitlog::{CommitTicket, EpochTx, Log, LogError, Partition};
 use runtime::Task;
 
+pub(crate) use memory::StateMemory;
 pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
 pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
-pub(crate) use restore::changelog_value;
-pub(crate) use unit::{TaskSlot, Unit};
+pub(crate) use restore::{Restored, restore};
+pub(crate) use unit::{Index, TaskSlot, Unit};
 
-/// Bytes fetched from an input at a time.
-const FETCH_BYTES: usize = 1 << 20;
+/// Bytes fetched from an input at a time: a full batch of our own, and what is worked on stays in the processor's second
+/// cache.
+const FETCH_BYTES: usize = 320 << 10;
 /// Commits on their way at most; more would only make recovery repeat more.
 const COMMITS_MAX: usize = 2;
 /// A query waits for one that reads the same and is no more than so many records behind.
@@ -74,10 +81,12 @@ pub(crate) struct WorkerParts {
     pub commit_interval: Duration,
     pub processing_log: Option<Arc<Partition>>,
     pub clock: fn() -> i64,
+    pub memory: Arc<StateMemory>,
 }
 
 /// A commit on its way, and what will be committed with it.
 struct PendingCommit {
+    number: u64,
     ticket: CommitTicket,
     consumed: Vec<(Arc<TaskStatistics>, u64)>,
 }
@@ -101,11 +110,18 @@ pub(crate) struct Worker {
     epoch_start: Option<Instant>,
     epoch_bytes: u64,
     changelogs: HashMap<TaskId, commitlog::BatchBuilder>,
+    /// Counts the commits handed over, and those that are durable.
+    commits: (u64, u64),
+    snapshot: Option<Snapshot>,
+    memory: MemoryShare,
 }
 
 impl Worker {
     pub fn new(parts: WorkerParts) -> Self {
         Self {
+            memory: MemoryShare::new(parts.memory.clone()),
+            commits: (0, 0),
+            snapshot: None,
             parts,
             units: vec![],
             paused: vec![],
@@ -138,7 +154,11 @@ impl Worker {
             }
             let busy = self.round();
             self.settle(!busy);
-            if !busy {
+            let writes = self.go_on_with_snapshot();
+            if (busy || writes) && self.memory.is_due() {
+                self.memory.divide(&mut self.units, &mut self.paused);
+            }
+            if !busy && !writes {
                 self.parts.log.notifier().wait(seen, self.idle_time());
             }
         }
@@ -146,7 +166,7 @@ impl Worker {
 
     /// How long to sleep when nothing happens.
     fn idle_time(&self) -> Duration {
-        if self.epoch_start.is_some() || !self.pending.is_empty() {
+        if self.epoch_start.is_some() || !self.pending.is_empty() || self.snapshot.is_some() {
             return Duration::from_millis(1);
         }
         // Clients that were full, or are gone, are looked at from time to time.
@@ -175,6 +195,8 @@ impl Worker {
                 for id in &ids {
                     self.changelogs.remove(id);
                 }
+                // Waits until its file is closed: its directory is about to go.
+                self.snapshot.take_if(|snapshot| ids.contains(&snapshot.task));
                 let _ = done.send(());
             }
             Command::Pause(ids, true) => {
@@ -195,8 +217,7 @@ impl Worker {
                 self.join_units();
             }
             Command::Visit(id, visit) => {
-                let all = self.units.iter_mut().chain(&mut self.paused).flat_map(|u| &mut u.tasks);
-                if let Some(slot) = all.into_iter().find(|t| t.id == id) {
+                if let Some(slot) = self.slot(id) {
                     visit(&mut slot.task);
                 }
             }
@@ -207,9 +228,54 @@ impl Worker {
         }
     }
 
+    fn slot(&mut self, id: TaskId) -> Option<&mut TaskSlot> {
+        let mut all = self.units.iter_mut().chain(&mut self.paused).flat_map(|u| &mut u.tasks);
+        all.find(|slot| slot.id == id)
+    }
+
+    /// Writes a piece of the snapshot under way, or begins one that is due; returns whether there is more to write.
+    fn go_on_with_snapshot(&mut self) -> bool {
+        let Some(mut snapshot) = self.snapshot.take() else {
+            // With an epoch open there are changes that are not drained.
+            if self.epoch_start.is_none() {
+                let now_ms = (self.parts.clock)();
+                let mut slots = self.units.iter_mut().flat_map(|unit| &mut unit.tasks);
+                self.snapshot = slots.find_map(|slot| Snapshot::begin_if_due(slot, now_ms));
+            }
+            return self.snapshot.is_some();
+        };
+        let (begun, durable) = self.commits;
+        let is_open = self.epoch_start.is_some();
+        let Some(slot) = self.slot(snapshot.task).filter(|slot| !slot.has_failed()) else { return false };
+        match snapshot.step(&mut slot.task) {
+            Ok(Progress::Done) => return false,
+            Ok(Progress::Moved) => {
+                self.snapshot = Some(snapshot);
+                return true;
+            }
+            Ok(Progress::Waits | Progress::Publishing) => {}
+            Ok(Progress::Complete) => {
+                // It may have changes of the open epoch in it.
+                let commit = *snapshot.commit.get_or_insert(if is_open { begun + 1 } else { begun });
+                if commit <= durable
+                    && let Some(changelog) = &slot.changelog
+                {
+                    snapshot.publish(changelog.offsets().last_stable);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(query = &*slot.query_id, %error, "snapshot given up");
+                return false;
+            }
+        }
+        self.snapshot = Some(snapshot);
+        false
+    }
+
     fn is_still(&self) -> bool {
         let mut running = self.units.iter().filter(|u| u.is_persistent() && !u.is_stopped());
-        self.epoch_start.is_none() && self.pending.is_empty() && !running.any(Unit::has_more)
+        let is_idle = self.epoch_start.is_none() && self.pending.is_empty() && self.snapshot.is_none();
+        is_idle && !running.any(Unit::has_more)
     }
 
     /// Makes one unit of those that read the same from the same place.
@@ -326,7 +392,8 @@ impl Worker {
                     let consumed = slots
                         .map(|s| (s.statistics.clone(), s.statistics.consumed.load(Ordering::Relaxed)))
                         .collect();
-                    self.pending.push_back(PendingCommit { ticket, consumed });
+                    self.commits.0 += 1;
+                    self.pending.push_back(PendingCommit { number: self.commits.0, ticket, consumed });
                 }
                 Err(error) => self.fail_all(&error),
             }
@@ -341,7 +408,10 @@ impl Worker {
 
     fn committed(&mut self, commit: PendingCommit, result: Result<(), LogError>) {
         match result {
-            Ok(()) => commit.confirm(),
+            Ok(()) => {
+                self.commits.1 = commit.number;
+                commit.confirm();
+            }
             Err(error) => self.fail_all(&error),
         }
     }
@@ -362,9 +432,15 @@ impl Worker {
                 }
                 if let Some(changelog) = &slot.changelog {
                     let builder = self.changelogs.entry(slot.id).or_default();
-                    restore::write_changes(&mut slot.task, builder, changelog, tx, now_ms)?;
+                    let written = restore::write_changes(&mut slot.task, builder, changelog, tx, now_ms)?;
+                    if let Some(schedule) = &mut slot.schedule {
+                        schedule.note(written);
+                    }
                     let bytes: usize = slot.task.stores_mut().map(|(_, s)| s.bytes_used()).sum();
                     slot.statistics.state_bytes.store(bytes as u64, Ordering::Relaxed);
+                    if self.snapshot.is_none() {
+                        self.snapshot = Snapshot::begin_if_due(slot, now_ms);
+                    }
                 }
             }
         }
@@ -376,6 +452,7 @@ impl Worker {
 
     fn fail_all(&mut self, error: &LogError) {
         tracing::error!(worker = self.parts.number, %error, "commit failed, queries stopped");
+        self.snapshot = None;
         for unit in &mut self.units {
             if unit.is_persistent() {
                 unit.fail(error);

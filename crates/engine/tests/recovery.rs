@@ -148,8 +148,8 @@ fn refused_statement_is_not_there_after_a_restart() {
 #[test]
 fn scratch_files_of_a_killed_process_are_removed() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir(dir.path().join("state")).unwrap();
-    let left = dir.path().join("state/spill-1");
+    std::fs::create_dir_all(dir.path().join("state/spilled")).unwrap();
+    let left = dir.path().join("state/spilled/state-1-0.scratch");
     std::fs::write(&left, b"x").unwrap();
     let engine = open(dir.path());
     assert!(!left.exists());

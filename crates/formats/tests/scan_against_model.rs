@@ -188,8 +188,12 @@ fn check(record: &str, slot: &Slot, model: Option<&Json>, path: &[&str]) {
         Some(Json::Plain(text)) => assert_eq!(raw, text.as_bytes(), "{}", context()),
         Some(Json::Number(text)) => {
             assert_eq!(raw, text.as_bytes(), "{}", context());
-            let integer = !text.contains(['.', 'e', 'E']);
-            assert_eq!(slot.kind, if integer { Kind::Integer } else { Kind::Number }, "{}", context());
+            let kind = match (text.contains(['e', 'E']), text.contains('.')) {
+                (true, _) => Kind::Exponent,
+                (false, true) => Kind::Number,
+                (false, false) => Kind::Integer,
+            };
+            assert_eq!(slot.kind, kind, "{}", context());
         }
         Some(Json::Text(text)) => {
             assert!(matches!(slot.kind, Kind::String | Kind::EscapedString), "{}", context());

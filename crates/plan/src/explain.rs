@@ -41,7 +41,7 @@ fn title(kind: &StepKind) -> String {
         StepKind::Repartition { .. } => "REPARTITION".into(),
         StepKind::Aggregate { functions, window, emit_final, .. } => {
             let names = functions.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
-            let window = window.map(|w| format!(" {:?}", w.kind)).unwrap_or_default();
+            let window = window.map(|w| format!(" {}", window_text(&w.kind))).unwrap_or_default();
             format!("AGGREGATE {names}{window}{}", if *emit_final { " FINAL" } else { "" })
         }
         StepKind::TableAggregate { functions, .. } => {
@@ -53,6 +53,16 @@ fn title(kind: &StepKind) -> String {
         StepKind::StreamTableJoin { kind, .. } => format!("{kind:?} JOIN stream with table"),
         StepKind::TableTableJoin { kind, .. } => format!("{kind:?} JOIN table with table"),
         StepKind::ForeignKeyJoin { kind, .. } => format!("{kind:?} JOIN on foreign key"),
+    }
+}
+
+fn window_text(kind: &sql::WindowKind) -> String {
+    match kind {
+        sql::WindowKind::Tumbling { size_ms } => format!("TUMBLING {size_ms} ms"),
+        sql::WindowKind::Hopping { size_ms, advance_ms } => {
+            format!("HOPPING {size_ms} ms by {advance_ms} ms")
+        }
+        sql::WindowKind::Session { gap_ms } => format!("SESSION {gap_ms} ms"),
     }
 }
 

@@ -161,13 +161,19 @@ impl<'a> QueryPlanner<'a> {
             return refuse("a WINDOW clause needs GROUP BY", "add GROUP BY with the columns to group by");
         }
         if query.having.is_some() && !grouped {
-            return refuse("HAVING needs GROUP BY", "use WHERE to filter single rows");
+            let having = query.having.as_ref().map_or(query.span, |having| having.span);
+            return Err(PlanError::new("bad_query", "HAVING needs GROUP BY")
+                .at(having)
+                .hint("use WHERE to filter single rows"));
         }
         if grouped && !aggregates {
-            return refuse(
+            let first = query.group_by.first().map_or(query.span, |first| first.span);
+            return Err(PlanError::new(
+                "bad_query",
                 "GROUP BY needs an aggregate function in SELECT or HAVING",
-                "for example COUNT(*); PARTITION BY only changes the key",
-            );
+            )
+            .at(first)
+            .hint("for example COUNT(*); PARTITION BY only changes the key"));
         }
         if grouped && !query.partition_by.is_empty() {
             return refuse("GROUP BY and PARTITION BY exclude each other", "GROUP BY already sets the key");

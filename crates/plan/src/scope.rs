@@ -94,6 +94,12 @@ impl Scope {
         if WINDOW_COLUMNS.contains(&&*name.text) {
             return error.hint("window bounds are known in a windowed source, and in the SELECT list of a GROUP BY with WINDOW");
         }
+        if &*name.text == crate::statement::LEGACY_KEY {
+            return error.hint(
+                "sources have no implicit key; declare it by KEY after its column, or create the source \
+                 after SET 'tripline.legacy.rowkey'='true';",
+            );
+        }
         let declared: Vec<&str> = near.iter().filter(|n| !is_reserved_column(n)).copied().take(12).collect();
         match crate::nearest(&name.text, &near) {
             Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),

@@ -13,6 +13,8 @@ pub struct Settings {
     pub topic_prefix: String,
     /// `tripline.legacy.arrays`: KSQL 5's 0-based arrays.
     pub legacy_arrays: bool,
+    /// `tripline.legacy.rowkey`: KSQL 5's implicit ROWKEY where a source declares no key.
+    pub legacy_rowkey: bool,
 }
 
 impl Default for Settings {
@@ -23,6 +25,7 @@ impl Default for Settings {
             wrap_single: None,
             topic_prefix: String::new(),
             legacy_arrays: false,
+            legacy_rowkey: false,
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::step::{FormatSpec, QueryPlan, SinkStep, TimestampColumn};
 use crate::typing::{self, Typing};
 use crate::with::With;
 
+/// KSQL 5's name of the record's key.
+pub(crate) const LEGACY_KEY: &str = "ROWKEY";
+
 /// How a topic is made if it is not there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TopicSpec {
@@ -92,10 +95,18 @@ impl Planner<'_> {
         if let Some(column) = with.column("KEY")? {
             key_from_value = Some(legacy_key(&mut schema, &column, &with)?);
         }
-        if statement.kind == SourceKind::Table && schema.key().next().is_none() {
+        let is_keyless = schema.key().next().is_none();
+        if is_keyless && self.settings.legacy_rowkey && key_format.name != "NONE" {
+            let key =
+                Column { name: LEGACY_KEY.into(), data_type: DataType::String, namespace: Namespace::Key };
+            schema.columns.insert(0, key);
+        } else if is_keyless && statement.kind == SourceKind::Table {
             return Err(PlanError::new("missing_key", "a table needs a PRIMARY KEY column")
                 .at(statement.name.span)
-                .hint("write PRIMARY KEY after the column that identifies a row"));
+                .hint(
+                    "write PRIMARY KEY after the column that identifies a row; with \
+                     SET 'tripline.legacy.rowkey'='true'; it gets KSQL 5's ROWKEY",
+                ));
         }
         let window = with.window()?;
         if window.is_some() && schema.key().next().is_none() {

@@ -9,17 +9,19 @@ mod build;
 mod json;
 mod like;
 mod node;
+mod slot_test;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use plan::expr::Expr;
+use plan::expr::{ColumnRef, Expr};
 use types::{EvalError, Value};
 
 pub use json::{JsonLayout, JsonRow};
 use node::{Node, Scope};
+pub(crate) use slot_test::{SlotTest, Witness};
 
 /// The value columns of a row.
 #[derive(Clone, Copy)]
@@ -57,8 +59,11 @@ impl<'a> Columns<'a> {
         match *self {
             Self::Values(all) => values.extend_from_slice(all),
             Self::Json(json) => {
-                values
-                    .extend((0..json.layout.columns()).map(|column| json.value(column).unwrap_or_default()));
+                for column in 0..json.layout.columns() {
+                    if json.append(column, values).is_err() {
+                        values.push(Value::Null);
+                    }
+                }
             }
         }
     }
@@ -101,6 +106,20 @@ pub fn compile(expr: &Expr) -> Compiled {
     build::build(expr)
 }
 
+/// Appends a copy of a value; one of a frequent type is made where it stays.
+#[inline]
+fn append_copy(value: &Value, values: &mut Vec<Value>) {
+    match value {
+        Value::Null => values.push(Value::Null),
+        Value::Boolean(truth) => values.push(Value::Boolean(*truth)),
+        Value::Int(number) => values.push(Value::Int(*number)),
+        Value::BigInt(number) => values.push(Value::BigInt(*number)),
+        Value::Double(number) => values.push(Value::Double(*number)),
+        Value::String(text) => values.push(Value::String(text.clone())),
+        other => values.push(other.clone()),
+    }
+}
+
 impl Compiled {
     /// Computes the value for a row. An item of an ARRAY, MAP or STRUCT that fails, and a CAST, is NULL.
     pub fn eval(&self, row: &Row<'_>) -> Result<Value, EvalError> {
@@ -121,6 +140,28 @@ impl Compiled {
         Ok(self.node.get(&Scope { row, params: &[], part_failure })?.into_owned())
     }
 
+    /// Appends the value if it takes nothing to compute: a column or a constant.
+    #[inline]
+    pub(crate) fn append_plain(&self, row: &Row<'_>, values: &mut Vec<Value>) -> bool {
+        match (&self.node, row.columns) {
+            (Node::Column(ColumnRef::Value(column)), Columns::Json(json)) => {
+                json.append(*column, values).is_ok()
+            }
+            (Node::Column(ColumnRef::Value(column)), Columns::Values(all)) => {
+                match all.get(*column) {
+                    Some(value) => append_copy(value, values),
+                    None => values.push(Value::Null),
+                }
+                true
+            }
+            (Node::Constant(value), _) => {
+                append_copy(value, values);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// As `test`; the first failure that became a NULL is left in `part_failure`.
     pub(crate) fn test_noting(
         &self,
@@ -130,10 +171,14 @@ impl Compiled {
         Ok(self.node.truth(&Scope { row, params: &[], part_failure })?.unwrap_or(false))
     }
 
-    /// The field of a record that still is JSON, where the expression is nothing but a column or a field of one.
-    #[inline]
-    pub(crate) fn json_field<'a>(&self, row: &Row<'a>) -> Option<(JsonRow<'a>, usize)> {
-        self.node.json_column(row)
+    /// The slot of a record of this layout, where the expression is nothing but a column or a field of one.
+    pub(crate) fn slot(&self, layout: &JsonLayout) -> Option<usize> {
+        slot_test::slot_of(&self.node, layout)
+    }
+
+    /// The same predicate for records of this layout, if it is one that cannot fail.
+    pub(crate) fn slot_test(&self, layout: &JsonLayout) -> Option<SlotTest> {
+        SlotTest::new(&self.node, layout)
     }
 
     /// Returns whether anything but the key is read: value columns or the record's time and place.

@@ -3,25 +3,38 @@
 //! Predicates look at the record's bytes, and columns that are written as they came are copied from there; no
 //! `Value` is built for them. The rows are those the operators would give, in the same order, with the same errors.
 
-use formats::json::{ObjectEncoder, passes_through};
+use std::cell::Cell;
+
+use formats::json::RecordWriter;
 use plan::step::{FormatSpec, QueryPlan, SinkStep, SourceKind, Step, StepKind};
-use types::Value;
+use types::{EvalError, Value};
 
 use crate::change::{Emitted, ErrorReason, RowError, SourceRecord};
-use crate::eval::{Columns, Compiled, Row, compile};
+use crate::eval::{Columns, Compiled, JsonLayout, Row, SlotTest, Witness, compile};
 use crate::sink::{EncodeError, Encoded, SinkEncoder};
 
 /// A query that consists of filters and one projection, as one piece.
 pub struct Fused {
-    predicates: Vec<Compiled>,
-    columns: Vec<Compiled>,
-    object: ObjectEncoder,
+    predicates: Vec<Predicate>,
+    columns: Vec<Column>,
+    writer: RecordWriter,
     /// Encodes keys, and the rare rows without value.
     encoder: SinkEncoder,
     /// Key bytes are written as they were read.
     keeps_key: bool,
     has_key: bool,
-    bytes: Vec<u8>,
+}
+
+struct Predicate {
+    compiled: Compiled,
+    /// The same for records that are JSON, if it is simple enough.
+    test: Option<SlotTest>,
+}
+
+struct Column {
+    compiled: Compiled,
+    /// Where it is in records that are JSON, if it is nothing but a column or a field of one.
+    slot: Option<usize>,
 }
 
 impl Fused {
@@ -41,27 +54,36 @@ impl Fused {
                 _ => return None,
             }
         };
-        predicates.reverse();
         let layout = &plan.root.layout;
         let is_simple = source.kind == SourceKind::Stream
             && plan.root.output == SourceKind::Stream
             && layout.window.is_none()
             && sink.timestamp.is_none()
+            && plan.limit.is_none()
             && is_json_object(sink, layout.value.len());
         if !is_simple {
             return None;
         }
+        let (json, _) = JsonLayout::new(&step.layout.value);
+        let predicates = predicates.into_iter().rev().map(|compiled| {
+            let test = compiled.slot_test(&json);
+            Predicate { compiled, test }
+        });
+        let columns = value.iter().map(|expr| {
+            let compiled = compile(expr);
+            let slot = compiled.slot(&json);
+            Column { compiled, slot }
+        });
         let is_kafka = |format: &FormatSpec| format.name == "KAFKA";
         Some(Self {
-            predicates,
-            columns: value.iter().map(compile).collect(),
-            object: ObjectEncoder::new(&layout.value),
+            predicates: predicates.collect(),
+            columns: columns.collect(),
+            writer: RecordWriter::new(&layout.value),
             encoder: SinkEncoder::new(sink, layout).ok()?,
             keeps_key: is_kafka(&source.key_format)
                 && is_kafka(&sink.key_format)
                 && source.key_from_value.is_none(),
             has_key: !layout.key.is_empty(),
-            bytes: vec![],
         })
     }
 
@@ -69,13 +91,21 @@ impl Fused {
     #[inline]
     pub fn passes(&self, record: &SourceRecord<'_>, lost: &mut dyn FnMut(RowError<'_>)) -> bool {
         let Some(columns) = record.value else { return self.predicates.is_empty() };
-        let row = row(record, columns);
-        self.predicates.iter().all(|predicate| {
-            predicate.test(&row).unwrap_or_else(|error| {
-                lost(row_error(record, "filter", &error.0));
-                false
-            })
+        self.predicates.iter().all(|predicate| match (columns, &predicate.test) {
+            (Columns::Json(json), Some(test)) => test.test(&json) == Some(true),
+            _ => {
+                let part_failure = Cell::new(None);
+                let result = predicate.compiled.test_noting(&row(record, columns), &part_failure);
+                report("filter", part_failure, result, record, lost).unwrap_or(false)
+            }
         })
+    }
+
+    /// What a record must have to pass, one of several; nothing when it may pass whatever it has, or when expressions may
+    /// fail that would have to be reported.
+    pub(crate) fn witnesses(&self) -> Option<Vec<Witness>> {
+        let tests: Option<Vec<&SlotTest>> = self.predicates.iter().map(|p| p.test.as_ref()).collect();
+        tests?.into_iter().filter_map(SlotTest::witnesses).min_by_key(Vec::len)
     }
 
     /// Writes a record that passes; valid until the next call. `key` are the bytes of its key.
@@ -85,12 +115,12 @@ impl Fused {
         key: Option<&'a [u8]>,
         lost: &mut dyn FnMut(RowError<'_>),
     ) -> Result<Encoded<'a>, EncodeError> {
-        let has_value = match record.value {
+        let value = match record.value {
             Some(columns) => {
-                self.write_value(record, columns, lost);
-                true
+                write_value(&self.columns, &mut self.writer, record, columns, lost);
+                Some(self.writer.finish())
             }
-            None => false,
+            None => None,
         };
         let key = match (self.has_key, self.keeps_key) {
             (false, _) => None,
@@ -106,43 +136,30 @@ impl Fused {
                     .key
             }
         };
-        Ok(Encoded {
-            key,
-            own_key: key,
-            value: has_value.then_some(&self.bytes),
-            timestamp: record.timestamp,
-        })
+        Ok(Encoded { key, own_key: key, value, timestamp: record.timestamp })
     }
+}
 
-    fn write_value(
-        &mut self,
-        record: &SourceRecord<'_>,
-        columns: Columns<'_>,
-        lost: &mut dyn FnMut(RowError<'_>),
-    ) {
-        let row = row(record, columns);
-        self.bytes.clear();
-        let mut object = self.object.begin(&mut self.bytes);
-        for (n, column) in self.columns.iter().enumerate() {
-            if let Some((json, place)) = column.json_field(&row)
-                && let Some((slot, data_type)) = json.column(place)
-            {
-                if slot.is_null() {
-                    object.push_raw(n, b"null");
-                    continue;
-                }
-                if passes_through(slot, json.record, data_type) {
-                    object.push_raw(n, slot.raw(json.record));
-                    continue;
-                }
-            }
-            let value = column.eval(&row).unwrap_or_else(|error| {
-                lost(row_error(record, "projection", &error.0));
-                Value::Null
-            });
-            object.push_value(n, &value);
+fn write_value(
+    columns: &[Column],
+    writer: &mut RecordWriter,
+    record: &SourceRecord<'_>,
+    row_columns: Columns<'_>,
+    lost: &mut dyn FnMut(RowError<'_>),
+) {
+    writer.begin();
+    for (n, column) in columns.iter().enumerate() {
+        if let Columns::Json(json) = row_columns
+            && let Some(slot) = column.slot
+            && let Some(slot) = json.slots.get(slot)
+            && writer.push_slot(n, slot, json.record)
+        {
+            continue;
         }
-        object.finish();
+        let part_failure = Cell::new(None);
+        let result = column.compiled.eval_noting(&row(record, row_columns), &part_failure);
+        let value = report("projection", part_failure, result, record, lost).unwrap_or(Value::Null);
+        writer.push_value(n, &value);
     }
 }
 
@@ -161,13 +178,30 @@ fn row<'a>(record: &SourceRecord<'a>, columns: Columns<'a>) -> Row<'a> {
     }
 }
 
-fn row_error<'a>(record: &SourceRecord<'_>, step: &'static str, message: &'a str) -> RowError<'a> {
-    RowError {
-        reason: ErrorReason::Expression,
-        step,
-        message,
-        timestamp: record.timestamp,
-        partition: record.partition,
-        offset: record.offset,
+/// Reports what failed: first what only a part was lost by.
+#[inline]
+fn report<T>(
+    step: &'static str,
+    part_failure: Cell<Option<EvalError>>,
+    result: Result<T, EvalError>,
+    record: &SourceRecord<'_>,
+    lost: &mut dyn FnMut(RowError<'_>),
+) -> Option<T> {
+    let mut tell = |error: &EvalError| {
+        lost(RowError {
+            reason: ErrorReason::Expression,
+            step,
+            message: &error.0,
+            timestamp: record.timestamp,
+            partition: record.partition,
+            offset: record.offset,
+        });
+    };
+    if let Some(error) = part_failure.take() {
+        tell(&error);
     }
+    result.map_err(|error| tell(&error)).ok()
 }
+
+#[cfg(test)]
+mod tests;

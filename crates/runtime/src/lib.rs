@@ -5,6 +5,7 @@
 
 mod change;
 mod codec;
+mod dispatch;
 mod error;
 pub mod eval;
 mod fused;
@@ -17,6 +18,7 @@ mod testing;
 mod view;
 
 pub use change::{Emitted, ErrorReason, Output, RowError, SourceRecord};
+pub use dispatch::Dispatch;
 pub use error::TaskError;
 pub use eval::{Columns, Compiled, JsonLayout, JsonRow, Row, compile};
 pub use fused::Fused;

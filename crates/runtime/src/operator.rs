@@ -198,6 +198,21 @@ impl<'a, 'b> Downstream<'a, 'b> {
         self.value_of(step, result, change)
     }
 
+    /// Computes an expression and appends its value; a failure is reported and gives NULL.
+    #[inline]
+    pub(crate) fn eval_onto(
+        &mut self,
+        step: &'static str,
+        expr: &Compiled,
+        row: &Row<'_>,
+        change: &Change<'_>,
+        values: &mut Vec<Value>,
+    ) {
+        if !expr.append_plain(row, values) {
+            values.push(self.eval(step, expr, row, change));
+        }
+    }
+
     /// Computes a predicate; a failure is reported and is false.
     pub(crate) fn test(
         &mut self,

@@ -95,6 +95,22 @@ struct JsonDecoder {
     check: RecordCheck,
 }
 
+impl JsonDecoder {
+    /// Finds and checks the columns of a record; false for a record that is `null`.
+    #[inline]
+    fn load(&mut self, bytes: &[u8], slots: &mut [Slot], topic: &Arc<str>) -> Result<bool, DecodeError> {
+        let refuse = |reason: String| DecodeError::Value { topic: topic.clone(), reason };
+        match self.scanner.scan(bytes, slots) {
+            Ok(Top::Object) => {
+                self.check.check(bytes, slots, &self.layout).map_err(refuse)?;
+                Ok(true)
+            }
+            Ok(Top::Null) => Ok(false),
+            Err(error) => Err(refuse(error.to_string())),
+        }
+    }
+}
+
 /// Decodes the records of one source. Holds the last one.
 pub struct SourceDecoder {
     topic: Arc<str>,
@@ -218,14 +234,12 @@ impl SourceDecoder {
         self.current.has_value = match &mut self.value {
             ValueDecoder::Json(json) => match record.value {
                 None => false,
-                Some(bytes) => match json.scanner.scan(bytes, &mut json.slots) {
-                    Ok(Top::Object) => {
-                        json.check.check(bytes, &json.slots, &json.layout).map_err(refuse)?;
-                        true
-                    }
-                    Ok(Top::Null) => false,
-                    Err(error) => return Err(refuse(error.to_string())),
-                },
+                Some(bytes) => {
+                    let mut slots = std::mem::take(&mut json.slots);
+                    let loaded = json.load(bytes, &mut slots, topic);
+                    json.slots = slots;
+                    loaded?
+                }
             },
             ValueDecoder::General { deserializer, values, columns } => {
                 values.clear();

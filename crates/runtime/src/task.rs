@@ -1,6 +1,7 @@
 //! A task: one query's steps on one partition.
 
 mod build;
+mod prune;
 
 use plan::step::QueryPlan;
 use state::Logged;
@@ -64,7 +65,10 @@ pub struct Task {
 impl Task {
     /// Sets up the operators of a plan, with empty stores.
     pub fn new(plan: &QueryPlan, options: &TaskOptions) -> Result<Self, TaskError> {
-        let built = build::build(&plan.root, options)?;
+        build::check_size(&plan.root)?;
+        let mut root = plan.root.clone();
+        prune::prune(&mut root);
+        let built = build::build(&root, options)?;
         Ok(Self {
             nodes: built.nodes,
             sources: built.sources,

@@ -27,6 +27,8 @@ pub struct Runner {
     pub ways: Ways,
     /// Puts a server before an engine, for [`Way::Server`].
     pub server: Option<ServerDoor>,
+    /// Settings of all runs, where a file does not say otherwise.
+    pub settings: Vec<(&'static str, String)>,
 }
 
 impl Runner {
@@ -67,7 +69,7 @@ impl Runner {
                 summary.without_server = true;
                 continue;
             }
-            match run::run(&scenario, way, self.server.as_ref()) {
+            match run::run(&scenario, way, self.server.as_ref(), &self.settings) {
                 Ok(()) => passed.push(way.name()),
                 Err(failure) => {
                     has_failed = true;
@@ -86,5 +88,5 @@ impl Runner {
 
 /// Runs one file without a server, as [`Runner::run_files`] does.
 pub fn run_file(path: &Path, ways: Ways, out: &mut dyn Write) -> io::Result<Summary> {
-    Runner { ways, server: None }.run_files(&[path], out)
+    Runner { ways, server: None, settings: vec![] }.run_files(&[path], out)
 }

@@ -55,12 +55,18 @@ fn data_dir() -> std::io::Result<tempfile::TempDir> {
 }
 
 /// Runs a scenario in one way.
-pub(crate) fn run(scenario: &Scenario, way: Way, server: Option<&ServerDoor>) -> Result<(), Failure> {
+pub(crate) fn run(
+    scenario: &Scenario,
+    way: Way,
+    server: Option<&ServerDoor>,
+    more: &[(&'static str, String)],
+) -> Result<(), Failure> {
     let first = scenario.items.first().map_or(1, |item| item.line);
     let fail = |message: String| Failure { line: first, message: neutral(&message) };
     let dir = data_dir().map_err(|e| fail(format!("no directory for data: {e}")))?;
     let mut properties: Vec<(String, String, String)> = settings(way)
         .into_iter()
+        .chain(more.iter().cloned())
         .filter(|(name, _)| !scenario.server.iter().any(|(given, _)| given == name))
         .map(|(name, value)| (name.to_owned(), value, "scenario".to_owned()))
         .collect();

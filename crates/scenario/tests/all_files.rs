@@ -20,8 +20,13 @@ fn files() -> Vec<PathBuf> {
 }
 
 fn check(way: Way) {
+    check_with(way, &[]);
+}
+
+fn check_with(way: Way, settings: &[(&'static str, &str)]) {
+    let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     let mut out = Vec::new();
-    let summary = Runner { ways: Ways::only(way), server: None }
+    let summary = Runner { ways: Ways::only(way), server: None, settings }
         .run_files(&files(), &mut out)
         .expect("a vector takes all");
     let text = String::from_utf8_lossy(&out);
@@ -41,4 +46,14 @@ fn all_pass_with_many_partitions() {
 #[test]
 fn all_pass_when_killed_after_every_input() {
     check(Way::Restore);
+}
+
+#[test]
+fn all_pass_when_killed_after_every_input_with_a_snapshot_after_every_commit() {
+    check_with(Way::Restore, &[("tripline.snapshot.bytes", "0")]);
+}
+
+#[test]
+fn all_pass_when_state_is_spilled_at_once() {
+    check_with(Way::Many, &[("tripline.state.memory.bytes", "0"), ("tripline.snapshot.bytes", "0")]);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CommandStatus, Engine, EngineError, Entity, Metric, PrintedRecord, ProducerSequence, PropertyInfo,
+    CommandStatus, Engine, EngineError, Entity, Fetch, Metric, PrintedRecord, ProducerSequence, PropertyInfo,
     ResultSchema, RowEvent, Session, Taken, TopicDescription,
 };
 
@@ -52,6 +52,7 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<(), EngineError>;
     fn query(&self, sql: &str, session: &Session) -> Result<QueryRows, EngineError>;
     fn print(&self, sql: &str, session: &Session) -> Result<Box<dyn Printer>, EngineError>;
+    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>, EngineError>;
     fn close_query(&self, id: &str) -> bool;
     fn insert_json(&self, target: &str, row: &str) -> Result<(), EngineError>;
     fn produce(&self, topic: &str, partition: Option<u32>, records: &[NewRecord]) -> Result<(), EngineError>;
@@ -71,7 +72,7 @@ pub trait Backend: Send + Sync + 'static {
     fn delete_topic(&self, name: &str) -> Result<(), EngineError>;
     fn describe_topic(&self, name: &str) -> Result<TopicDescription, EngineError>;
     fn properties(&self, session: &Session) -> Vec<PropertyInfo>;
-    fn check_property(&self, name: &str, value: &str) -> Result<(), EngineError>;
+    fn check_session_property(&self, name: &str, value: Option<&str>) -> Result<(), EngineError>;
     fn service_id(&self) -> String;
     fn health(&self) -> Vec<(&'static str, bool, Option<String>)>;
     fn metrics(&self) -> Vec<Metric>;
@@ -102,6 +103,10 @@ impl Backend for Engine {
 
     fn print(&self, sql: &str, session: &Session) -> Result<Box<dyn Printer>, EngineError> {
         Ok(Box::new(Engine::print(self, sql, session)?))
+    }
+
+    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>, EngineError> {
+        Engine::fetch(self, topic, fetch)
     }
 
     fn close_query(&self, id: &str) -> bool {
@@ -147,8 +152,8 @@ impl Backend for Engine {
         Engine::properties(self, session)
     }
 
-    fn check_property(&self, name: &str, value: &str) -> Result<(), EngineError> {
-        Engine::check_property(name, value)
+    fn check_session_property(&self, name: &str, value: Option<&str>) -> Result<(), EngineError> {
+        Engine::check_session_property(name, value)
     }
 
     fn service_id(&self) -> String {

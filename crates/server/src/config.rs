@@ -20,6 +20,8 @@ pub struct ServerConfig {
     /// Names besides `localhost` and addresses by which browsers may reach a loopback listener, and the
     /// hosts whose pages may post to it (a reverse proxy's name, for example).
     pub host_names: Vec<String>,
+    /// The statements come from a file: over HTTP there are none.
+    pub is_headless: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -29,6 +31,7 @@ impl Default for ServerConfig {
         Self {
             listeners: vec![SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT))],
             host_names: Vec::new(),
+            is_headless: false,
             limits: Limits::default(),
         }
     }
@@ -107,6 +110,7 @@ impl ServerConfig {
                 "tripline.http.host.names" => {
                     config.host_names = list(value).map(str::to_ascii_lowercase).collect();
                 }
+                "ksql.queries.file" => config.is_headless = !value.trim().is_empty(),
                 "ksql.max.push.queries" => {
                     config.limits.open_queries_max =
                         value.trim().parse().map_err(|_| invalid("is not a whole number"))?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderValue, SERVER, X_CONTENT_TYPE_OPTIONS};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use crate::body::{Reply, respond_error};
 use crate::call::Call;
 use crate::config::Limits;
+use crate::error::ApiError;
 use crate::gauge::{Gauges, Held};
 use crate::guard;
 use crate::metered::{Activity, Metered, OpenRequest};
@@ -126,6 +127,13 @@ impl AsRef<AtomicU64> for OpenConnections {
     }
 }
 
+/// 40300: statements are not for clients.
+fn headless() -> ApiError {
+    let message = "the server runs the statements of its queries file and takes none over HTTP";
+    ApiError::new(StatusCode::FORBIDDEN, 0, "headless", message)
+        .hint("start it without \"--queries-file\" and \"ksql.queries.file\"")
+}
+
 async fn answer(
     request: Request<Incoming>,
     local: SocketAddr,
@@ -139,6 +147,9 @@ async fn answer(
         Err(error) => (routes::OTHER, Err(error)),
         Ok(()) => match routes::find(&parts.method, parts.uri.path()) {
             Err(error) => (routes::OTHER, Err(error)),
+            Ok((route, _)) if state.config.is_headless && route.takes_statements() => {
+                (route.pattern, Err(headless()))
+            }
             Ok((route, params)) => {
                 let call = Call { state: Arc::clone(&state), parts, body, params };
                 (route.pattern, (route.handle)(call).await)

@@ -224,7 +224,7 @@ fn source_description(o: &mut Members<'_>, description: &SourceDescription) {
         },
     );
     o.text("timestamp", source.timestamp.as_ref().map_or("", |timestamp| &timestamp.column));
-    o.text("statistics", &statistics_text(&description.statistics));
+    o.text("statistics", &statistics_text(description));
     o.text("errorStats", &errors_text(&description.statistics));
     o.plain("extended", description.extended);
     o.text("keyFormat", &source.key_format.name);
@@ -233,12 +233,11 @@ fn source_description(o: &mut Members<'_>, description: &SourceDescription) {
     o.plain("partitions", description.partitions);
     o.plain("replication", 1);
     o.text("statement", &sql::mask(&source.sql));
-    let offsets = &description.offsets;
-    o.objects("queryOffsetSummaries", (!offsets.is_empty()).then_some(()), |o, ()| {
-        o.text("groupId", "");
+    o.objects("queryOffsetSummaries", &description.groups, |o, group| {
+        o.text("groupId", &group.group);
         o.objects("topicSummaries", [()], |o, ()| {
             o.text("kafkaTopic", &source.topic);
-            o.objects("offsets", offsets, |o, (partition, start, end, consumed)| {
+            o.objects("offsets", &group.offsets, |o, (partition, start, end, consumed)| {
                 o.plain("partition", partition);
                 o.plain("logStartOffset", start);
                 o.plain("logEndOffset", end);
@@ -252,12 +251,19 @@ fn source_description(o: &mut Members<'_>, description: &SourceDescription) {
     o.object("metrics", |o| statistics(o, &description.statistics));
 }
 
-/// ksqlDB's own line of text, for clients that show it.
-fn statistics_text(statistics: &Statistics) -> String {
-    if statistics.consumed == 0 && statistics.produced == 0 {
+/// ksqlDB's own line of text, for clients that show it: of a result what was written, else what was read.
+fn statistics_text(description: &SourceDescription) -> String {
+    let statistics = &description.statistics;
+    if description.writers.is_empty() && description.readers.is_empty() {
         return String::new();
     }
     let last = statistics.last_message_ms.map_or("n/a".into(), format_iso_timestamp);
+    if description.writers.is_empty() {
+        return format!(
+            "consumer-messages-per-sec: {:9.2} consumer-total-messages: {:9}     last-message: {last}",
+            statistics.consumed_per_second, statistics.consumed
+        );
+    }
     format!(
         "messages-per-sec: {:9.2}   total-messages: {:9}     last-message: {last}",
         statistics.produced_per_second, statistics.produced
@@ -265,10 +271,14 @@ fn statistics_text(statistics: &Statistics) -> String {
 }
 
 fn errors_text(statistics: &Statistics) -> String {
-    match statistics.errors {
-        0 => String::new(),
-        errors => format!("total-errors: {errors:9}"),
+    let mut text = Vec::new();
+    if statistics.errors > 0 {
+        text.push(format!("total-errors: {:9}", statistics.errors));
     }
+    if statistics.late > 0 {
+        text.push(format!("total-late: {:9}", statistics.late));
+    }
+    text.join("   ")
 }
 
 fn function_description(o: &mut Members<'_>, function: &functions::FunctionDoc) {

@@ -207,6 +207,7 @@ impl From<EngineError> for ApiError {
         let (status, number) = match (error.code, error.kind) {
             // Codes of the engine that have a number of their own in ksqlDB.
             ("too_many_push_queries", _) => (StatusCode::BAD_REQUEST, 3),
+            ("record_too_large", _) => (StatusCode::PAYLOAD_TOO_LARGE, 0),
             ("sequence_gap", _) => (StatusCode::CONFLICT, 0),
             ("assertion_failed", _) => (StatusCode::EXPECTATION_FAILED, 0),
             ("no_schema_registry", _) => (StatusCode::PRECONDITION_REQUIRED, 1),

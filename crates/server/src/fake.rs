@@ -125,6 +125,12 @@ impl Backend for Fake {
         }
     }
 
+    fn fetch(&self, _topic: &str, fetch: engine::Fetch) -> Result<Vec<PrintedRecord>, EngineError> {
+        let is_asked = fetch.partition.is_none_or(|p| p == 0);
+        let records = (0..2).filter(|offset| is_asked && *offset >= fetch.offset).map(record);
+        Ok(records.take(fetch.records_max).collect())
+    }
+
     fn close_query(&self, id: &str) -> bool {
         id == "transient_1"
     }
@@ -199,8 +205,11 @@ impl Backend for Fake {
         }]
     }
 
-    fn check_property(&self, name: &str, _value: &str) -> Result<(), EngineError> {
-        Err(EngineError::user("unknown_property", format!("setting \"{name}\" is not known")))
+    fn check_session_property(&self, name: &str, _value: Option<&str>) -> Result<(), EngineError> {
+        match name.strip_prefix("ksql.streams.").unwrap_or(name) {
+            "auto.offset.reset" => Ok(()),
+            _ => Err(EngineError::user("unknown_property", format!("setting \"{name}\" is not known"))),
+        }
     }
 
     fn service_id(&self) -> String {
@@ -287,6 +296,16 @@ impl Drop for FakeRows {
     }
 }
 
+fn record(offset: i64) -> PrintedRecord {
+    PrintedRecord {
+        timestamp: 1000,
+        key: Some("k".into()),
+        value: Some("{\"a\":1}".into()),
+        partition: 0,
+        offset,
+    }
+}
+
 struct FakePrinter {
     asked: u32,
     ends: bool,
@@ -295,13 +314,6 @@ struct FakePrinter {
 impl Printer for FakePrinter {
     fn next(&mut self, _timeout: Duration) -> Result<Option<Vec<PrintedRecord>>, EngineError> {
         self.asked += 1;
-        let record = |offset| PrintedRecord {
-            timestamp: 1000,
-            key: Some("k".into()),
-            value: Some("{\"a\":1}".into()),
-            partition: 0,
-            offset,
-        };
         Ok(match (self.asked, self.ends) {
             (2, _) => Some(vec![record(0), record(1)]),
             (3, true) => Some(vec![]),

@@ -72,6 +72,17 @@ fn too_large(bytes_max: usize) -> ApiError {
     )
 }
 
+/// A line or frame of a streamed body: what becomes one record.
+fn part_too_large(bytes_max: usize) -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        0,
+        "record_too_large",
+        format!("a record of the request body has more than {bytes_max} bytes"),
+    )
+    .hint("records over HTTP are bounded by that and by max.message.bytes of their topic")
+}
+
 fn too_slow() -> ApiError {
     ApiError::new(StatusCode::REQUEST_TIMEOUT, 0, "body_too_slow", "request body did not come in time")
 }
@@ -145,7 +156,7 @@ impl Chunked {
     /// Exactly so many bytes; `None` when the body ends before the first of them.
     pub async fn next_bytes(&mut self, length: usize) -> Result<Option<Bytes>, ApiError> {
         if length > self.part_bytes_max {
-            return Err(too_large(self.part_bytes_max));
+            return Err(part_too_large(self.part_bytes_max));
         }
         while self.buffer.len() < length {
             if self.is_done {
@@ -164,12 +175,11 @@ impl Chunked {
     async fn fill(&mut self) -> Result<(), ApiError> {
         if self.buffer.len() > self.part_bytes_max {
             drain(&mut self.body).await;
-            return Err(ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                0,
-                "line_too_long",
-                format!("line {} has more than {} bytes", self.line + 1, self.part_bytes_max),
-            ));
+            return Err(ApiError {
+                code: "line_too_long",
+                message: format!("line {} has more than {} bytes", self.line + 1, self.part_bytes_max),
+                ..part_too_large(self.part_bytes_max)
+            });
         }
         let frame = tokio::time::timeout(self.pause_max, self.body.frame()).await.map_err(|_| too_slow())?;
         match frame {

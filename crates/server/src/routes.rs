@@ -52,10 +52,22 @@ static ROUTES: &[Route] = routes! {
     GET "/api/v1/properties" => property::list;
     POST "/api/v1/topics" => topics::create;
     GET "/api/v1/topics/:name" => topics::describe;
+    GET "/api/v1/topics/:name/limits" => topics::limits;
     DELETE "/api/v1/topics/:name" => topics::delete;
     POST "/api/v1/topics/:name/records" => produce::post;
     GET "/api/v1/topics/:name/records" => consume::get;
 };
+
+/// Paths that take statements or belong to queries: gone when the statements come from a file, as in ksqlDB.
+const OF_STATEMENTS: &[&str] =
+    &["/ksql", "/ksql/terminate", "/query", "/query-stream", "/inserts-stream", "/close-query", "/ws/query"];
+
+impl Route {
+    /// Tells whether it takes statements.
+    pub fn takes_statements(&self) -> bool {
+        OF_STATEMENTS.contains(&self.pattern)
+    }
+}
 
 /// Returns the route of a request and the open parts of its path.
 pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), ApiError> {

@@ -16,7 +16,7 @@ pub use error::{SqlError, SqlErrorCode, nearest};
 pub use format::{format_columns, format_expression, format_query, format_statement, format_type};
 pub use keywords::{KEYWORDS, is_reserved, quote};
 pub use lexer::TEXT_BYTES_MAX;
-pub use mask::mask;
+pub use mask::{is_secret_name, mask};
 pub use parser::{NESTING_MAX, TREE_HEIGHT_MAX, TYPE_NESTING_MAX};
 pub use split::{StatementText, split};
 pub use substitute::substitute;

@@ -28,6 +28,7 @@ const SECRET_PARTS: &[&str] = &[
 /// Properties with `key` in their names that hold no secret.
 const OPEN_KEYS: &[&str] = &[
     "key",
+    "tripline.legacy.rowkey",
     "key_format",
     "key_delimiter",
     "key_schema_id",
@@ -84,6 +85,16 @@ pub fn mask(text: &str) -> String {
     out
 }
 
+/// Tells whether a property's or variable's name says that its value is a secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let has_part =
+        SECRET_PARTS.iter().any(|part| name.contains(part) || name.replace('_', ".").contains(part));
+    // The formats of keys are no secrets, whatever their setting is called.
+    let is_open = OPEN_KEYS.contains(&&*name) || name.contains("kafka") || name.ends_with("format.key");
+    has_part || (name.contains("key") && !is_open)
+}
+
 /// What is known about the statement around a piece.
 #[derive(Default)]
 struct Place {
@@ -104,9 +115,7 @@ impl Place {
         if self.is_connector {
             return name != SHOWN_OF_CONNECTORS;
         }
-        let has_part =
-            SECRET_PARTS.iter().any(|part| name.contains(part) || name.replace('_', ".").contains(part));
-        has_part || (name.contains("key") && !OPEN_KEYS.contains(&&*name) && !name.contains("kafka"))
+        is_secret_name(&name)
     }
 
     fn pass(&mut self, piece: Piece, source: &str) {

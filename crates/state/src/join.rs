@@ -459,7 +459,7 @@ impl Logged for JoinStore {
         self.segments.bytes_used()
     }
 
-    fn set_budget(&mut self, budget_bytes: usize) {
-        self.segments.set_budget(budget_bytes);
+    fn set_budget(&mut self, budget_bytes: usize) -> Result<()> {
+        self.segments.set_budget(budget_bytes)
     }
 }

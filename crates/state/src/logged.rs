@@ -32,6 +32,17 @@ pub trait Logged {
     /// Applies one entry of the changelog or a snapshot: sets the value, or removes the entry. Not a change itself.
     fn apply(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()>;
 
+    /// Does what `apply` does, many entries at a time: an entry may come into effect as late as [`Logged::finish_loading`],
+    /// in the order given. In between only `load` may be called.
+    fn load(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.apply(key, value)
+    }
+
+    /// Ends a run of `load`.
+    fn finish_loading(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Calls `visit` for each entry changed since the last drain, once, with its latest value or `None` when it was
     /// removed; afterwards there are no changes.
     fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()>;
@@ -60,8 +71,9 @@ pub trait Logged {
     /// Returns the bytes of memory in use.
     fn bytes_used(&self) -> usize;
 
-    /// Sets the memory above which cold entries are spilled. Without a spill directory it has no effect.
-    fn set_budget(&mut self, budget_bytes: usize);
+    /// Sets the memory above which cold entries are spilled, and spills what is above it. Without a spill directory it
+    /// has no effect.
+    fn set_budget(&mut self, budget_bytes: usize) -> Result<()>;
 
     /// Prepares for about this many more entries.
     fn reserve(&mut self, entries: usize) {

@@ -51,7 +51,7 @@ impl Journal {
                 self.open = Some((SnapshotWriter::begin(), Vec::new(), self.log.len()));
             }
             Upkeep::StepSnapshot(budget) => self.step(store, *budget),
-            Upkeep::Budget(bytes) => store.set_budget(*bytes),
+            Upkeep::Budget(bytes) => store.set_budget(*bytes).unwrap(),
         }
     }
 
@@ -99,14 +99,18 @@ impl Journal {
         }
         let whole_log = (None, 0);
         let snapshots = self.complete.iter().map(|(bytes, log_start)| (Some(bytes), *log_start));
-        for (snapshot, log_start) in snapshots.chain([whole_log]) {
+        for (number, (snapshot, log_start)) in snapshots.chain([whole_log]).enumerate() {
             let mut restored = fresh();
             if let Some(mut bytes) = snapshot.map(|bytes| &bytes[..]) {
                 restore(&mut restored, &mut bytes).unwrap();
             }
             for (key, value) in &self.log[log_start..] {
-                restored.apply(key, value.as_deref()).unwrap();
+                match number % 2 {
+                    0 => restored.load(key, value.as_deref()).unwrap(),
+                    _ => restored.apply(key, value.as_deref()).unwrap(),
+                }
             }
+            restored.finish_loading().unwrap();
             expire(&mut restored);
             assert_eq!(&entries(&mut restored), expect, "log from {log_start} of {}", self.log.len());
             assert!(!restored.has_changes());
@@ -468,6 +472,25 @@ proptest! {
 }
 
 #[test]
+fn loaded_entries_are_those_put_last() {
+    let (mut put, mut loaded) = (Store::new(Options::default()), Store::new(Options::default()));
+    for number in 0..300_000u32 {
+        // Most keys come once, some often, some go away again.
+        let key = if number % 5 == 0 { number % 1000 } else { number }.to_be_bytes();
+        let value = [number as u8; 9];
+        let value = (number % 11 != 0).then_some(&value[..(number % 9) as usize]);
+        put.apply(&key, value).unwrap();
+        loaded.load(&key, value).unwrap();
+    }
+    loaded.finish_loading().unwrap();
+    assert_eq!(loaded.len(), put.len());
+    assert_eq!(entries(&mut loaded), entries(&mut put));
+    assert_eq!(loaded.get(&1u32.to_be_bytes()).unwrap(), put.get(&1u32.to_be_bytes()).unwrap());
+    let larger = loaded.bytes_used() as f64 / put.bytes_used() as f64;
+    assert!(larger < 1.7, "{larger} times the memory");
+}
+
+#[test]
 fn snapshot_ends_although_writes_go_on() {
     let mut store = Store::new(Options { chunk_bytes: 4096, ..Options::default() });
     let put =
@@ -563,4 +586,33 @@ fn stores_can_move_to_another_thread() {
     is_send::<WindowStore>();
     is_send::<JoinStore>();
     is_send::<SessionStore>();
+}
+
+#[test]
+fn loading_beyond_the_budget_spills() {
+    let dir = tempfile::tempdir().unwrap();
+    let store =
+        Options { spill_dir: Some(dir.path().to_owned()), budget_bytes: 3 << 20, ..Options::default() };
+    let mut windows = WindowStore::new(WindowOptions { grid_ms: 10, segment_ms: 10, store });
+    let logged =
+        |number: u32| [&number.to_be_bytes()[..], &(i64::from(number % 3) * 10).to_be_bytes()].concat();
+    for number in 0..200_000u32 {
+        windows.load(&logged(number % 150_000), Some(&number.to_be_bytes().repeat(8))).unwrap();
+    }
+    windows.finish_loading().unwrap();
+    windows.set_budget(3 << 20).unwrap();
+    assert_eq!(windows.len(), 150_000);
+    for number in (0..150_000u32).step_by(99) {
+        let expect = if number < 50_000 { number + 150_000 } else { number };
+        let start = i64::from(number % 3) * 10;
+        let value = windows.get(&number.to_be_bytes(), start).unwrap();
+        assert_eq!(value, Some(&expect.to_be_bytes().repeat(8)[..]));
+    }
+    for number in 0..150_000u32 {
+        windows.put(&number.to_be_bytes(), i64::from(number % 3) * 10, &[1; 32]).unwrap();
+        if number % 1000 == 0 {
+            windows.clear_changes().unwrap();
+        }
+    }
+    assert!(windows.bytes_used() < 6 << 20, "{}", windows.bytes_used());
 }

@@ -143,8 +143,15 @@ impl Segments {
         self.by_id.values().map(|store| store.bytes_used() + size_of::<Store>()).sum()
     }
 
-    pub(crate) fn set_budget(&mut self, budget_bytes: usize) {
+    pub(crate) fn set_budget(&mut self, budget_bytes: usize) -> Result<()> {
         self.budget_bytes = budget_bytes;
+        if budget_bytes == usize::MAX || self.options.spill_dir.is_none() {
+            return Ok(());
+        }
+        match self.by_id.last_key_value() {
+            Some((&newest, _)) => self.spill_down(newest),
+            None => Ok(()),
+        }
     }
 
     /// Spills from the oldest segment on until the budget is kept; the one about to be written comes last.
@@ -156,6 +163,10 @@ impl Segments {
         if self.writes < BUDGET_CHECK_WRITES.max(self.by_id.len()) {
             return Ok(());
         }
+        self.spill_down(writing)
+    }
+
+    fn spill_down(&mut self, writing: i64) -> Result<()> {
         self.writes = 0;
         let mut used = self.bytes_used();
         for (_, store) in self.by_id.iter_mut().filter(|(id, _)| **id != writing) {

@@ -133,11 +133,12 @@ pub fn restore(store: &mut dyn Logged, reader: &mut dyn Read) -> Result<u64, Sna
         let mut rest = &block[..];
         while !rest.is_empty() {
             let (key, value, after) = split_entry(rest).ok_or_else(|| damaged("entry is cut short"))?;
-            store.apply(key, Some(value))?;
+            store.load(key, Some(value))?;
             entries += 1;
             rest = after;
         }
     }
+    store.finish_loading()?;
     Ok(entries)
 }
 

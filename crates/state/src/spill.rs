@@ -180,6 +180,11 @@ impl Spill {
 impl Scratch {
     fn create(dir: &Path) -> Result<Scratch> {
         let number = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
+        fs::create_dir_all(dir).map_err(|source| StateError::Scratch {
+            action: "create the directory of",
+            path: dir.to_owned(),
+            source,
+        })?;
         let path = dir.join(format!("state-{}-{number}.scratch", std::process::id()));
         // Truncated: a file of that name is a leftover of an earlier process with the same id.
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);

@@ -28,6 +28,12 @@ const COMPACT_BYTES_PER_APPENDED: u64 = 4;
 /// A scan looks at this many bytes per byte appended since its last step, so that it comes to an end.
 const SCAN_BYTES_PER_APPENDED: u64 = 4;
 
+/// A bulk load puts its entries into the index when it has so many of them, or so many bytes.
+const LOADING_ENTRIES_MAX: usize = 2 << 20;
+const LOADING_BYTES_MAX: u64 = 64 << 20;
+/// Index slots that lie together while loaded entries are put there: 32 KiB of them.
+const LOADING_SLOTS_PER_PART: usize = 4096;
+
 /// How a store is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -74,6 +80,10 @@ pub struct Store {
     compacting: Option<(u64, usize)>,
     /// What the slab had appended when compaction last ran.
     compacted_at: u64,
+    /// Slots of entries that a bulk load has written and that are not in the index yet, in order.
+    loading: Vec<u64>,
+    /// What the slab had appended when the first of them was written.
+    loading_since: u64,
     /// Buffers kept for their capacity.
     value_buffer: Vec<u8>,
     move_buffer: Vec<u8>,
@@ -99,6 +109,8 @@ impl Store {
             changed_count: 0,
             compacting: None,
             compacted_at: 0,
+            loading: Vec::new(),
+            loading_since: 0,
             value_buffer: Vec::new(),
             move_buffer: Vec::new(),
             chunk_buffer: Vec::new(),
@@ -207,6 +219,7 @@ impl Store {
         budget_bytes: u64,
         visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<Option<u64>> {
+        self.index_loaded()?;
         let appended = self.slab.appended - place.appended.unwrap_or(self.slab.appended);
         place.appended = Some(self.slab.appended);
         let mut left = budget_bytes.max(1).max(appended.saturating_mul(SCAN_BYTES_PER_APPENDED));
@@ -245,7 +258,16 @@ impl Store {
     }
 
     fn place(&mut self, key: &[u8]) -> Result<Place> {
+        if !self.loading.is_empty() {
+            self.index_loaded()?;
+        }
         let hash_bits = hash_bits(&self.hasher, key);
+        Ok(Place { hash_bits, bucket: self.find(hash_bits, key)? })
+    }
+
+    /// Returns the bucket of a key.
+    #[inline]
+    fn find(&mut self, hash_bits: u64, key: &[u8]) -> Result<Option<usize>> {
         let mut failed = None;
         let slab = &mut self.slab;
         let bucket = self.index.find_bucket_index(spread(hash_bits), |&slot| {
@@ -257,8 +279,57 @@ impl Store {
         });
         match failed {
             Some(error) => Err(error),
-            None => Ok(Place { hash_bits, bucket }),
+            None => Ok(bucket),
         }
+    }
+
+    /// Puts what a bulk load has written into the index. An index larger than the caches is gone through in order, which
+    /// costs a tenth of looking every key up as it comes.
+    fn index_loaded(&mut self) -> Result<()> {
+        if self.loading.is_empty() {
+            return Ok(());
+        }
+        let mut slots = std::mem::take(&mut self.loading);
+        let parted = by_part(&slots, self.index.num_buckets());
+        let mut done = Ok(());
+        for &slot in parted.as_ref().unwrap_or(&slots) {
+            done = self.index_slot(slot);
+            if done.is_err() {
+                break;
+            }
+        }
+        slots.clear();
+        self.loading = slots;
+        done?;
+        self.settle()
+    }
+
+    /// Puts the slot of a loaded entry into the index, in place of the one its key had.
+    fn index_slot(&mut self, slot: u64) -> Result<()> {
+        let hash_bits = slot & !ADDR_MASK;
+        if self.index.find(spread(slot), |&other| other & !ADDR_MASK == hash_bits).is_none() {
+            self.index.insert_unique(spread(slot), slot, |&slot| spread(slot));
+            self.live += 1;
+            return Ok(());
+        }
+        // The key was there before, or another one has the same bits.
+        let mut entry = std::mem::take(&mut self.move_buffer);
+        entry.clear();
+        let (head, bytes) = self.slab.entry(slot_addr(slot))?;
+        entry.extend_from_slice(head.key(bytes));
+        let found = self.find(hash_bits, &entry);
+        self.move_buffer = entry;
+        let Some(bucket) = found? else {
+            self.index.insert_unique(spread(slot), slot, |&slot| spread(slot));
+            self.live += 1;
+            return Ok(());
+        };
+        let old = slot_at(&self.index, bucket);
+        let (head, _) = self.slab.entry(slot_addr(old))?;
+        *self.index.get_bucket_mut(bucket).expect("bucket was just found") = slot;
+        self.live += usize::from(head.mark == Mark::Removed);
+        self.discard(old, head);
+        Ok(())
     }
 
     fn put_at(&mut self, place: Place, key: &[u8], value: &[u8]) -> Result<()> {
@@ -434,7 +505,28 @@ impl Logged for Store {
         done
     }
 
+    fn load(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let Some(value) = value else { return self.apply(key, None) };
+        if self.loading.is_empty() {
+            self.loading_since = self.slab.appended;
+        }
+        let slot = hash_bits(&self.hasher, key) | self.slab.append(Mark::Clean, key, value)?;
+        self.loading.push(slot);
+        let bytes = self.slab.appended - self.loading_since;
+        if self.loading.len() >= LOADING_ENTRIES_MAX || bytes >= LOADING_BYTES_MAX {
+            self.index_loaded()?;
+        }
+        Ok(())
+    }
+
+    fn finish_loading(&mut self) -> Result<()> {
+        self.index_loaded()?;
+        self.loading = Vec::new();
+        Ok(())
+    }
+
     fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()> {
+        self.index_loaded()?;
         let mut changed = std::mem::take(&mut self.changed);
         for slot in changed.drain(..) {
             // As long as no chunk moved, the slot leads to an entry, whose mark tells whether it still counts.
@@ -483,16 +575,22 @@ impl Logged for Store {
     fn bytes_used(&self) -> usize {
         let buffers =
             self.value_buffer.capacity() + self.move_buffer.capacity() + self.chunk_buffer.capacity();
-        self.slab.bytes_used() + self.index.allocation_size() + self.changed.capacity() * 8 + buffers
+        self.slab.bytes_used()
+            + self.index.allocation_size()
+            + self.changed.capacity() * 8
+            + self.loading.capacity() * 8
+            + buffers
     }
 
     fn reserve(&mut self, entries: usize) {
         self.index.reserve(entries, |&slot| spread(slot));
     }
 
-    fn set_budget(&mut self, budget_bytes: usize) {
+    fn set_budget(&mut self, budget_bytes: usize) -> Result<()> {
         self.options.budget_bytes = budget_bytes;
         self.slab.may_spill = true;
+        self.index_loaded()?;
+        self.settle()
     }
 }
 
@@ -518,4 +616,28 @@ fn slot_addr(slot: u64) -> u64 {
 /// Returns the hash the index works with: it takes its buckets from the low bits and its tags from the high ones.
 fn spread(slot: u64) -> u64 {
     slot & !ADDR_MASK | slot >> ADDR_BITS
+}
+
+/// Orders slots by the part of the index they belong to, and in a part as they were; `None` where that is not worth it.
+fn by_part(slots: &[u64], buckets: usize) -> Option<Vec<u64>> {
+    let parts = buckets / LOADING_SLOTS_PER_PART;
+    if parts < 4 || slots.len() < parts {
+        return None;
+    }
+    // The number of buckets is a power of two, and a slot's bucket is in the low bits.
+    let part_of = |slot: u64| spread(slot) as usize % buckets / LOADING_SLOTS_PER_PART;
+    let mut ends = vec![0usize; parts + 1];
+    for &slot in slots {
+        ends[part_of(slot) + 1] += 1;
+    }
+    for part in 0..parts {
+        ends[part + 1] += ends[part];
+    }
+    let mut sorted = vec![0; slots.len()];
+    for &slot in slots {
+        let place = &mut ends[part_of(slot)];
+        sorted[*place] = slot;
+        *place += 1;
+    }
+    Some(sorted)
 }

@@ -362,6 +362,22 @@ impl Logged for WindowStore {
         self.write(key, start, |store, segment_key| store.apply(segment_key, value))
     }
 
+    fn load(&mut self, logged_key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let (key, start) = split_logged(logged_key)?;
+        let id = self.locate(key, start)?;
+        if start < self.expired {
+            return Ok(());
+        }
+        if self.frontier.has_listed(id) {
+            return self.apply(logged_key, value);
+        }
+        self.segments.get_or_add(id)?.load(&self.key_buffer, value)
+    }
+
+    fn finish_loading(&mut self) -> Result<()> {
+        self.segments.all().try_for_each(|(_, store)| store.finish_loading())
+    }
+
     fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()> {
         let (layout, mut buffer) = (self.layout(), Vec::new());
         self.segments.drain_changes(&mut |id, segment_key, value| {
@@ -396,7 +412,7 @@ impl Logged for WindowStore {
         self.segments.bytes_used()
     }
 
-    fn set_budget(&mut self, budget_bytes: usize) {
-        self.segments.set_budget(budget_bytes);
+    fn set_budget(&mut self, budget_bytes: usize) -> Result<()> {
+        self.segments.set_budget(budget_bytes)
     }
 }

@@ -2,13 +2,23 @@
 
 use std::fs;
 
-/// Memory in use in MB, as the kernel counts it.
+/// Memory this process has in use in MB.
 pub(crate) fn rss_mb() -> f64 {
-    status_kb("VmRSS:") / 1024.0
+    rss_mb_of(std::process::id())
 }
 
-fn status_kb(name: &str) -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// Memory a process has in use in MB, as the kernel counts it.
+pub(crate) fn rss_mb_of(process: u32) -> f64 {
+    status_kb(process, "VmRSS:") / 1024.0
+}
+
+/// The most it ever had in use.
+pub(crate) fn peak_mb_of(process: u32) -> f64 {
+    status_kb(process, "VmHWM:") / 1024.0
+}
+
+fn status_kb(process: u32, name: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0.0)
 }
@@ -23,11 +33,6 @@ pub(crate) fn thread_seconds(name: &str) -> f64 {
         })
         .map(|thread| run_seconds(&thread.path().join("schedstat")))
         .sum()
-}
-
-/// CPU seconds of the calling thread.
-pub(crate) fn own_seconds() -> f64 {
-    run_seconds(std::path::Path::new("/proc/thread-self/schedstat"))
 }
 
 fn run_seconds(path: &std::path::Path) -> f64 {

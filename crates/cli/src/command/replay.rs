@@ -10,7 +10,7 @@ use serde_json::json;
 use super::client_runtime;
 use crate::{
     http::{Client, Endpoint, path_segment},
-    replay::{Outcome, Plan, RECORDS_MAX, Read, Sender, parse_offset_ms, read},
+    replay::{Limits, Outcome, Plan, RECORDS_MAX, Read, Sender, parse_offset_ms, read},
     terminal::neutralise,
 };
 
@@ -66,11 +66,13 @@ impl Arguments {
         if let (Some(topic), Some(partitions)) = (&self.topic, self.create_partitions) {
             client_runtime()?.block_on(create_topic(&endpoint, topic, partitions))?;
         }
+        let limits = Limits::of(Some(endpoint.clone()));
         let mut plan = Plan {
             topic: self.topic,
             times,
             key: self.key,
             pace: Pace::new(self.speed),
+            limits,
             batch_records: self.batch_records,
         };
         let mut sender = Sender::new(endpoint, self.partition);

@@ -25,7 +25,8 @@ impl Arguments {
         let ways = Ways::parse(&self.ways)
             .map_err(|name| anyhow!("there is no way {name:?}; there are one, many, restore, server, all"))?;
         let server: ServerDoor = Arc::new(|engine| HttpDoor::open(engine).map_err(|e| format!("{e:#}")));
-        let summary = Runner { ways, server: Some(server) }.run_files(&self.files, &mut stdout())?;
+        let summary =
+            Runner { ways, server: Some(server), settings: vec![] }.run_files(&self.files, &mut stdout())?;
         Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -86,6 +86,9 @@ struct Consume {
     /// Begins with the oldest record.
     #[arg(long)]
     from_beginning: bool,
+    /// Begins at this offset of each partition.
+    #[arg(short, long, conflicts_with = "from_beginning")]
+    offset: Option<i64>,
     /// Ends after so many records.
     #[arg(short, long)]
     limit: Option<u64>,
@@ -235,7 +238,8 @@ impl Consume {
             let number = partition["partition"].as_u64().unwrap_or(0);
             let from = if self.from_beginning { "startOffset" } else { "endOffset" };
             if self.partition.is_none_or(|wanted| u64::from(wanted) == number) {
-                places.push((number, partition[from].as_i64().unwrap_or(0)));
+                let from = partition[from].as_i64().unwrap_or(0);
+                places.push((number, self.offset.unwrap_or(from)));
             }
         }
         if places.is_empty() {
@@ -315,6 +319,7 @@ mod tests {
         Consume {
             name: "t".into(),
             from_beginning: true,
+            offset: None,
             limit: None,
             exit: true,
             partition: None,

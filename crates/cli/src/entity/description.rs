@@ -38,12 +38,18 @@ pub fn source(source: &Value) -> String {
     push_section(&mut out, "Queries that read from this SOURCE", &query_lines(source, "readQueries"));
     push_section(&mut out, "Queries that write from this SOURCE", &query_lines(source, "writeQueries"));
     out.push_str("\nLocal runtime statistics\n------------------------\n");
+    let start = out.len();
     for name in ["statistics", "errorStats"] {
         let statistics = neutralise_lines(text(source, name)).trim().to_owned();
         if !statistics.is_empty() {
             out.push_str(&format!("{statistics}\n"));
         }
     }
+    if out.len() == start {
+        out.push_str("No query reads or writes it.\n");
+    }
+    let topic = neutralise(text(source, "topic"));
+    out.push_str(&format!("(Statistics of the queries of this server with the Kafka topic {topic})\n"));
     for summary in list(source, "queryOffsetSummaries") {
         out.push_str(&format!(
             "\nConsumer Groups summary:\n\nConsumer Group       : {}\n",

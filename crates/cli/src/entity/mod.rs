@@ -140,7 +140,15 @@ fn queries(entity: &Value) -> String {
     for query in list(entity, "queries") {
         table.row(query_row(query));
     }
-    table.render() + "For detailed information on a Query run: EXPLAIN <Query ID>;\n"
+    let mut out = table.render() + "For detailed information on a Query run: EXPLAIN <Query ID>;\n";
+    for query in list(entity, "queries") {
+        let errors = query["metrics"]["errors"].as_u64().unwrap_or(0);
+        if errors > 0 {
+            let id = neutralise_lines(text(query, "id"));
+            out.push_str(&format!("{id}: {errors} errors, see KSQL_PROCESSING_LOG\n"));
+        }
+    }
+    out
 }
 
 fn query_row(query: &Value) -> [String; 6] {

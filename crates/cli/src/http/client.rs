@@ -45,9 +45,14 @@ impl std::error::Error for ServerError {}
 impl ServerError {
     /// Takes ksqlDB's error object.
     pub fn from_json(mut error: Value) -> Self {
+        let mut message = error["message"].as_str().unwrap_or("the server told no reason").to_owned();
+        // What the engine refuses has its hint in the message, what the server itself refuses beside it.
+        if let Some(hint) = error["hint"].as_str().filter(|hint| !message.contains(hint)) {
+            message.push_str(&format!("\n  hint: {hint}"));
+        }
         Self {
             code: error["error_code"].as_u64().unwrap_or(0),
-            message: error["message"].as_str().unwrap_or("the server told no reason").to_owned(),
+            message,
             entities: match error["entities"].take() {
                 Value::Array(entities) => entities,
                 _ => Vec::new(),

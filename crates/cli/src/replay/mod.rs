@@ -3,10 +3,12 @@
 mod answer;
 mod batch;
 mod clock;
+mod limits;
 mod reading;
 mod sender;
 
 pub use batch::{Batch, RECORDS_MAX};
 pub use clock::parse_offset_ms;
+pub use limits::Limits;
 pub use reading::{Outcome, Plan, Read, read};
 pub use sender::Sender;

@@ -9,7 +9,7 @@ use std::{
 use connect::{FileReader, Pace, TimeField};
 use serde_json::Value;
 
-use super::batch::Batch;
+use super::{batch::Batch, limits::Limits};
 
 /// Faults that are told one by one.
 const FAULTS_TOLD_MAX: usize = 10;
@@ -28,6 +28,8 @@ pub struct Plan {
     pub key: Option<String>,
     /// How fast.
     pub pace: Pace,
+    /// How large a record may be.
+    pub limits: Limits,
     /// Records sent together at most.
     pub batch_records: u64,
 }
@@ -96,6 +98,18 @@ pub fn read(reader: &mut FileReader, plan: &mut Plan, batches: &SyncSender<Read>
         };
         let time_ms = plan.times.iter().find_map(|field| field.time_ms(event.bytes).ok());
         let key = plan.key.as_deref().and_then(|field| key_of(event.bytes, field));
+        let record_bytes = event.bytes.len() + key.as_ref().map_or(0, Vec::len);
+        let record_bytes_max = plan.limits.record_bytes_max(topic);
+        if record_bytes > record_bytes_max {
+            outcome.refuse(
+                format!("{}:{}", event.file, event.line),
+                format!(
+                    "record of {record_bytes} bytes is above the {record_bytes_max} bytes that topic \"{topic}\" \
+                     takes (max.message.bytes)"
+                ),
+            );
+            continue;
+        }
         if let Some(time_ms) = time_ms {
             let wait = plan.pace.wait(time_ms, started.elapsed());
             if wait >= WAIT_MIN {
@@ -170,6 +184,7 @@ mod tests {
             times: vec![TimeField::new("ts")],
             key: Some("a.b".to_owned()),
             pace: Pace::new(Speed::Max),
+            limits: Limits::of(None),
             batch_records: RECORDS_MAX,
         };
         let (tx, rx) = std::sync::mpsc::sync_channel(100);

@@ -295,9 +295,11 @@ impl Shell {
         match parsed.statement {
             Statement::Set { name, value } => {
                 let value = self.session.substituted(&value)?;
-                let path = format!("/is_valid_property/{}", path_segment(&name));
+                let path =
+                    format!("/is_valid_property/{}?value={}", path_segment(&name), path_segment(&value));
                 self.client.get(&path).await?.checked().await?.text().await?;
                 let old = self.session.properties.insert(name.clone(), value.clone());
+                let (old, value) = (old.map(|old| shown(&name, old)), shown(&name, value));
                 let message = match old {
                     Some(old) => {
                         format!("Successfully changed local property '{name}' from '{old}' to '{value}'.\n")
@@ -309,9 +311,11 @@ impl Shell {
                 self.output.say(&message)
             }
             Statement::Unset { name } => match self.session.properties.remove(&name) {
-                Some(value) => self
-                    .output
-                    .say(&format!("Successfully unset local property '{name}' (value was '{value}').\n")),
+                Some(value) => {
+                    let value = shown(&name, value);
+                    self.output
+                        .say(&format!("Successfully unset local property '{name}' (value was '{value}').\n"))
+                }
                 None => bail!("cannot unset local property '{name}': it was never set"),
             },
             Statement::Define { name, value } => {
@@ -339,7 +343,7 @@ impl Shell {
                 .session
                 .variables
                 .iter()
-                .map(|(name, value)| json!({"name": name, "value": value}))
+                .map(|(name, value)| json!({"name": name, "value": shown(name, value.clone())}))
                 .collect();
             return self
                 .output
@@ -347,7 +351,7 @@ impl Shell {
         }
         let mut table = ListTable::new(["Variable Name", "Value"]);
         for (name, value) in &self.session.variables {
-            table.row([name, value]);
+            table.row([name, &shown(name, value.clone())]);
         }
         self.output.print(&format!("\n{}", table.render()))
     }
@@ -389,6 +393,11 @@ impl Shell {
         }
         Ok(())
     }
+}
+
+/// The value as it may be shown: not if its name says that it is a secret.
+fn shown(name: &str, value: String) -> String {
+    if sql::is_secret_name(name) { "[hidden]".to_owned() } else { value }
 }
 
 /// The server counts lines from the statement's own first; says where that is.

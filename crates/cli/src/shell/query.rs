@@ -59,7 +59,8 @@ impl Shell {
         let Some(mut answer) = answer else { return self.output.print("Query terminated\n") };
         let mut rows = Rows::default();
         let end = self.lines(&mut answer, &mut rows).await?;
-        self.end_query(&end, is_push(text), rows.final_message.as_deref())
+        let end_message = rows.final_message.as_deref().or_else(|| end_message(text, rows.seen));
+        self.end_query(&end, end_message)
     }
 
     /// Runs a PRINT.
@@ -124,28 +125,29 @@ impl Shell {
         }
     }
 
-    fn end_query(&mut self, end: &End, is_push: bool, final_message: Option<&str>) -> Result<()> {
+    fn end_query(&mut self, end: &End, end_message: Option<&str>) -> Result<()> {
         if self.output.format == Format::Json {
             return self.output.flush();
         }
-        match (end, final_message) {
+        match (end, end_message) {
             (End::Done, Some(message)) => self.output.say(&format!("{message}\n"))?,
-            (End::Done, None) if is_push => self.output.print("Limit Reached\n")?,
-            (End::Done, None) => {}
             (End::Bound, _) => self.output.print("Limit Reached\n")?,
-            (End::Interrupted, _) => {}
+            (End::Done, None) | (End::Interrupted, _) => {}
         }
         self.output.print("Query terminated\n")?;
         self.output.flush()
     }
 }
 
-/// Whether a query goes on by itself (EMIT CHANGES): then its end means that LIMIT was reached.
-fn is_push(text: &str) -> bool {
-    match sql::parse_one(text).map(|parsed| parsed.statement) {
-        Ok(sql::Statement::Query(query)) => query.emit.is_some(),
-        _ => false,
-    }
+/// What the end of a query's rows means, as ksqlDB's shell says it.
+fn end_message(text: &str, seen: u64) -> Option<&'static str> {
+    let Ok(sql::Statement::Query(query)) = sql::parse_one(text).map(|parsed| parsed.statement) else {
+        return None;
+    };
+    // EMIT CHANGES goes on by itself, so that only LIMIT can have ended it.
+    let is_limit =
+        query.emit.is_some() || query.limit.is_some_and(|limit| limit >= 0 && seen >= limit as u64);
+    is_limit.then_some("Limit Reached")
 }
 
 /// Shows lines of an answer.
@@ -175,6 +177,7 @@ struct Rows {
     table: Option<RowTable>,
     notice: Option<String>,
     final_message: Option<String>,
+    seen: u64,
 }
 
 impl ShowLine for Rows {
@@ -186,6 +189,7 @@ impl ShowLine for Rows {
                 let Some(table) = &self.table else { bail!("the server sent rows before their columns") };
                 let text = if is_json { format!("{}\n", neutralise_json(line)) } else { table.row(&values) };
                 shell.output.print(&text)?;
+                self.seen += 1;
                 Ok(true)
             }
             Value::Object(_) if value["columnNames"].is_array() => {
@@ -210,6 +214,7 @@ impl ShowLine for Rows {
                     _ => table.row(values),
                 };
                 shell.output.print(&text)?;
+                self.seen += 1;
                 Ok(true)
             }
             Value::Object(_) if value["error_code"].is_u64() => Err(ServerError::from_json(value).into()),

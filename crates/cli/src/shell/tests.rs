@@ -107,7 +107,7 @@ fn prompt_tells_whether_a_statement_goes_on() {
 #[test]
 fn set_is_checked_and_sent_with_later_statements() {
     let mut stage = Stage::new(|request| match request.path.as_str() {
-        "/is_valid_property/auto.offset.reset" => (200, "true".to_owned()),
+        "/is_valid_property/auto.offset.reset?value=earliest" => (200, "true".to_owned()),
         path if path.starts_with("/is_valid_property/") => {
             (400, r#"{"error_code":40000,"message":"unknown property \"auto.ofset.reset\""}"#.to_owned())
         }

@@ -92,7 +92,8 @@ pub fn cell_text(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::String(text) => neutralise(text).into_owned(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Bool(_) => value.to_string(),
+        Value::Number(number) => number_text(number),
         Value::Array(_) | Value::Object(_) => {
             let mut out = String::new();
             push_nested(&mut out, value);
@@ -124,8 +125,14 @@ fn push_nested(out: &mut String, value: &Value) {
         }
         Value::Null => out.push_str("null"),
         Value::String(text) => out.push_str(&neutralise(text)),
+        Value::Number(number) => out.push_str(&number_text(number)),
         other => out.push_str(&other.to_string()),
     }
+}
+
+/// A number as the server wrote it; reading it has turned `E9` into `e+9`.
+fn number_text(number: &serde_json::Number) -> String {
+    number.to_string().replace("e+", "E").replace('e', "E")
 }
 
 #[cfg(test)]
@@ -161,6 +168,8 @@ mod tests {
     fn structures_are_shown_as_ksqldb_shows_them() {
         assert_eq!(cell_text(&json!({"A": 1, "B": [true, null, "x\n"]})), "{A=1, B=[true, null, x\\x0a]}");
         assert_eq!(cell_text(&serde_json::from_str("1.50").unwrap()), "1.50");
+        assert_eq!(cell_text(&serde_json::from_str("1.5893644E9").unwrap()), "1.5893644E9");
+        assert_eq!(cell_text(&serde_json::from_str("[1.0E-7]").unwrap()), "[1.0E-7]");
     }
 
     #[test]

@@ -14,18 +14,18 @@ use types::Value;
 const ENTRY_BYTES: usize = 160;
 
 struct CachedRow {
-    hash: u64,
-    key: Vec<Value>,
     window: Option<(i64, i64)>,
-    has_value: bool,
-    value: Vec<Value>,
     timestamp: i64,
+    /// Key columns, then value columns: one piece of memory, as each is far away.
+    values: Vec<Value>,
+    key_columns: usize,
+    has_value: bool,
 }
 
 /// Rows waiting.
 pub(crate) struct RowCache {
-    /// Places in `rows`.
-    index: HashTable<u32>,
+    /// Hashes and places in `rows`.
+    index: HashTable<(u64, u32)>,
     hasher: RandomState,
     /// The first `count` are in use; the others are kept for their buffers.
     rows: Vec<CachedRow>,
@@ -54,55 +54,67 @@ impl RowCache {
     /// Takes a row in place of the one its key had.
     pub fn put(&mut self, row: &Emitted<'_>) {
         let mut hasher = self.hasher.build_hasher();
-        row.key.hash(&mut hasher);
-        row.window.hash(&mut hasher);
+        row.key.iter().for_each(|value| hash(value, &mut hasher));
+        hasher.write_i64(row.window.map_or(-1, |(start, _)| start));
         let hash = hasher.finish();
         let rows = &mut self.rows;
-        let found = self.index.find(hash, |&place| {
+        let found = self.index.find(hash, |&(other, place)| {
             let cached = &rows[place as usize];
-            cached.hash == hash && cached.window == row.window && cached.key == row.key
+            other == hash && cached.window == row.window && cached.values[..cached.key_columns] == *row.key
         });
         let place = match found {
-            Some(place) => *place as usize,
+            Some((_, place)) => *place as usize,
             None => {
                 let place = self.count;
                 if place == rows.len() {
                     rows.push(CachedRow {
-                        hash,
-                        key: vec![],
                         window: None,
-                        has_value: false,
-                        value: vec![],
                         timestamp: 0,
+                        values: vec![],
+                        key_columns: 0,
+                        has_value: false,
                     });
                 }
                 let cached = &mut rows[place];
-                (cached.hash, cached.window) = (hash, row.window);
-                row.key.clone_into(&mut cached.key);
-                self.bytes += ENTRY_BYTES + size(row.key) + row.value.map_or(0, size);
+                cached.window = row.window;
+                cached.key_columns = row.key.len();
+                row.key.clone_into(&mut cached.values);
+                self.bytes += ENTRY_BYTES + size(row.key);
                 self.count += 1;
-                self.index.insert_unique(hash, place as u32, |&other| rows[other as usize].hash);
+                self.index.insert_unique(hash, (hash, place as u32), |&(hash, _)| hash);
                 place
             }
         };
         let cached = &mut rows[place];
         cached.timestamp = row.timestamp;
         cached.has_value = row.value.is_some();
-        row.value.unwrap_or_default().clone_into(&mut cached.value);
+        self.bytes += row.value.map_or(0, size);
+        self.bytes -= size(&cached.values[cached.key_columns..]);
+        cached.values.truncate(cached.key_columns);
+        cached.values.extend_from_slice(row.value.unwrap_or_default());
     }
 
     /// Gives all rows and is empty then.
     pub fn drain(&mut self, take: &mut dyn FnMut(Emitted<'_>)) {
         for row in &self.rows[..self.count] {
+            let (key, value) = row.values.split_at(row.key_columns);
             take(Emitted {
-                key: &row.key,
+                key,
                 window: row.window,
-                value: row.has_value.then_some(&row.value),
+                value: row.has_value.then_some(value),
                 timestamp: row.timestamp,
             });
         }
         self.index.clear();
         (self.count, self.bytes) = (0, 0);
+    }
+}
+
+/// Texts are hashed in one go.
+fn hash(value: &Value, hasher: &mut impl Hasher) {
+    match value {
+        Value::String(text) => hasher.write(text.as_bytes()),
+        other => other.hash(hasher),
     }
 }
 

@@ -6,9 +6,6 @@ use std::sync::Arc;
 use commitlog::{Batch, LogError, PartitionReader, UNPACKED_BATCH_BYTES_MAX, batches};
 use runtime::{DecodeError, RawRecord, SourceBlock, SourceDecoder, SourceHeader, SourceRecord};
 
-/// Records decoded before the tasks see them; their slots stay in the processor's cache.
-const BLOCK_RECORDS: usize = 128;
-
 /// A part of a buffer.
 #[derive(Clone, Copy, Debug)]
 struct Span {
@@ -231,10 +228,10 @@ impl Input {
         is_at
     }
 
-    /// Decodes the next records, those before offset `bound`; returns how many.
-    pub fn load_block(&mut self, bound: i64) -> usize {
+    /// Decodes the next records, at most `records_max` and those before offset `bound`; returns how many.
+    pub fn load_block(&mut self, records_max: usize, bound: i64) -> usize {
         self.block.clear();
-        let end = self.places.len().min(self.next + BLOCK_RECORDS);
+        let end = self.places.len().min(self.next + records_max);
         for place in &self.places[self.next..end] {
             if place.offset >= bound {
                 break;

@@ -3,12 +3,13 @@
 //! One changelog topic a query, one partition a task. A record's key is the number of the store in the task
 //! (one byte), then the store's own key; the task's small state has the number `META`.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use commitlog::{
-    BatchBuilder, EpochTx, Isolation, Log, LogError, Partition, UNPACKED_BATCH_BYTES_MAX, batches,
-};
-use runtime::Task;
+use commitlog::{BatchBuilder, EpochTx, Isolation, LogError, Partition, UNPACKED_BATCH_BYTES_MAX, batches};
+use runtime::{Task, TaskError};
+
+use super::snapshot;
 
 /// Stands for the task's small state in place of a store's number.
 const META: u8 = 255;
@@ -17,17 +18,18 @@ const BATCH_BYTES: usize = 256 << 10;
 /// Bytes read at a time.
 const READ_BYTES: usize = 4 << 20;
 
-/// Writes what changed since the last call.
+/// Writes what changed since the last call; returns how many bytes.
 pub(super) fn write_changes(
     task: &mut Task,
     builder: &mut BatchBuilder,
     changelog: &Arc<Partition>,
     tx: &mut EpochTx,
     now_ms: i64,
-) -> Result<(), LogError> {
+) -> Result<u64, LogError> {
     let mut failed = Ok(());
     let mut key = Vec::new();
     let mut changed = false;
+    let mut written = 0;
     for (number, (_, store)) in task.stores_mut().enumerate() {
         let drained = store.drain_changes(&mut |store_key, value| {
             changed = true;
@@ -36,6 +38,7 @@ pub(super) fn write_changes(
             key.extend_from_slice(store_key);
             builder.append(now_ms, Some(&key), value, &[]);
             if builder.size() >= BATCH_BYTES && failed.is_ok() {
+                written += builder.size() as u64;
                 failed = tx.append_to(changelog, builder.finish(), now_ms).map(|_| ());
                 builder.clear();
             }
@@ -47,43 +50,70 @@ pub(super) fn write_changes(
         builder.append(now_ms, Some(&[META]), Some(&task.save_meta()), &[]);
     }
     if !builder.is_empty() {
+        written += builder.size() as u64;
         tx.append_to(changelog, builder.finish(), now_ms)?;
         builder.clear();
     }
-    Ok(())
+    Ok(written)
 }
 
-/// Brings a new task's state to what was committed.
-pub(crate) fn changelog_value(
-    log: &Arc<Log>,
+/// A task with its state as it was committed last.
+pub(crate) struct Restored {
+    pub task: Task,
+    /// What was read of the changelog.
+    pub bytes: u64,
+}
+
+/// Sets up a task with what was committed last: the newest snapshot in `dir` that can be used, and the changelog
+/// from there, or all of it.
+pub(crate) fn restore(
     changelog: &Arc<Partition>,
+    dir: &Path,
+    new_task: &dyn Fn() -> Result<Task, TaskError>,
+) -> Result<Restored, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let (mut task, head) = match snapshot::load_newest(dir, changelog, new_task).map_err(|e| text(&e))? {
+        Some((task, head)) => (task, Some(head)),
+        None => (new_task().map_err(|e| text(&e))?, None),
+    };
+    let start = head.as_ref().map_or(0, |head| head.from_offset).max(changelog.offsets().log_start);
+    let mut meta = head.map(|head| head.meta);
+    let bytes = replay(changelog, start, &mut task, &mut meta)?;
+    task.load_meta(meta.as_deref().unwrap_or_default()).map_err(|e| text(&e))?;
+    Ok(Restored { task, bytes })
+}
+
+/// Applies the changelog from an offset on; returns how many bytes were read.
+fn replay(
+    changelog: &Arc<Partition>,
+    start: i64,
     task: &mut Task,
+    meta: &mut Option<Vec<u8>>,
 ) -> Result<u64, String> {
-    let _ = log;
-    let start = changelog.offsets().log_start;
     let mut reader = changelog.reader(start, Isolation::ReadCommitted);
     let (mut bytes, mut scratch) = (Vec::new(), Vec::new());
-    let mut meta = None;
-    let mut entries = 0;
+    let mut stores: Vec<_> = task.stores_mut().collect();
+    let mut total = 0;
     while reader.has_more() {
         let before = reader.offset();
         reader.read(READ_BYTES, &mut bytes).map_err(|e| e.to_string())?;
+        total += bytes.len() as u64;
         for batch in batches(&bytes) {
             let batch = batch.map_err(|e| e.to_string())?;
             if batch.is_control() {
                 continue;
             }
-            let mut stores: Vec<_> = task.stores_mut().collect();
             for record in batch.records(&mut scratch, UNPACKED_BATCH_BYTES_MAX).map_err(|e| e.to_string())? {
                 let record = record.map_err(|e| e.to_string())?;
                 let Some((number, key)) = record.key.and_then(|k| k.split_first()) else { continue };
-                if *number == META {
-                    meta = record.value.map(<[u8]>::to_vec);
+                // The batch that has the offset asked for may begin before it.
+                if record.offset < start {
                     continue;
                 }
-                if let Some((_, store)) = stores.get_mut(usize::from(*number)) {
-                    store.apply(key, record.value).map_err(|e| e.to_string())?;
-                    entries += 1;
+                if *number == META {
+                    *meta = record.value.map(<[u8]>::to_vec);
+                } else if let Some((_, store)) = stores.get_mut(usize::from(*number)) {
+                    store.load(key, record.value).map_err(|e| e.to_string())?;
                 }
             }
         }
@@ -91,6 +121,8 @@ pub(crate) fn changelog_value(
             break;
         }
     }
-    task.load_meta(meta.as_deref().unwrap_or_default()).map_err(|e| e.to_string())?;
-    Ok(entries)
+    for (_, store) in &mut stores {
+        store.finish_loading().map_err(|e| e.to_string())?;
+    }
+    Ok(total)
 }

@@ -5,11 +5,21 @@ use std::sync::atomic::Ordering;
 
 use commitlog::{EpochTx, Isolation, Log, LogError, Partition};
 use plan::step::{SourceKind, Step};
-use runtime::{EncodeError, Fused, RowError, SourceDecoder, Task};
+use runtime::{Dispatch, EncodeError, Fused, RowError, SourceDecoder, Task};
 
 use super::TaskId;
 use super::input::Input;
 use super::output::{Problem, Problems, Sink, TaskOutput, TaskStatistics, TopicSink};
+use super::snapshot::Schedule;
+
+/// Records decoded before a single task sees them; all that is known of them stays in the nearest cache.
+const BLOCK_RECORDS: usize = 16;
+
+/// The same for several tasks, of which each goes through all of them.
+const SHARED_BLOCK_RECORDS: usize = 128;
+
+/// Tasks for which an index over their predicates is made.
+const INDEXED_TASKS_MIN: usize = 3;
 
 /// A task on its worker.
 pub(crate) struct TaskSlot {
@@ -26,6 +36,8 @@ pub(crate) struct TaskSlot {
     pub statistics: Arc<TaskStatistics>,
     /// Where state changes go.
     pub changelog: Option<Arc<Partition>>,
+    /// When its state is written to a file.
+    pub schedule: Option<Schedule>,
     /// Positions as they were committed last.
     pub committed: Vec<(Arc<str>, u32, i64)>,
     /// Told when the task stops by an error.
@@ -69,6 +81,27 @@ impl TaskSlot {
     }
 }
 
+/// The index over the predicates of a unit's tasks.
+#[derive(Default)]
+pub(crate) struct Index {
+    /// The tasks it was made for.
+    tasks: Vec<TaskId>,
+    dispatch: Option<Dispatch>,
+}
+
+impl Index {
+    /// Brings it up to date.
+    fn follow(&mut self, tasks: &[TaskSlot]) {
+        if self.tasks.iter().eq(tasks.iter().map(|slot| &slot.id)) {
+            return;
+        }
+        self.tasks = tasks.iter().map(|slot| slot.id).collect();
+        self.dispatch = (tasks.len() >= INDEXED_TASKS_MIN)
+            .then(|| Dispatch::new(tasks.iter().map(|slot| slot.fused.as_deref())))
+            .filter(Dispatch::is_useful);
+    }
+}
+
 /// Inputs and the tasks fed by them. Several tasks only with a single input.
 pub(crate) struct Unit {
     pub inputs: Vec<Input>,
@@ -78,6 +111,7 @@ pub(crate) struct Unit {
     /// The source steps that the inputs' decoders were made for.
     pub steps: Vec<Step>,
     pub log: Arc<Log>,
+    pub index: Index,
 }
 
 impl Unit {
@@ -125,7 +159,8 @@ impl Unit {
         if yes.is_empty() || no.is_empty() {
             let is_yes = !yes.is_empty();
             let tasks = if is_yes { yes } else { no };
-            let unit = Unit { inputs: self.inputs, tasks, definition, steps, log: own_log };
+            let index = Index::default();
+            let unit = Unit { inputs: self.inputs, tasks, definition, steps, log: own_log, index };
             return if is_yes { (Some(unit), None) } else { (None, Some(unit)) };
         }
         let copies =
@@ -136,8 +171,10 @@ impl Unit {
             definition: definition.clone(),
             steps: steps.clone(),
             log: log.clone(),
+            index: Index::default(),
         };
-        (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps, log: own_log }))
+        let index = Index::default();
+        (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps, log: own_log, index }))
     }
 
     /// Gives a run of records to the tasks, of a single input those before offset `bound`; returns about how many
@@ -178,23 +215,34 @@ impl Unit {
         if !input.fill(fetch_bytes)? {
             return Ok(0);
         }
+        self.index.follow(&self.tasks);
+        let block_records = if self.tasks.len() > 1 { SHARED_BLOCK_RECORDS } else { BLOCK_RECORDS };
         let from = input.position();
         let mut records = 0;
         loop {
             if input.is_at(bound) {
                 break;
             }
-            let count = input.load_block(bound);
+            let count = input.load_block(block_records, bound);
             if count == 0 {
                 break;
             }
-            for slot in &mut self.tasks {
+            if let Some(dispatch) = &mut self.index.dispatch {
+                choose(dispatch, input, count);
+            }
+            for (number, slot) in self.tasks.iter_mut().enumerate() {
                 if slot.has_failed() {
                     continue;
                 }
-                match slot.fused.is_some() {
-                    true => run_fused(slot, input, count, problems),
-                    false => run_task(slot, input, count, problems),
+                match (slot.fused.is_some(), &self.index.dispatch) {
+                    (true, Some(dispatch)) => {
+                        let chosen = dispatch.chosen(number);
+                        if !chosen.is_empty() {
+                            run_fused(slot, input, chosen.iter().map(|n| *n as usize), problems);
+                        }
+                    }
+                    (true, None) => run_fused(slot, input, 0..count, problems),
+                    (false, _) => run_task(slot, input, count, problems),
                 }
                 slot.statistics.consumed.fetch_add(count as u64, Ordering::Relaxed);
             }
@@ -298,6 +346,17 @@ fn reopened(input: &Input, step: &Step, log: &Arc<Log>) -> Option<Input> {
     Some(Input::new(reader, decoder, input.wants_headers, input.until))
 }
 
+/// Chooses the records of a block for each task; bad ones are for all, to be reported.
+fn choose(dispatch: &mut Dispatch, input: &Input, count: usize) {
+    dispatch.clear();
+    for n in 0..count {
+        match input.block_row(n) {
+            Ok((row, _)) => dispatch.choose(n as u32, &row),
+            Err(_) => dispatch.choose_for_all(n as u32),
+        }
+    }
+}
+
 /// Gives a block to a task.
 fn run_task(slot: &mut TaskSlot, input: &Input, count: usize, problems: &mut Problems) {
     let source = slot.sources[0];
@@ -312,12 +371,17 @@ fn run_task(slot: &mut TaskSlot, input: &Input, count: usize, problems: &mut Pro
     }
 }
 
-/// Takes a block the short way.
-fn run_fused(slot: &mut TaskSlot, input: &Input, count: usize, problems: &mut Problems) {
+/// Takes records of a block the short way.
+fn run_fused(
+    slot: &mut TaskSlot,
+    input: &Input,
+    numbers: impl Iterator<Item = usize>,
+    problems: &mut Problems,
+) {
     let Some(mut fused) = slot.fused.take() else { return };
     let (topic, partition) = (&input.topic, input.partition);
     let (mut produced, mut last_ms) = (0, 0);
-    for n in 0..count {
+    for n in numbers {
         let (row, key) = match input.block_row(n) {
             Ok(found) => found,
             Err(bad) => {

@@ -90,6 +90,34 @@ pub fn decode(record: &[u8], slot: Slot, data_type: &DataType) -> Result<Value, 
     token(slot.raw(record), slot.kind, data_type)
 }
 
+/// Appends the value of a slot; nothing is appended on an error.
+///
+/// The frequent types are made where they stay: moving a value made in pieces waits for the pieces.
+#[inline]
+pub fn decode_onto(
+    record: &[u8],
+    slot: &Slot,
+    data_type: &DataType,
+    values: &mut Vec<Value>,
+) -> Result<(), DecodeError> {
+    match (slot.kind, data_type) {
+        (Kind::Missing | Kind::Null, _) => values.push(Value::Null),
+        (Kind::String, DataType::String) => {
+            values.push(Value::String(Text::new(utf8(content(slot.raw(record))))));
+        }
+        (Kind::Integer, DataType::Int) if slot.len <= 9 => {
+            values.push(Value::Int(short_integer(slot.raw(record)) as i32));
+        }
+        (Kind::Integer, DataType::BigInt) if slot.len as usize <= DIGITS_FAST_MAX => {
+            values.push(Value::BigInt(short_integer(slot.raw(record))));
+        }
+        (Kind::True, DataType::Boolean) => values.push(Value::Boolean(true)),
+        (Kind::False, DataType::Boolean) => values.push(Value::Boolean(false)),
+        _ => values.push(decode(record, *slot, data_type)?),
+    }
+    Ok(())
+}
+
 /// Returns a string without escapes as it is in the record; `None` for anything else.
 #[inline]
 pub fn slot_str<'a>(record: &'a [u8], slot: &Slot) -> Option<&'a str> {
@@ -143,7 +171,7 @@ fn string(token: &[u8], kind: Kind) -> Option<Cow<'_, str>> {
         Kind::EscapedString => unescape(utf8(content(token))),
         Kind::Integer if token == b"-0" => Cow::Borrowed("0"),
         Kind::Integer | Kind::True | Kind::False => Cow::Borrowed(utf8(token)),
-        Kind::Number => Cow::Owned(number::java_text(utf8(token))),
+        Kind::Number | Kind::Exponent => Cow::Owned(number::java_text(utf8(token))),
         Kind::Object | Kind::Array => Cow::Owned(container_text(utf8(token))),
     })
 }
@@ -152,7 +180,7 @@ fn string(token: &[u8], kind: Kind) -> Option<Cow<'_, str>> {
 fn whole(token: &[u8], kind: Kind) -> Option<Result<i64, NumberError>> {
     match kind {
         Kind::Integer if token.len() <= DIGITS_FAST_MAX => Some(Ok(short_integer(token))),
-        Kind::Integer | Kind::Number => Some(number::whole(utf8(token))),
+        Kind::Integer | Kind::Number | Kind::Exponent => Some(number::whole(utf8(token))),
         Kind::String | Kind::EscapedString => {
             let text = string(token, kind)?;
             Some(text.parse().map_err(|_| NumberError::Invalid))
@@ -175,7 +203,7 @@ fn short_integer(token: &[u8]) -> i64 {
 /// The DOUBLE of a number or of a string, `None` for other kinds.
 fn double(token: &[u8], kind: Kind) -> Option<Result<f64, NumberError>> {
     match kind {
-        Kind::Integer | Kind::Number => Some(match fast_float2::parse::<f64, _>(token) {
+        Kind::Integer | Kind::Number | Kind::Exponent => Some(match fast_float2::parse::<f64, _>(token) {
             Ok(number) if number.is_finite() => Ok(number),
             Ok(_) => Err(NumberError::OutOfRange),
             Err(_) => Err(NumberError::Invalid),
@@ -191,7 +219,7 @@ fn found(kind: Kind) -> &'static str {
     match kind {
         Kind::Missing | Kind::Null => "null",
         Kind::True | Kind::False => "boolean",
-        Kind::Integer | Kind::Number => "number",
+        Kind::Integer | Kind::Number | Kind::Exponent => "number",
         Kind::String | Kind::EscapedString => "string",
         Kind::Object => "object",
         Kind::Array => "array",
@@ -228,12 +256,10 @@ pub(crate) fn token(token: &[u8], kind: Kind, data_type: &DataType) -> Result<Va
             Value::Double(number.map_err(|error| number_error(error, data_type))?)
         }
         &DataType::Decimal { precision, scale } => {
-            if !matches!(kind, Kind::Integer | Kind::Number | Kind::String | Kind::EscapedString) {
-                return Err(conversion().into());
-            }
             let text = match kind {
-                Kind::Integer | Kind::Number => Cow::Borrowed(utf8(token)),
-                _ => string(token, kind).unwrap_or_default(),
+                Kind::Integer | Kind::Number | Kind::Exponent => Cow::Borrowed(utf8(token)),
+                Kind::String | Kind::EscapedString => string(token, kind).unwrap_or_default(),
+                _ => return Err(conversion().into()),
             };
             let number = number::decimal(&text, precision, scale);
             Value::Decimal(number.map_err(|error| number_error(error, data_type))?)

@@ -2,7 +2,6 @@
 
 use types::{DataType, Value};
 
-use super::scan::{Kind, Slot};
 use super::text::write_string;
 
 /// Writes rows of the same columns as JSON objects.
@@ -149,60 +148,4 @@ pub fn write_value(value: &Value, data_type: &DataType, out: &mut Vec<u8>) {
             out.push(b'}');
         }
     }
-}
-
-/// Significant digits that any DOUBLE can be told apart by.
-const DOUBLE_DIGITS_MAX: usize = 17;
-
-/// Returns whether the field's bytes are already what a column of that type is written as, so that they
-/// can be copied: the same value, though perhaps in other digits or escapes than ksqlDB chooses.
-pub fn passes_through(slot: &Slot, record: &[u8], data_type: &DataType) -> bool {
-    let token = slot.raw(record);
-    match (slot.kind, data_type) {
-        (Kind::Null, _) => true,
-        (Kind::String, DataType::String) => true,
-        (Kind::EscapedString, DataType::String) => !has_surrogate(token),
-        (Kind::True | Kind::False, DataType::Boolean) => true,
-        (Kind::Integer, DataType::BigInt) => is_whole(token, i64::MIN, i64::MAX),
-        (Kind::Integer, DataType::Int) => is_whole(token, i32::MIN.into(), i32::MAX.into()),
-        (Kind::Number, DataType::Double) => is_double(token),
-        _ => false,
-    }
-}
-
-/// Whether a string has an escaped surrogate: without its other half it is another text when decoded.
-fn has_surrogate(token: &[u8]) -> bool {
-    token.windows(4).any(|bytes| {
-        bytes[..2] == *b"\\u" && bytes[2].eq_ignore_ascii_case(&b'd') && !matches!(bytes[3], b'0'..=b'7')
-    })
-}
-
-#[inline]
-fn is_whole(token: &[u8], min: i64, max: i64) -> bool {
-    // Nine digits are in the range of both types.
-    let digits = token.strip_prefix(b"-").unwrap_or(token);
-    if digits.len() <= 9 {
-        return token != b"-0";
-    }
-    std::str::from_utf8(token)
-        .ok()
-        .and_then(|text| text.parse::<i64>().ok())
-        .is_some_and(|number| (min..=max).contains(&number))
-}
-
-fn is_double(token: &[u8]) -> bool {
-    // Without early exit this is a few vector instructions.
-    let has_exponent = token.iter().fold(false, |found, byte| found | (byte | 0x20 == b'e'));
-    // A short one is all digits but for the point.
-    if token.len() > DOUBLE_DIGITS_MAX + 1 {
-        let exponent = token.iter().position(|byte| byte | 0x20 == b'e');
-        let mantissa = &token[..exponent.unwrap_or(token.len())];
-        // The zeros in front are not significant.
-        let digits = mantissa.iter().filter(|byte| byte.is_ascii_digit());
-        if digits.skip_while(|&&digit| digit == b'0').count() > DOUBLE_DIGITS_MAX {
-            return false;
-        }
-    }
-    // Without exponent it is finite: 17 significant digits, and zeros only in front.
-    !has_exponent || fast_float2::parse::<f64, _>(token).is_ok_and(f64::is_finite)
 }

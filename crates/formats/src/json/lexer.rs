@@ -87,25 +87,25 @@ fn escape_end(bytes: &[u8], at: usize) -> Result<usize, ScanError> {
     }
 }
 
-/// The place after the number at `start`, and whether it is an integer without point and exponent.
+/// The place after the number at `start`, and which kind of number it is.
 #[inline(always)]
-pub(super) fn number_end(bytes: &[u8], start: usize) -> Result<(usize, bool), ScanError> {
+pub(super) fn number_end(bytes: &[u8], start: usize) -> Result<(usize, Kind), ScanError> {
     let first = start + usize::from(bytes.get(start) == Some(&b'-'));
     let mut at = digits_end(bytes, first)?;
     if at - first > 1 && bytes[first] == b'0' {
         return Err(ScanError::at(first, Reason::InvalidNumber));
     }
-    let mut integer = true;
+    let mut kind = Kind::Integer;
     if bytes.get(at) == Some(&b'.') {
-        integer = false;
+        kind = Kind::Number;
         at = digits_end(bytes, at + 1)?;
     }
     if let Some(b'e' | b'E') = bytes.get(at) {
-        integer = false;
+        kind = Kind::Exponent;
         let sign = usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
         at = digits_end(bytes, at + 1 + sign)?;
     }
-    Ok((at, integer))
+    Ok((at, kind))
 }
 
 /// The place after the digits at `start`, of which there has to be one.
@@ -141,10 +141,7 @@ pub(super) fn scalar_end(bytes: &[u8], start: usize, high: &mut u32) -> Result<(
             let (end, escaped) = string_end(bytes, start + 1, high)?;
             Ok((end + 1, if escaped { Kind::EscapedString } else { Kind::String }))
         }
-        Some(b'-' | b'0'..=b'9') => {
-            let (end, integer) = number_end(bytes, start)?;
-            Ok((end, if integer { Kind::Integer } else { Kind::Number }))
-        }
+        Some(b'-' | b'0'..=b'9') => number_end(bytes, start),
         Some(b't') => Ok((literal_end(bytes, start, b"true")?, Kind::True)),
         Some(b'f') => Ok((literal_end(bytes, start, b"false")?, Kind::False)),
         Some(b'n') => Ok((literal_end(bytes, start, b"null")?, Kind::Null)),

@@ -10,14 +10,18 @@ mod error;
 mod key_order;
 mod lexer;
 mod number;
+mod pass_through;
 mod projection;
 mod scan;
 mod text;
 
-pub use decode::{DecodeError, DecodeReason, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
-pub use encode::{ObjectEncoder, ObjectWriter, passes_through, write_value};
+pub use decode::{
+    DecodeError, DecodeReason, decode, decode_onto, slot_bool, slot_f64, slot_i64, slot_str, slot_text,
+};
+pub use encode::{ObjectEncoder, ObjectWriter, write_value};
 pub use error::{Reason, ScanError};
 pub use lexer::DEPTH_MAX;
 pub(crate) use number::decimal as decimal_from_text;
+pub use pass_through::{RecordWriter, passes_through};
 pub use projection::{PATH_LEN_MAX, PATHS_MAX, Projection, ProjectionError};
 pub use scan::{Kind, Scanner, Slot, Top, scan_value};

@@ -28,8 +28,10 @@ pub enum Kind {
     False,
     /// A number without point and exponent.
     Integer,
-    /// A number with point or exponent.
+    /// A number with point and without exponent.
     Number,
+    /// A number with exponent.
+    Exponent,
     /// A string without escapes.
     String,
     /// A string with escapes.
@@ -182,11 +184,16 @@ impl Scanner {
             } else {
                 let (end, kind) = value_end(bytes, start, &mut input.high, depth + 1)?;
                 if targets.node != NONE {
-                    let slot = Slot::new(start, end, kind, targets.exact);
-                    if slots[usize::from(targets.node)].kind == Kind::Missing && targets.also == NONE {
-                        slots[usize::from(targets.node)] = slot;
+                    let slot = &mut slots[usize::from(targets.node)];
+                    if slot.kind == Kind::Missing && targets.also == NONE {
+                        // Field by field: a whole slot would be put together in memory first, and reading it back
+                        // there has to wait for the narrower writes.
+                        slot.offset = start as u32;
+                        slot.len = (end - start) as u32;
+                        slot.kind = kind;
+                        slot.exact = targets.exact;
                     } else {
-                        self.put_again(targets, slot, slots);
+                        self.put_again(targets, start, end, kind, slots);
                     }
                 }
                 at = end;
@@ -261,7 +268,9 @@ impl Scanner {
 
     /// Puts a slot where there is one already, or two.
     #[cold]
-    fn put_again(&self, targets: Targets, slot: Slot, slots: &mut [Slot]) {
+    #[inline(never)]
+    fn put_again(&self, targets: Targets, start: usize, end: usize, kind: Kind, slots: &mut [Slot]) {
+        let slot = Slot::new(start, end, kind, targets.exact);
         self.put(targets.node, slot, slots);
         if targets.also != NONE {
             self.put(targets.also, Slot { exact: false, ..slot }, slots);

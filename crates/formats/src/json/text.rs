@@ -127,7 +127,7 @@ pub(super) fn container_text(container: &str) -> String {
                             out.extend_from_slice(text.as_bytes());
                         }
                     }
-                    Kind::Number => out.extend_from_slice(java_text(token).as_bytes()),
+                    Kind::Number | Kind::Exponent => out.extend_from_slice(java_text(token).as_bytes()),
                     Kind::Integer if token == "-0" => out.push(b'0'),
                     _ => out.extend_from_slice(token.as_bytes()),
                 }

@@ -8,6 +8,7 @@ use types::DataType;
 use super::{Purpose, QueryPlanner, Relation, SelectColumn};
 use crate::error::{PlanError, Result};
 use crate::expr::{ColumnRef, Expr};
+use crate::statement::LEGACY_KEY;
 use crate::step::{Layout, SourceKind, Step, StepKind};
 use crate::walk;
 
@@ -50,6 +51,11 @@ impl QueryPlanner<'_> {
         for synonyms in &relation.key {
             let place = synonyms.iter().find_map(|s| canonical.iter().position(|c| c == s));
             let Some(place) = place else {
+                // KSQL 5 hands its implicit key on whether or not it is selected.
+                if self.settings.legacy_rowkey && synonyms.iter().any(is_legacy_key) {
+                    names.push(LEGACY_KEY.into());
+                    continue;
+                }
                 return Err(missing_key(synonyms));
             };
             check_once(&canonical, place, &items)?;
@@ -196,6 +202,10 @@ fn check_once(canonical: &[ast::Expr], place: usize, items: &[SelectColumn]) -> 
     )
     .at(second.expr.span)
     .hint("AS_VALUE(column) copies the key into the value"))
+}
+
+fn is_legacy_key(expr: &ast::Expr) -> bool {
+    matches!(&expr.kind, Ast::Column { name, .. } if &*name.text == LEGACY_KEY)
 }
 
 fn missing_key(synonyms: &[ast::Expr]) -> PlanError {

@@ -1,9 +1,12 @@
 //! Columns that still are JSON: decoded when asked for, compared as they are where that gives the same answer.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use formats::json::{Kind, PATH_LEN_MAX, Slot, decode, slot_bool, slot_f64, slot_i64, slot_str, slot_text};
+use formats::json::{
+    Kind, PATH_LEN_MAX, Slot, decode, decode_onto, slot_bool, slot_f64, slot_i64, slot_str, slot_text,
+};
 use plan::expr::CompareOp;
 use types::{DataType, EvalError, Value};
 
@@ -16,6 +19,8 @@ const SLOTS_MAX: usize = 2_000;
 /// What the slots of a record are: its columns, then the fields of STRUCT columns, those of one STRUCT side by side.
 #[derive(Clone, Debug)]
 pub struct JsonLayout {
+    /// The columns' names, for errors.
+    names: Vec<Arc<str>>,
     types: Vec<DataType>,
     /// The slot of the first field; 0 for slots that are no STRUCT, or whose fields have no slots.
     first_fields: Vec<u32>,
@@ -46,12 +51,18 @@ impl JsonLayout {
             }
             slot += 1;
         }
-        (Self { types, first_fields, columns: columns.len() }, paths)
+        let names = columns.iter().map(|(name, _)| name.clone()).collect();
+        (Self { names, types, first_fields, columns: columns.len() }, paths)
     }
 
     /// Returns the number of columns.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// Returns the columns' names.
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
     }
 
     /// Returns the type of each slot.
@@ -65,7 +76,7 @@ impl JsonLayout {
     }
 
     /// The slot of a STRUCT's field.
-    fn field(&self, slot: usize, field: usize) -> Option<usize> {
+    pub(crate) fn field(&self, slot: usize, field: usize) -> Option<usize> {
         let first = *self.first_fields.get(slot)? as usize;
         match self.types.get(slot) {
             Some(DataType::Struct(fields)) if first > 0 && field < fields.len() => Some(first + field),
@@ -94,6 +105,16 @@ impl<'a> JsonRow<'a> {
                 decode(self.record, *slot, data_type).map_err(|error| EvalError::new(error.to_string()))
             }
         }
+    }
+
+    /// Appends a column's value; NULL when there is none. Nothing is appended on an error.
+    pub(crate) fn append(&self, column: usize, values: &mut Vec<Value>) -> Result<(), EvalError> {
+        match self.column(column) {
+            None => values.push(Value::Null),
+            Some((slot, data_type)) => decode_onto(self.record, slot, data_type, values)
+                .map_err(|error| EvalError::new(error.to_string()))?,
+        }
+        Ok(())
     }
 
     /// The slot of a STRUCT's field, where it has one.
@@ -153,6 +174,11 @@ impl<'a> JsonRow<'a> {
         }
     }
 
+    /// The value of an INTEGER or BIGINT column; nothing for NULL and where it has to be decoded.
+    pub(crate) fn number(&self, column: usize) -> Option<i64> {
+        slot_i64(self.record, self.column(column)?.0)
+    }
+
     /// Compares a column with a constant of its type; nothing where it has to be decoded.
     pub(crate) fn compare(&self, column: usize, op: CompareOp, constant: &Value) -> Option<Option<bool>> {
         let (slot, data_type) = self.column(column)?;
@@ -174,13 +200,19 @@ impl<'a> JsonRow<'a> {
             (DataType::Boolean, Value::Boolean(constant)) => slot_bool(slot)?.cmp(constant),
             _ => return None,
         };
-        Some(Some(match op {
-            CompareOp::Equal | CompareOp::IsNotDistinctFrom => order.is_eq(),
-            CompareOp::NotEqual | CompareOp::IsDistinctFrom => order.is_ne(),
-            CompareOp::Less => order.is_lt(),
-            CompareOp::LessEqual => order.is_le(),
-            CompareOp::Greater => order.is_gt(),
-            CompareOp::GreaterEqual => order.is_ge(),
-        }))
+        Some(Some(holds(op, order)))
+    }
+}
+
+/// Whether a comparison is true of values in this order.
+#[inline]
+pub(super) fn holds(op: CompareOp, order: Ordering) -> bool {
+    match op {
+        CompareOp::Equal | CompareOp::IsNotDistinctFrom => order.is_eq(),
+        CompareOp::NotEqual | CompareOp::IsDistinctFrom => order.is_ne(),
+        CompareOp::Less => order.is_lt(),
+        CompareOp::LessEqual => order.is_le(),
+        CompareOp::Greater => order.is_gt(),
+        CompareOp::GreaterEqual => order.is_ge(),
     }
 }

@@ -7,6 +7,7 @@
 use memchr::memmem::Finder;
 
 /// A compiled pattern.
+#[derive(Clone)]
 pub(crate) struct Like {
     shape: Shape,
     /// All literal characters are written in JSON as they are, so that a text with escapes can be looked at first
@@ -14,6 +15,7 @@ pub(crate) struct Like {
     is_plain: bool,
 }
 
+#[derive(Clone)]
 enum Shape {
     Exact(Box<str>),
     Prefix(Box<str>),
@@ -44,6 +46,30 @@ impl Like {
             Shape::General(tokens) => matches(tokens, text),
             simple => simple.matches_bytes(text.as_bytes()).unwrap_or(false),
         }
+    }
+
+    /// The only text it matches, if there is but one.
+    pub(crate) fn exact(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Exact(exact) => Some(exact),
+            _ => None,
+        }
+    }
+
+    /// What every text it matches begins with, if that is anything.
+    pub(crate) fn prefix(&self) -> Option<String> {
+        let prefix: String = match &self.shape {
+            Shape::Exact(prefix) | Shape::Prefix(prefix) => prefix.to_string(),
+            Shape::General(tokens) => tokens
+                .iter()
+                .map_while(|token| match token {
+                    Token::Char(c) => Some(*c),
+                    _ => None,
+                })
+                .collect(),
+            Shape::Suffix(_) | Shape::Contains(_) => return None,
+        };
+        (!prefix.is_empty()).then_some(prefix)
     }
 
     /// Matches the bytes of a text; `None` when the pattern needs characters.

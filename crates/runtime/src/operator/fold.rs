@@ -56,8 +56,9 @@ impl Fold {
     pub(crate) fn prepare(&mut self, row: &Row<'_>, change: &Change<'_>, down: &mut Downstream<'_, '_>) {
         let args = self.functions.iter().flat_map(|function| &function.args);
         let exprs = self.carried.iter().chain(args);
-        self.input.clear();
-        self.input.extend(exprs.map(|expr| down.eval(STEP, expr, row, change)));
+        let input = &mut self.input;
+        input.clear();
+        exprs.for_each(|expr| down.eval_onto(STEP, expr, row, change, input));
     }
 
     /// Begins with a new group.

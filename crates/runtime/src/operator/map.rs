@@ -34,7 +34,7 @@ fn eval_all(
     values: &mut Vec<Value>,
 ) {
     values.clear();
-    values.extend(exprs.iter().map(|expr| down.eval(STEP, expr, row, change)));
+    exprs.iter().for_each(|expr| down.eval_onto(STEP, expr, row, change, values));
 }
 
 impl Operator for Map {

@@ -3,7 +3,7 @@
 use formats::json::Slot;
 use types::Value;
 
-use super::{DecodeError, RawRecord, SourceDecoder, ValueDecoder};
+use super::{Current, DecodeError, RawRecord, SourceDecoder, ValueDecoder};
 use crate::change::SourceRecord;
 use crate::eval::{Columns, JsonRow};
 
@@ -50,27 +50,51 @@ impl SourceDecoder {
 
     /// Adds a record to a block, decodable or not.
     pub fn load_into(&mut self, record: &RawRecord<'_>, block: &mut SourceBlock) {
-        let loaded = self.load(record);
-        let ValueDecoder::Json(json) = &self.value else { return };
-        block.slots.extend_from_slice(&json.slots);
-        let row = match loaded {
+        let row = match self.load_in_place(record, &mut block.slots) {
             Err(error) => BlockRecord::Bad(error),
-            Ok(timestamp) => {
-                let key = self.current.key.take();
-                let has_key = key.is_some();
-                block.keys.extend(key.into_iter().flatten());
-                let current = &self.current;
-                BlockRecord::Row {
-                    has_key,
-                    has_value: current.has_value,
-                    window: current.window,
-                    timestamp,
-                    micros: current.micros,
+            Ok(()) => {
+                let has_key = self.current.key.is_some();
+                if self.key_columns > 0 {
+                    block.keys.extend(self.current.key.take().into_iter().flatten());
                 }
+                let Current { has_value, window, timestamp, micros, .. } = self.current;
+                BlockRecord::Row { has_key, has_value, window, timestamp, micros }
             }
         };
-        block.keys.resize((block.records.len() + 1) * self.key_columns, Value::Null);
+        if self.key_columns > 0 {
+            block.keys.resize((block.records.len() + 1) * self.key_columns, Value::Null);
+        }
         block.records.push(row);
+    }
+
+    /// As `load`, with the slots behind those that are in `slots`.
+    fn load_in_place(&mut self, record: &RawRecord<'_>, slots: &mut Vec<Slot>) -> Result<(), DecodeError> {
+        let ValueDecoder::Json(json) = &self.value else { return Ok(()) };
+        let (start, end) = (slots.len(), slots.len() + json.slots.len());
+        slots.resize(end, Slot::MISSING);
+        if self.key_from_value.is_some() {
+            let loaded = self.load(record);
+            if let ValueDecoder::Json(json) = &self.value {
+                slots[start..].copy_from_slice(&json.slots);
+            }
+            return loaded.map(|_| ());
+        }
+        self.load_key(record)?;
+        let ValueDecoder::Json(json) = &mut self.value else { return Ok(()) };
+        let slots = &mut slots[start..];
+        self.current.has_value = match record.value {
+            None => false,
+            Some(bytes) => json.load(bytes, slots, &self.topic)?,
+        };
+        (self.current.timestamp, self.current.micros) = match &self.timestamp {
+            Some(timestamp) if self.current.has_value => {
+                let record = record.value.unwrap_or_default();
+                let columns = Columns::Json(JsonRow { record, slots, layout: &json.layout });
+                timestamp.of(&self.current.key, &columns, &self.topic)?
+            }
+            _ => (record.timestamp, 0),
+        };
+        Ok(())
     }
 
     /// The nth record of a block, or why it could not be decoded; `record` must be the one it was loaded from.

@@ -53,7 +53,7 @@ impl RecordCheck {
     #[inline]
     pub(super) fn check(&self, record: &[u8], slots: &[Slot], layout: &JsonLayout) -> Result<(), String> {
         for (n, (slot, check)) in slots.iter().zip(&self.0).enumerate() {
-            if !is_fine(record, slot, *check) {
+            if !is_fine(slot, *check) {
                 decode_whole(record, slots, n, layout)?;
             }
         }
@@ -66,32 +66,26 @@ impl RecordCheck {
 fn decode_whole(record: &[u8], slots: &[Slot], n: usize, layout: &JsonLayout) -> Result<(), String> {
     let types = layout.types();
     let Err(error) = decode(record, slots[n], &types[n]) else { return Ok(()) };
-    let columns = slots.iter().zip(types).take(layout.columns());
-    for (slot, data_type) in columns {
-        decode(record, *slot, data_type).map_err(|error| error.to_string())?;
+    let columns = slots.iter().zip(types).zip(layout.names());
+    for ((slot, data_type), name) in columns {
+        decode(record, *slot, data_type).map_err(|error| format!("column {}: {error}", sql::quote(name)))?;
     }
     Err(error.to_string())
 }
 
 #[inline(always)]
-fn is_fine(record: &[u8], slot: &Slot, check: Check) -> bool {
+fn is_fine(slot: &Slot, check: Check) -> bool {
     match (check, slot.kind) {
         (_, Kind::Missing | Kind::Null) | (Check::Anything, _) => true,
         (Check::Boolean, kind) => matches!(kind, Kind::True | Kind::False),
         // Nine characters are in range.
         (Check::Int, kind) => kind == Kind::Integer && slot.len <= 9,
         (Check::BigInt, kind) => kind == Kind::Integer && slot.len <= 18,
-        (Check::Double, Kind::Integer) => slot.len <= 40,
         // Without exponent a number this short is finite.
-        (Check::Double, Kind::Number) => slot.len <= 40 && !has_exponent(slot.raw(record)),
+        (Check::Double, Kind::Integer | Kind::Number) => slot.len <= 40,
+        // Without exponent a number this short is finite.
         (Check::Texts, kind) => kind == Kind::Array,
         (Check::TextMap | Check::Fields, kind) => kind == Kind::Object,
         (Check::Double | Check::Decoded, _) => false,
     }
-}
-
-#[inline(always)]
-fn has_exponent(token: &[u8]) -> bool {
-    // Without early exit this is a few vector instructions.
-    token.iter().fold(false, |found, byte| found | (byte | 0x20 == b'e'))
 }

@@ -46,11 +46,9 @@ enum Old {
     Needed,
 }
 
+/// Sets up the operators of a plan whose size was checked.
 pub(super) fn build(root: &Step, options: &TaskOptions) -> Result<Built, TaskError> {
     let steps = count_steps(root);
-    if steps > STEPS_MAX {
-        return Err(TaskError::TooManySteps { steps, steps_max: STEPS_MAX });
-    }
     let is_read = options.materialize && root.output == SourceKind::Table;
     let above_holder = if is_read { steps_above_holder(root) } else { None };
     let keep_source = above_holder.is_some();
@@ -62,6 +60,14 @@ pub(super) fn build(root: &Step, options: &TaskOptions) -> Result<Built, TaskErr
         view = Some(builder.push("result", results, &[(last, Side::Left)]));
     }
     Ok(Built { nodes: builder.nodes, sources: builder.sources, view })
+}
+
+/// Refuses a plan of too many steps.
+pub(super) fn check_size(root: &Step) -> Result<(), TaskError> {
+    match count_steps(root) {
+        steps if steps > STEPS_MAX => Err(TaskError::TooManySteps { steps, steps_max: STEPS_MAX }),
+        _ => Ok(()),
+    }
 }
 
 fn count_steps(root: &Step) -> usize {

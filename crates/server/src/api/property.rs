@@ -1,4 +1,4 @@
-//! `GET /is_valid_property/:name` and `GET /api/v1/properties`: settings.
+//! `GET /is_valid_property/:name[?value=…]` and `GET /api/v1/properties`: settings.
 
 use engine::{Entity, Session};
 
@@ -7,21 +7,11 @@ use crate::call::{Answer, Call};
 use crate::entity_json;
 use crate::error::ApiError;
 
-/// `GET /is_valid_property/:name`: `true`, or 400 with the nearest name.
+/// `GET /is_valid_property/:name`: `true`, or 400 with what is wrong. Unlike ksqlDB, a value can be checked too.
 pub async fn is_valid(call: Call) -> Answer {
     let name = call.params.first().cloned().ok_or_else(ApiError::internal)?;
-    call.state
-        .call(move |backend| {
-            let plain = name.strip_prefix("ksql.streams.").unwrap_or(&name);
-            let known = backend.properties(&Session::default());
-            // With the value it has now a known name is always right.
-            let value = known.iter().find(|known| known.name == name || known.name == plain);
-            match value {
-                Some(_) => Ok(()),
-                None => backend.check_property(&name, ""),
-            }
-        })
-        .await??;
+    let value = call.query("value");
+    call.state.call(move |backend| backend.check_session_property(&name, value.as_deref())).await??;
     Ok(ok_json(b"true".to_vec()))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::Session;
 use hyper::StatusCode;
 use serde::Deserialize;
 
@@ -56,6 +57,28 @@ pub async fn describe(call: Call) -> Answer {
             }
         });
     })))
+}
+
+/// Bytes of a batch that are not its record's key and value.
+const BATCH_OVERHEAD_BYTES: usize = 128;
+
+/// `GET /api/v1/topics/:name/limits`: how large a record may be, also of a topic that is not there yet.
+pub async fn limits(call: Call) -> Answer {
+    let name = call.params.first().cloned().ok_or_else(ApiError::internal)?;
+    let over_http = call.state.config.limits.line_bytes_max;
+    let of_topic = call
+        .state
+        .call(move |backend| {
+            let is_named = |setting: &&(String, String)| setting.0 == "max.message.bytes";
+            let own = backend.describe_topic(&name).ok().and_then(|topic| {
+                topic.settings.iter().find(is_named).and_then(|(_, value)| value.parse::<usize>().ok())
+            });
+            let properties = || backend.properties(&Session::default());
+            own.or_else(|| properties().iter().find(|p| p.name == "message.max.bytes")?.value.parse().ok())
+        })
+        .await?;
+    let of_topic = of_topic.unwrap_or(usize::MAX).saturating_sub(BATCH_OVERHEAD_BYTES);
+    Ok(ok_json(json::object(|o| o.plain("recordBytesMax", over_http.min(of_topic)))))
 }
 
 /// `DELETE /api/v1/topics/:name`.

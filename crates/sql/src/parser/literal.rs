@@ -4,7 +4,7 @@ use types::Decimal;
 
 use super::{Parser, Result, shortened};
 use crate::ast::{IntervalUnit, Literal, Span};
-use crate::error::{SqlError, SqlErrorCode};
+use crate::error::{SqlError, SqlErrorCode, nearest};
 use crate::lexer::TokenKind;
 
 /// Digits a DECIMAL can have.
@@ -59,8 +59,12 @@ impl Parser<'_> {
         let unit = interval_unit(self.source(unit_span));
         let unit_ms = unit.and_then(unit_ms).ok_or_else(|| {
             let found = shortened(self.source(unit_span));
-            self.error(format!("unit of time expected instead of \"{found}\""), unit_span)
-                .with_hint("DAYS, HOURS, MINUTES, SECONDS or MILLISECONDS")
+            let hint =
+                match nearest(&found, UNITS.iter().flat_map(|unit| [*unit, unit.trim_end_matches('S')])) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("units are {}", UNITS.join(", ")),
+                };
+            self.error(format!("unit of time expected instead of \"{found}\""), unit_span).with_hint(hint)
         })?;
         self.advance();
         let span = self.span_from(start);
@@ -97,6 +101,9 @@ fn decimal(digits: &str, is_negative: bool) -> Option<Literal> {
 }
 
 /// Returns the unit of a word in singular or plural.
+/// The units of windows, as they are suggested.
+const UNITS: [&str; 5] = ["DAYS", "HOURS", "MINUTES", "SECONDS", "MILLISECONDS"];
+
 pub(crate) fn interval_unit(word: &str) -> Option<IntervalUnit> {
     Some(match &*word.to_ascii_uppercase() {
         "YEAR" | "YEARS" => IntervalUnit::Years,

@@ -94,9 +94,10 @@ impl Parser<'_> {
 
     /// `'name' = 'value'`
     pub(super) fn setting(&mut self) -> Result<(String, String)> {
-        let name = self.text_literal("property")?;
+        let hint = "write SET 'name'='value';";
+        let name = self.text_literal("property").map_err(|error| error.with_hint(hint))?;
         self.expect("=")?;
-        Ok((name, self.text_literal("value")?))
+        Ok((name, self.text_literal("value").map_err(|error| error.with_hint(hint))?))
     }
 
     fn query_id_or_all(&mut self) -> Result<Option<crate::ast::Ident>> {

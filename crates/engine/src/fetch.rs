@@ -1,0 +1,77 @@
+//! Records of a topic from an offset on, as they are there now: a look, not a subscription.
+
+use commitlog::{Isolation, UNPACKED_BATCH_BYTES_MAX, batches};
+use types::ErrorKind;
+
+use crate::core::Inner;
+use crate::error::{EngineError, Result};
+use crate::print::{PrintedRecord, text};
+use crate::query::log_error;
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 1 << 18;
+
+/// How much of a topic is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Fetch {
+    /// One partition; all without.
+    pub partition: Option<u32>,
+    /// The first offset, in each partition.
+    pub offset: i64,
+    /// Records at most.
+    pub records_max: usize,
+    /// Bytes of keys and values after which no further record is taken.
+    pub bytes_max: usize,
+}
+
+/// Committed records, partition by partition; a partition that is not there has none.
+pub(crate) fn fetch(inner: &Inner, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>> {
+    let count = inner.log.describe_topic(topic).map_err(log_error)?.partitions;
+    let damaged = |e: &dyn std::fmt::Display| {
+        EngineError::new(ErrorKind::External, "log_damaged", format!("reading topic \"{topic}\": {e}"))
+    };
+    let mut found = Vec::new();
+    let mut found_bytes = 0;
+    let (mut bytes, mut scratch) = (Vec::new(), Vec::new());
+    for p in (0..count).filter(|p| fetch.partition.is_none_or(|wanted| wanted == *p)) {
+        let partition = inner.log.partition(topic, p).map_err(log_error)?;
+        let start = fetch.offset.max(partition.offsets().log_start);
+        if start >= partition.offsets().next {
+            continue;
+        }
+        let mut reader = partition.reader(start, Isolation::ReadCommitted);
+        while reader.has_more() {
+            let before = reader.offset();
+            reader.read(READ_BYTES, &mut bytes).map_err(log_error)?;
+            for batch in batches(&bytes) {
+                let batch = batch.map_err(|e| damaged(&e))?;
+                if batch.is_control() {
+                    continue;
+                }
+                for record in
+                    batch.records(&mut scratch, UNPACKED_BATCH_BYTES_MAX).map_err(|e| damaged(&e))?
+                {
+                    let record = record.map_err(|e| damaged(&e))?;
+                    if record.offset < start {
+                        continue;
+                    }
+                    if found.len() >= fetch.records_max || found_bytes >= fetch.bytes_max {
+                        return Ok(found);
+                    }
+                    found_bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+                    found.push(PrintedRecord {
+                        timestamp: record.timestamp,
+                        key: record.key.map(text),
+                        value: record.value.map(text),
+                        partition: p,
+                        offset: record.offset,
+                    });
+                }
+            }
+            if reader.offset() == before {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
