@@ -32,6 +32,8 @@ pub struct OffsetCommit {
     pub partition: u32,
     /// The next offset to read.
     pub offset: i64,
+    /// The leader epoch of the last record read, −1 for none.
+    pub leader_epoch: i32,
     /// Whatever the client wants to remember.
     pub metadata: String,
 }
@@ -268,6 +270,7 @@ pub(crate) fn offset_entry(group: &str, offset: &OffsetCommit, now_ms: i64) -> R
         partition: offset.partition,
         committed: CommittedOffset {
             offset: offset.offset,
+            leader_epoch: offset.leader_epoch,
             metadata: offset.metadata.clone(),
             committed_ms: now_ms,
         },

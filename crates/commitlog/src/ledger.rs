@@ -20,6 +20,8 @@ pub(crate) const LANES: usize = 4;
 pub struct CommittedOffset {
     /// The next offset to read.
     pub offset: i64,
+    /// The leader epoch of the last record read, −1 when the client said none.
+    pub leader_epoch: i32,
     /// Whatever the client wants to remember with it.
     pub metadata: String,
     /// When it was committed, by the caller's clock.
@@ -109,7 +111,7 @@ impl Entry {
                 put!(out, state.timeout_ms);
             }
             Entry::Offsets(offsets) => {
-                out.push(3);
+                out.push(11);
                 put_offsets(&mut out, offsets);
             }
             Entry::Meta { id, key, value } => {
@@ -120,7 +122,7 @@ impl Entry {
             Entry::Commit(commit) => {
                 let inside: usize = commit.redo.iter().map(|item| item.bytes.len()).sum();
                 out.reserve(inside + 1024);
-                out.push(5);
+                out.push(12);
                 put_bytes(&mut out, commit.id.as_bytes());
                 put!(out, commit.producer_id);
                 put!(out, (commit.parts.len() as u32));
@@ -175,13 +177,14 @@ impl Entry {
                 let state = TransactionalId { producer_ids, epoch: r.i16()?, timeout_ms: r.i64()? };
                 Entry::Transactional { id, state }
             }
-            3 => Entry::Offsets(take_offsets(&mut r)?),
+            // 3 and 5 are from before offsets had a leader epoch.
+            kind @ (3 | 11) => Entry::Offsets(take_offsets(&mut r, kind == 11)?),
             4 => {
                 let id = r.text()?.to_owned();
                 let (key, value) = take_meta(&mut r)?;
                 Entry::Meta { id, key, value }
             }
-            5 => {
+            kind @ (5 | 12) => {
                 let id = r.text()?.to_owned();
                 let producer_id = r.i64()?;
                 let mut parts = Vec::new();
@@ -193,7 +196,7 @@ impl Entry {
                     });
                 }
                 let redo = take_redo(&mut r)?;
-                let offsets = take_offsets(&mut r)?;
+                let offsets = take_offsets(&mut r, kind == 12)?;
                 let mut meta = Vec::new();
                 for _ in 0..r.count(5)? {
                     meta.push(take_meta(&mut r)?);
@@ -225,12 +228,13 @@ fn put_offsets(out: &mut Vec<u8>, offsets: &[OffsetEntry]) {
         put_bytes(out, entry.topic.as_bytes());
         put!(out, entry.partition);
         put!(out, entry.committed.offset);
+        put!(out, entry.committed.leader_epoch);
         put_bytes(out, entry.committed.metadata.as_bytes());
         put!(out, entry.committed.committed_ms);
     }
 }
 
-fn take_offsets(r: &mut Reader<'_>) -> Option<Vec<OffsetEntry>> {
+fn take_offsets(r: &mut Reader<'_>, with_epoch: bool) -> Option<Vec<OffsetEntry>> {
     let mut offsets = Vec::new();
     for _ in 0..r.count(32)? {
         offsets.push(OffsetEntry {
@@ -239,6 +243,7 @@ fn take_offsets(r: &mut Reader<'_>) -> Option<Vec<OffsetEntry>> {
             partition: r.u32()?,
             committed: CommittedOffset {
                 offset: r.i64()?,
+                leader_epoch: if with_epoch { r.i32()? } else { -1 },
                 metadata: r.text()?.to_owned(),
                 committed_ms: r.i64()?,
             },
@@ -398,5 +403,36 @@ impl Ledger {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_written_before_leader_epochs_are_read() {
+        let mut old = vec![3];
+        put!(old, 1u32);
+        put_bytes(&mut old, b"group");
+        put_bytes(&mut old, b"topic");
+        put!(old, 7u32);
+        put!(old, 42i64);
+        put_bytes(&mut old, b"note");
+        put!(old, 99i64);
+        let entry = OffsetEntry {
+            group: "group".to_owned(),
+            topic: "topic".to_owned(),
+            partition: 7,
+            committed: CommittedOffset {
+                offset: 42,
+                leader_epoch: -1,
+                metadata: "note".to_owned(),
+                committed_ms: 99,
+            },
+        };
+        let expected = Entry::Offsets(vec![entry]);
+        assert_eq!(Entry::decode(&old), Some(expected.clone()));
+        assert_eq!(Entry::decode(&expected.encode()), Some(expected));
     }
 }

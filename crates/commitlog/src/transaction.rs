@@ -621,8 +621,12 @@ impl EpochTx {
         now_ms: i64,
     ) -> Result<(), LogError> {
         let source = self.log.partition(topic, partition)?;
-        let committed =
-            CommittedOffset { offset: next_offset, metadata: String::new(), committed_ms: now_ms };
+        let committed = CommittedOffset {
+            offset: next_offset,
+            leader_epoch: -1,
+            metadata: String::new(),
+            committed_ms: now_ms,
+        };
         let entry = OffsetEntry { group: group.to_owned(), topic: topic.to_owned(), partition, committed };
         self.state.add_offset(&self.log, self.epoch, entry, &source, now_ms)
     }

@@ -42,6 +42,7 @@ pub(crate) fn hand_over(inner: &Inner, from: &str, to: &str) -> Result<()> {
             topic,
             partition,
             offset: committed.offset,
+            leader_epoch: committed.leader_epoch,
             metadata: committed.metadata,
         })
         .collect();
@@ -66,6 +67,7 @@ pub(crate) fn keep_starts(inner: &Inner, query_id: &str, starts: &Starts) -> Res
             topic: topic.clone(),
             partition: *p,
             offset: *offset,
+            leader_epoch: -1,
             metadata: Default::default(),
         })
         .collect();

@@ -30,7 +30,8 @@ fn delete(broker: &Broker, id: &str) -> Result<(), i16> {
         return Err(ResponseError::NonEmptyGroup.code());
     }
     let has_offsets = broker.log.has_offsets(id);
-    let known = broker.groups.find(id).is_some() || broker.groups.find_consumer(id).is_some();
+    let known =
+        broker.groups.find_as_of(id, broker.now_ms()).is_some() || broker.groups.find_consumer(id).is_some();
     if !known && !has_offsets {
         return Err(ResponseError::GroupIdNotFound.code());
     }

@@ -36,7 +36,7 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
     if version >= OPERATIONS_FROM && with_operations {
         answer.authorized_operations = call.operations(Resource::Group(&id));
     }
-    let Some(group) = broker.groups.find(&id) else {
+    let Some(group) = broker.groups.find_as_of(&id, broker.now_ms()) else {
         if broker.log.has_offsets(&id) && broker.groups.find_consumer(&id).is_none() {
             return answer.with_group_state(str_bytes(State::Empty.name()));
         }

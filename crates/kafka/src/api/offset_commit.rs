@@ -50,6 +50,7 @@ pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitR
                         topic: topic.name.to_string(),
                         partition: number.unwrap_or(0),
                         offset: asked.committed_offset,
+                        leader_epoch: asked.committed_leader_epoch,
                         metadata: metadata.to_owned(),
                     });
                     NONE

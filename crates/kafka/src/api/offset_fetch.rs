@@ -20,12 +20,15 @@ use crate::security::acl::{Operation, Resource};
 /// The first version that asks for several groups.
 const SEVERAL_FROM: i16 = 8;
 
-/// A partition's answer: number, offset, metadata, error.
-type Found = (i32, i64, StrBytes, i16);
+/// The first version that tells the leader epoch.
+const LEADER_EPOCH_FROM: i16 = 5;
+
+/// A partition's answer: number, offset, leader epoch, metadata, error.
+type Found = (i32, i64, i32, StrBytes, i16);
 
 pub(crate) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let broker = &call.broker;
-    let stable = request.require_stable;
+    let (stable, version) = (request.require_stable, call.version());
     let is_denied = |group: &str| !call.allows(Operation::Describe, Resource::Group(group));
     let denied = ResponseError::GroupAuthorizationFailed.code();
     if call.version() < SEVERAL_FROM {
@@ -40,10 +43,15 @@ pub(crate) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
             .map(|(name, partitions)| {
                 let partitions = partitions
                     .into_iter()
-                    .map(|(index, offset, metadata, code)| {
+                    .map(|(index, offset, epoch, metadata, code)| {
                         OffsetFetchResponsePartition::default()
                             .with_partition_index(index)
                             .with_committed_offset(offset)
+                            .with_committed_leader_epoch(if version >= LEADER_EPOCH_FROM {
+                                epoch
+                            } else {
+                                -1
+                            })
                             .with_metadata(Some(metadata))
                             .with_error_code(code)
                     })
@@ -83,10 +91,15 @@ pub(crate) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
                 .map(|(name, partitions)| {
                     let partitions = partitions
                         .into_iter()
-                        .map(|(index, offset, metadata, code)| {
+                        .map(|(index, offset, epoch, metadata, code)| {
                             OffsetFetchResponsePartitions::default()
                                 .with_partition_index(index)
                                 .with_committed_offset(offset)
+                                .with_committed_leader_epoch(if version >= LEADER_EPOCH_FROM {
+                                    epoch
+                                } else {
+                                    -1
+                                })
                                 .with_metadata(Some(metadata))
                                 .with_error_code(code)
                         })
@@ -112,9 +125,15 @@ fn positions(
         let unsettled =
             stable && u32::try_from(index).is_ok_and(|n| broker.log.has_pending_offset(group, topic, n));
         match committed {
-            _ if unsettled => (index, -1, StrBytes::new(), ResponseError::UnstableOffsetCommit.code()),
-            Some(committed) => (index, committed.offset, StrBytes::from_string(committed.metadata), NONE),
-            None => (index, -1, StrBytes::new(), NONE),
+            _ if unsettled => (index, -1, -1, StrBytes::new(), ResponseError::UnstableOffsetCommit.code()),
+            Some(committed) => (
+                index,
+                committed.offset,
+                committed.leader_epoch,
+                StrBytes::from_string(committed.metadata),
+                NONE,
+            ),
+            None => (index, -1, -1, StrBytes::new(), NONE),
         }
     };
     match wanted {

@@ -40,6 +40,7 @@ pub(crate) fn answer(call: &Call, request: TxnOffsetCommitRequest) -> TxnOffsetC
                         topic: topic.name.to_string(),
                         partition: number,
                         offset: asked.committed_offset,
+                        leader_epoch: asked.committed_leader_epoch,
                         metadata: metadata.to_owned(),
                     });
                     NONE

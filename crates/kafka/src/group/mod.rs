@@ -55,6 +55,13 @@ impl Groups {
         self.lock().get(id).cloned()
     }
 
+    /// Returns a group whose deadlines have passed as far as the clock says, not only as of the last tick.
+    pub(crate) fn find_as_of(&self, id: &str, now_ms: i64) -> Option<Shared> {
+        let group = self.find(id)?;
+        group.lock().expect("no holder panics").pass(now_ms);
+        Some(group)
+    }
+
     /// Returns a group, making it if there is none; `None` when there are too many.
     pub(crate) fn find_or_make(&self, id: &str, now_ms: i64) -> Option<Shared> {
         let mut groups = self.lock();
