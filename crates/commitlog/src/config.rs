@@ -47,6 +47,10 @@ pub struct TopicConfig {
     pub delete_retention_ms: i64,
     /// `compression.type`; `None` keeps the producer's.
     pub compression: Option<Compression>,
+    /// `message.timestamp.before.max.ms`; judged by who takes records in, not by the log.
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`; judged by who takes records in, not by the log.
+    pub timestamp_after_max_ms: i64,
 }
 
 impl Default for TopicConfig {
@@ -65,13 +69,15 @@ impl Default for TopicConfig {
             min_compaction_lag_ms: 0,
             delete_retention_ms: 24 * 3_600_000,
             compression: None,
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: 3_600_000,
         }
     }
 }
 
 /// Every setting Kafka 4 has for a topic. Those marked `false` are checked by name only and have no effect on a
 /// single node.
-const NAMES: [(&str, bool); 30] = [
+const NAMES: [(&str, bool); 34] = [
     ("cleanup.policy", true),
     ("retention.ms", true),
     ("retention.bytes", true),
@@ -93,14 +99,18 @@ const NAMES: [(&str, bool); 30] = [
     ("min.insync.replicas", false),
     ("unclean.leader.election.enable", false),
     ("preallocate", false),
-    ("message.timestamp.before.max.ms", false),
-    ("message.timestamp.after.max.ms", false),
+    ("message.timestamp.before.max.ms", true),
+    ("message.timestamp.after.max.ms", true),
     ("message.timestamp.difference.max.ms", false),
     ("message.format.version", false),
     ("message.downconversion.enable", false),
     ("leader.replication.throttled.replicas", false),
     ("follower.replication.throttled.replicas", false),
     ("compression.gzip.level", false),
+    ("compression.lz4.level", false),
+    ("compression.zstd.level", false),
+    ("local.retention.ms", false),
+    ("local.retention.bytes", false),
     ("remote.storage.enable", false),
 ];
 
@@ -160,6 +170,8 @@ impl TopicConfig {
             }
             "min.compaction.lag.ms" => self.min_compaction_lag_ms = integer(0, i64::MAX)?,
             "delete.retention.ms" => self.delete_retention_ms = integer(0, i64::MAX)?,
+            "message.timestamp.before.max.ms" => self.timestamp_before_max_ms = integer(0, i64::MAX)?,
+            "message.timestamp.after.max.ms" => self.timestamp_after_max_ms = integer(0, i64::MAX)?,
             "compression.type" => {
                 self.compression = match value {
                     "producer" => None,
@@ -214,6 +226,8 @@ impl TopicConfig {
             ("min.compaction.lag.ms", self.min_compaction_lag_ms.to_string()),
             ("delete.retention.ms", self.delete_retention_ms.to_string()),
             ("compression.type", compression.to_owned()),
+            ("message.timestamp.before.max.ms", self.timestamp_before_max_ms.to_string()),
+            ("message.timestamp.after.max.ms", self.timestamp_after_max_ms.to_string()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

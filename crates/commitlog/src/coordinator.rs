@@ -7,7 +7,7 @@ use crate::error::LogError;
 use crate::ledger::{CommittedOffset, Entry, LANES, OffsetEntry, TransactionalId};
 use crate::log::Log;
 use crate::ticket::CommitTicket;
-use crate::transaction::{EpochTx, NO_TIMEOUT_MS, TransactionalState};
+use crate::transaction::{Ended, EpochTx, Inner, NO_TIMEOUT_MS, TransactionalState};
 
 /// Ids for idempotent producers are written down this many at a time.
 const PRODUCER_ID_BLOCK: i64 = 1000;
@@ -39,7 +39,7 @@ pub struct OffsetCommit {
 impl Log {
     /// Takes over a transactional id: fences and aborts what it had open, and returns the writer of its transactions.
     pub fn transaction(self: &Arc<Self>, transactional_id: &str, now_ms: i64) -> Result<EpochTx, LogError> {
-        let (state, epoch) = self.init(transactional_id, NO_TIMEOUT_MS, now_ms)?;
+        let (state, epoch) = self.init(transactional_id, None, NO_TIMEOUT_MS, now_ms)?;
         Ok(EpochTx { log: self.clone(), state, epoch })
     }
 
@@ -53,7 +53,29 @@ impl Log {
         let Some(transactional_id) = transactional_id else {
             return Ok(ProducerIdentity { producer_id: self.idempotent_id()?, epoch: 0 });
         };
-        let (state, epoch) = self.init(transactional_id, timeout_ms.min(NO_TIMEOUT_MS - 1), now_ms)?;
+        self.init_outside(transactional_id, None, timeout_ms, now_ms)
+    }
+
+    /// Raises the epoch of a producer that says who it is (KIP-360); fenced when that is not who holds the id now.
+    pub fn init_producer_again(
+        &self,
+        transactional_id: &str,
+        identity: ProducerIdentity,
+        timeout_ms: i64,
+        now_ms: i64,
+    ) -> Result<ProducerIdentity, LogError> {
+        self.init_outside(transactional_id, Some(identity), timeout_ms, now_ms)
+    }
+
+    fn init_outside(
+        &self,
+        transactional_id: &str,
+        identity: Option<ProducerIdentity>,
+        timeout_ms: i64,
+        now_ms: i64,
+    ) -> Result<ProducerIdentity, LogError> {
+        let timeout_ms = timeout_ms.min(NO_TIMEOUT_MS - 1);
+        let (state, epoch) = self.init(transactional_id, identity, timeout_ms, now_ms)?;
         let producer_id = state.lock().producer_ids[0];
         Ok(ProducerIdentity { producer_id, epoch })
     }
@@ -61,6 +83,7 @@ impl Log {
     fn init(
         &self,
         transactional_id: &str,
+        identity: Option<ProducerIdentity>,
         timeout_ms: i64,
         now_ms: i64,
     ) -> Result<(Arc<TransactionalState>, i16), LogError> {
@@ -79,24 +102,44 @@ impl Log {
         };
         let mut inner = state.lock();
         let old_epoch = state.epoch();
-        let mut epoch = old_epoch.saturating_add(1);
-        state.abort(&mut inner, epoch, now_ms)?;
+        if let Some(identity) = identity
+            && (identity.producer_id != inner.producer_ids[0] || identity.epoch != old_epoch)
+        {
+            return Err(LogError::Fenced {
+                producer_id: identity.producer_id,
+                epoch: identity.epoch,
+                current: old_epoch,
+            });
+        }
+        state.abort(&mut inner, old_epoch.saturating_add(1), now_ms)?;
+        inner.timeout_ms = timeout_ms;
+        inner.ended = Ended::Nothing;
+        let epoch = self.raise_epoch(&state, &mut inner)?;
+        drop(inner);
+        Ok((state, epoch))
+    }
+
+    /// Gives a transactional id its next epoch, durably.
+    pub(crate) fn raise_epoch(
+        &self,
+        state: &Arc<TransactionalState>,
+        inner: &mut Inner,
+    ) -> Result<i16, LogError> {
+        let mut epoch = state.epoch().saturating_add(1);
         if epoch == i16::MAX {
             // Epochs are used up: new ids, beginning again.
             let first = self.take_producer_ids(LANES as i64)?;
             inner.producer_ids = std::array::from_fn(|lane| first + lane as i64);
             epoch = 0;
         }
-        inner.timeout_ms = timeout_ms;
         let entry = Entry::Transactional {
-            id: transactional_id.to_owned(),
-            state: TransactionalId { producer_ids: inner.producer_ids, epoch, timeout_ms },
+            id: state.id.clone(),
+            state: TransactionalId { producer_ids: inner.producer_ids, epoch, timeout_ms: inner.timeout_ms },
         };
         self.record(entry)?.wait()?;
         state.set_epoch(epoch);
         self.foreign.write().expect("no holder panics").insert(inner.producer_ids[0], state.clone());
-        drop(inner);
-        Ok((state, epoch))
+        Ok(epoch)
     }
 
     fn take_producer_ids(&self, count: i64) -> Result<i64, LogError> {
@@ -116,74 +159,6 @@ impl Log {
         self.take_producer_ids(1)
     }
 
-    fn foreign_state(
-        &self,
-        transactional_id: &str,
-        identity: ProducerIdentity,
-    ) -> Result<Arc<TransactionalState>, LogError> {
-        self.check_open()?;
-        let state = self.transactional.lock().expect("no holder panics").get(transactional_id).cloned();
-        let unknown = || LogError::UnknownProducer {
-            transactional_id: transactional_id.to_owned(),
-            producer_id: identity.producer_id,
-        };
-        let state = state.ok_or_else(unknown)?;
-        let known = state.lock().producer_ids[0] == identity.producer_id;
-        if known { Ok(state) } else { Err(unknown()) }
-    }
-
-    /// Announces partitions of an outside producer's transaction (Kafka's `AddPartitionsToTxn`), opening it if needed.
-    pub fn add_partitions_to_transaction(
-        &self,
-        transactional_id: &str,
-        identity: ProducerIdentity,
-        partitions: &[(&str, u32)],
-        now_ms: i64,
-    ) -> Result<(), LogError> {
-        let state = self.foreign_state(transactional_id, identity)?;
-        for (topic, partition) in partitions {
-            let partition = self.partition(topic, *partition)?;
-            state.add_partition(self, identity.epoch, &partition, now_ms)?;
-        }
-        Ok(())
-    }
-
-    /// Adds a group's offsets to an outside producer's transaction (Kafka's `TxnOffsetCommit`).
-    pub fn add_offsets_to_transaction(
-        &self,
-        transactional_id: &str,
-        identity: ProducerIdentity,
-        group: &str,
-        offsets: &[OffsetCommit],
-        now_ms: i64,
-    ) -> Result<(), LogError> {
-        let state = self.foreign_state(transactional_id, identity)?;
-        check_name("length of a group's name", group)?;
-        for offset in offsets {
-            let source = self.partition(&offset.topic, offset.partition)?;
-            let entry = offset_entry(group, offset, now_ms)?;
-            state.add_offset(self, identity.epoch, entry, &source, now_ms)?;
-        }
-        Ok(())
-    }
-
-    /// Ends an outside producer's transaction (Kafka's `EndTxn`).
-    pub fn end_transaction(
-        &self,
-        transactional_id: &str,
-        identity: ProducerIdentity,
-        commit: bool,
-        now_ms: i64,
-    ) -> Result<CommitTicket, LogError> {
-        let state = self.foreign_state(transactional_id, identity)?;
-        if commit {
-            return state.commit(self, identity.epoch, now_ms);
-        }
-        state.abort_checked(identity.epoch, now_ms)?;
-        self.journal_many_markers()?;
-        Ok(CommitTicket::ready())
-    }
-
     /// Aborts and fences transactions whose producers have been silent beyond their time.
     pub fn abort_expired(&self, now_ms: i64) -> Result<(), LogError> {
         let states: Vec<_> = self.transactional.lock().expect("no holder panics").values().cloned().collect();
@@ -191,7 +166,7 @@ impl Log {
             if state.is_expired(now_ms) {
                 let timeout_ms = state.lock().timeout_ms;
                 tracing::info!(transactional_id = state.id, "transaction timed out");
-                self.init(&state.id, timeout_ms, now_ms)?;
+                self.init(&state.id, None, timeout_ms, now_ms)?;
             }
         }
         Ok(())
@@ -258,7 +233,19 @@ impl Log {
 
     /// Returns the names of all groups with positions.
     pub fn groups(&self) -> Vec<String> {
-        self.ledger.read().expect("no holder panics").groups.keys().cloned().collect()
+        let ledger = self.ledger.read().expect("no holder panics");
+        ledger.groups.iter().filter(|(_, all)| !all.is_empty()).map(|(group, _)| group.clone()).collect()
+    }
+
+    /// Returns whether a group has positions.
+    pub fn has_offsets(&self, group: &str) -> bool {
+        self.ledger.read().expect("no holder panics").groups.get(group).is_some_and(|all| !all.is_empty())
+    }
+
+    /// Returns whether an open transaction, or one whose commit is on its way, sets a group's position in a partition.
+    pub fn has_pending_offset(&self, group: &str, topic: &str, partition: u32) -> bool {
+        let states: Vec<_> = self.foreign.read().expect("no holder panics").values().cloned().collect();
+        states.iter().any(|state| state.has_pending_offset(group, topic, partition))
     }
 
     /// Forgets all positions of a group.
@@ -273,7 +260,7 @@ impl Log {
     }
 }
 
-fn offset_entry(group: &str, offset: &OffsetCommit, now_ms: i64) -> Result<OffsetEntry, LogError> {
+pub(crate) fn offset_entry(group: &str, offset: &OffsetCommit, now_ms: i64) -> Result<OffsetEntry, LogError> {
     check_name("length of an offset's metadata", &offset.metadata)?;
     Ok(OffsetEntry {
         group: group.to_owned(),
@@ -287,7 +274,7 @@ fn offset_entry(group: &str, offset: &OffsetCommit, now_ms: i64) -> Result<Offse
     })
 }
 
-fn check_name(what: &'static str, name: &str) -> Result<(), LogError> {
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), LogError> {
     if name.len() > NAME_LEN_MAX {
         return Err(LogError::Limit { what, size: name.len(), max: NAME_LEN_MAX });
     }

@@ -69,6 +69,7 @@ pub struct Log {
     pub(crate) dir: PathBuf,
     pub(crate) shared: Shared,
     pub(crate) topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
+    pub(crate) topic_ids: RwLock<HashMap<u128, Arc<str>>>,
     /// Locked for every change to the topics.
     pub(crate) topic_journal: Mutex<Journal>,
     pub(crate) ledger: Arc<RwLock<Ledger>>,
@@ -177,6 +178,7 @@ impl Log {
             config,
             dir,
             shared,
+            topic_ids: RwLock::new(topics.values().map(|topic| (topic.id, topic.name.clone())).collect()),
             topics: RwLock::new(topics),
             topic_journal: Mutex::new(topic_journal),
             ledger,
@@ -214,6 +216,16 @@ impl Log {
     pub fn partition(&self, topic: &str, partition: u32) -> Result<Arc<Partition>, LogError> {
         let found = self.topic(topic)?.partitions().get(partition as usize).cloned();
         found.ok_or_else(|| LogError::UnknownPartition { topic: topic.to_owned(), partition })
+    }
+
+    /// Returns the name of the topic with an id.
+    pub fn topic_name(&self, id: u128) -> Option<Arc<str>> {
+        self.topic_ids.read().expect("no holder panics").get(&id).cloned()
+    }
+
+    /// Returns the directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(crate) fn topic(&self, topic: &str) -> Result<Arc<Topic>, LogError> {

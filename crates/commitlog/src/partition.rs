@@ -18,7 +18,7 @@ use crate::disk::Disk;
 use crate::error::LogError;
 use crate::health::Health;
 use crate::notifier::Notifier;
-use crate::producer::{AbortedTransaction, Admission, Producers};
+use crate::producer::{AbortedTransaction, Admission, ProducerInfo, Producers};
 use crate::segment::Segment;
 
 /// A segment's offsets are counted from its first in 31 bits.
@@ -153,7 +153,8 @@ impl Partition {
         let last_stable = self.last_stable.load(Ordering::Acquire);
         PartitionOffsets {
             log_start,
-            last_stable,
+            // Records of an open transaction can be deleted.
+            last_stable: last_stable.max(log_start),
             next: self.next.load(Ordering::Acquire),
             durable: self.durable.load(Ordering::Acquire),
         }
@@ -167,6 +168,21 @@ impl Partition {
     /// Returns how many damaged places were met while opening.
     pub fn damaged_places(&self) -> u64 {
         self.damaged_places.load(Ordering::Relaxed)
+    }
+
+    /// Returns the topic's settings in effect.
+    pub fn topic_config(&self) -> Arc<TopicConfig> {
+        self.config()
+    }
+
+    /// Returns what is known about the partition's producers.
+    pub fn producers(&self) -> Vec<ProducerInfo> {
+        self.lock().producers.infos()
+    }
+
+    /// Returns whether the topic still exists.
+    pub fn is_alive(&self) -> bool {
+        !self.deleted.load(Ordering::Acquire)
     }
 
     /// Returns the offset below which compaction may have dropped tombstones: a copy of the topic's content as of an

@@ -25,6 +25,21 @@ pub struct AbortedTransaction {
     pub last_offset: i64,
 }
 
+/// What a partition knows about a producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerInfo {
+    /// The producer.
+    pub producer_id: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The last sequence number it has used; −1 when that is not known.
+    pub last_sequence: i32,
+    /// The newest timestamp it has written.
+    pub last_timestamp: i64,
+    /// The first offset of its open transaction.
+    pub transaction_first_offset: Option<i64>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct RememberedBatch {
     first_sequence: i32,
@@ -143,6 +158,23 @@ impl Producers {
             .iter()
             .map(|(first, id)| (*id, self.by_id.get(id).map_or(0, |p| p.epoch), *first))
             .collect()
+    }
+
+    /// Returns all producers by id.
+    pub(crate) fn infos(&self) -> Vec<ProducerInfo> {
+        let mut infos: Vec<ProducerInfo> = self
+            .by_id
+            .iter()
+            .map(|(id, producer)| ProducerInfo {
+                producer_id: *id,
+                epoch: producer.epoch,
+                last_sequence: producer.batches.back().map_or(-1, |batch| batch.last_sequence),
+                last_timestamp: producer.last_timestamp,
+                transaction_first_offset: producer.transaction_first_offset,
+            })
+            .collect();
+        infos.sort_by_key(|info| info.producer_id);
+        infos
     }
 
     /// Returns the first offset of a producer's open transaction.

@@ -108,6 +108,21 @@ impl Partition {
         Ok(None)
     }
 
+    /// Returns the first offset among those with the largest timestamp, and that timestamp; `None` without records.
+    pub fn offset_of_max_timestamp(&self) -> Result<Option<(i64, i64)>, LogError> {
+        let log_start = self.offsets().log_start;
+        let segments = self.segments();
+        let newest = segments
+            .iter()
+            .filter(|segment| segment.next_offset() > log_start && segment.size() > 0)
+            .map(|segment| segment.max_timestamp())
+            .max();
+        match newest {
+            Some(newest) => self.offset_for_timestamp(newest),
+            None => Ok(None),
+        }
+    }
+
     fn read_at(
         &self,
         cursor: &mut Cursor,

@@ -61,6 +61,7 @@ impl Log {
         };
         self.write_topic_entry(&mut journal, &record.created())?;
         let info = made.info();
+        self.topic_ids.write().expect("no holder panics").insert(id, name.clone());
         self.topics.write().expect("no holder panics").insert(name, Arc::new(made));
         Ok(info)
     }
@@ -73,6 +74,7 @@ impl Log {
         let found = self.topic(topic)?;
         self.write_topic_entry(&mut journal, &TopicEntry::Deleted { id: found.id })?;
         self.topics.write().expect("no holder panics").remove(topic);
+        self.topic_ids.write().expect("no holder panics").remove(&found.id);
         for partition in found.partitions().iter() {
             // Under its lock, so that no append is half way.
             let _state = partition.lock();

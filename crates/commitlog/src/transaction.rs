@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicI16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::batch::ControlType;
+use crate::coordinator::ProducerIdentity;
 use crate::error::LogError;
 use crate::ledger::{CommitEntry, CommittedOffset, CommittedPart, LANES, OffsetEntry};
 use crate::log::Log;
+use crate::outside::TransactionInfo;
 use crate::partition::{AppendInfo, Partition, RedoItem};
 use crate::ticket::CommitTicket;
 use crate::writer::{CommitRequest, Request};
@@ -56,6 +58,24 @@ pub(crate) struct Inner {
     /// Commits handed over, oldest first; at most one a lane.
     in_flight: VecDeque<CommitTicket>,
     next_lane: usize,
+    /// What the commits on their way set; told to readers who want stable offsets only. Outside producers only.
+    offsets_in_flight: Vec<OffsetEntry>,
+    /// How an outside producer's last transaction ended.
+    pub ended: Ended,
+}
+
+/// How the last transaction ended; forgotten with a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Nothing,
+    Committed,
+    Aborted,
+}
+
+impl Inner {
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
 }
 
 struct Open {
@@ -64,6 +84,8 @@ struct Open {
     parts: Vec<TransactionPart>,
     redo: Vec<RedoItem>,
     redo_bytes: usize,
+    /// Groups an outside producer has announced.
+    groups: Vec<String>,
     offsets: Vec<OffsetEntry>,
     consumed: Vec<(Arc<Partition>, i64)>,
     meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
@@ -86,6 +108,8 @@ impl TransactionalState {
                 open: None,
                 in_flight: VecDeque::new(),
                 next_lane: 0,
+                offsets_in_flight: Vec::new(),
+                ended: Ended::Nothing,
             }),
             failed_flag: AtomicBool::new(false),
             failed: Mutex::new(Vec::new()),
@@ -118,7 +142,7 @@ impl TransactionalState {
         self.inner.lock().expect("no holder panics")
     }
 
-    fn check_epoch(&self, inner: &Inner, epoch: i16) -> Result<(), LogError> {
+    pub(crate) fn check_epoch(&self, inner: &Inner, epoch: i16) -> Result<(), LogError> {
         let current = self.epoch();
         if epoch != current {
             return Err(LogError::Fenced { producer_id: inner.producer_ids[0], epoch, current });
@@ -126,7 +150,7 @@ impl TransactionalState {
         Ok(())
     }
 
-    fn refused(&self, action: &'static str, reason: &'static str) -> LogError {
+    pub(crate) fn refused(&self, action: &'static str, reason: &'static str) -> LogError {
         LogError::TransactionState { transactional_id: self.id.clone(), action, reason }
     }
 
@@ -151,6 +175,7 @@ impl TransactionalState {
                 parts: Vec::new(),
                 redo: Vec::new(),
                 redo_bytes: 0,
+                groups: Vec::new(),
                 offsets: Vec::new(),
                 consumed: Vec::new(),
                 meta: Vec::new(),
@@ -198,6 +223,97 @@ impl TransactionalState {
         let open = self.open(log, &mut inner, epoch, now_ms)?;
         open.part(partition)?;
         Ok(())
+    }
+
+    /// Says whether a partition belongs to the open transaction.
+    pub(crate) fn check_partition(&self, epoch: i16, partition: &Arc<Partition>) -> Result<(), LogError> {
+        let inner = self.lock();
+        self.check_epoch(&inner, epoch)?;
+        match inner.open.as_ref().and_then(|open| open.find(partition)) {
+            Some(_) => Ok(()),
+            None => Err(self.refused("go on", "the partition is not part of an open transaction")),
+        }
+    }
+
+    /// Announces a group, as Kafka's `AddOffsetsToTxn` does.
+    pub(crate) fn add_group(&self, log: &Log, epoch: i16, group: &str, now_ms: i64) -> Result<(), LogError> {
+        let mut inner = self.lock();
+        let open = self.open(log, &mut inner, epoch, now_ms)?;
+        if !open.groups.iter().any(|other| other == group) {
+            if open.groups.len() == PARTS_MAX {
+                return Err(LogError::Limit {
+                    what: "number of a transaction's groups",
+                    size: PARTS_MAX + 1,
+                    max: PARTS_MAX,
+                });
+            }
+            open.groups.push(group.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Says whether a group was announced.
+    pub(crate) fn check_group(&self, epoch: i16, group: &str) -> Result<(), LogError> {
+        let inner = self.lock();
+        self.check_epoch(&inner, epoch)?;
+        match &inner.open {
+            Some(open) if open.groups.iter().any(|other| other == group) => Ok(()),
+            _ => Err(self.refused("set offsets", "the group is not part of an open transaction")),
+        }
+    }
+
+    /// Ends an outside producer's transaction, or says again that it has ended.
+    pub(crate) fn end(
+        self: &Arc<Self>,
+        log: &Log,
+        epoch: i16,
+        marker_epoch: i16,
+        commit: bool,
+        now_ms: i64,
+    ) -> Result<CommitTicket, LogError> {
+        let mut inner = self.lock();
+        self.check_epoch(&inner, epoch)?;
+        let ended = if commit { Ended::Committed } else { Ended::Aborted };
+        if !inner.is_open() && !self.failed() {
+            if inner.ended == ended {
+                return Ok(inner.in_flight.back().cloned().unwrap_or_else(CommitTicket::ready));
+            }
+            return Err(self.refused("end", "it is not open"));
+        }
+        let ticket = if commit {
+            self.commit_as(log, &mut inner, epoch, marker_epoch, now_ms)?
+        } else {
+            self.abort(&mut inner, marker_epoch, now_ms)?;
+            CommitTicket::ready()
+        };
+        inner.ended = ended;
+        Ok(ticket)
+    }
+
+    /// Describes an outside producer's id.
+    pub(crate) fn info(&self) -> Option<TransactionInfo> {
+        let inner = self.lock();
+        if inner.timeout_ms == NO_TIMEOUT_MS {
+            return None;
+        }
+        let state = match (&inner.open, inner.ended) {
+            (Some(_), _) => "Ongoing",
+            (None, _) if inner.in_flight.iter().any(|ticket| ticket.poll().is_none()) => "PrepareCommit",
+            (None, Ended::Nothing) => "Empty",
+            (None, Ended::Committed) => "CompleteCommit",
+            (None, Ended::Aborted) => "CompleteAbort",
+        };
+        let parts = inner.open.iter().flat_map(|open| &open.parts);
+        Some(TransactionInfo {
+            transactional_id: self.id.clone(),
+            identity: ProducerIdentity { producer_id: inner.producer_ids[0], epoch: self.epoch() },
+            timeout_ms: inner.timeout_ms,
+            state,
+            since_ms: inner.open.as_ref().map(|open| open.since_ms),
+            partitions: parts
+                .map(|part| (part.partition.topic.to_string(), part.partition.partition))
+                .collect(),
+        })
     }
 
     /// Appends batches, stamping them.
@@ -267,6 +383,16 @@ impl TransactionalState {
         Ok(())
     }
 
+    pub(crate) fn has_pending_offset(&self, group: &str, topic: &str, partition: u32) -> bool {
+        let inner = self.lock();
+        let is_it = |entry: &OffsetEntry| {
+            entry.group == group && entry.partition == partition && entry.topic == topic
+        };
+        let in_flight = inner.in_flight.iter().any(|ticket| ticket.poll().is_none());
+        inner.open.iter().flat_map(|open| &open.offsets).any(is_it)
+            || (in_flight && inner.offsets_in_flight.iter().any(is_it))
+    }
+
     pub(crate) fn put_meta(
         &self,
         log: &Log,
@@ -296,9 +422,21 @@ impl TransactionalState {
         epoch: i16,
         now_ms: i64,
     ) -> Result<CommitTicket, LogError> {
-        log.shared.health.check()?;
         let mut inner = self.lock();
-        self.check_epoch(&inner, epoch)?;
+        self.commit_as(log, &mut inner, epoch, epoch, now_ms)
+    }
+
+    /// Hands the open transaction to the log-writer; its markers get an epoch of their own.
+    pub(crate) fn commit_as(
+        self: &Arc<Self>,
+        log: &Log,
+        inner: &mut Inner,
+        epoch: i16,
+        marker_epoch: i16,
+        now_ms: i64,
+    ) -> Result<CommitTicket, LogError> {
+        log.shared.health.check()?;
+        self.check_epoch(inner, epoch)?;
         if self.failed() {
             return Err(self.refused("commit", "an earlier commit failed, abort first"));
         }
@@ -332,12 +470,16 @@ impl TransactionalState {
             meta: open.meta,
         };
         self.busy[open.lane].store(true, Ordering::Release);
+        if inner.timeout_ms != NO_TIMEOUT_MS {
+            // One at a time: what the last one set is decided.
+            inner.offsets_in_flight.clone_from(&entry.offsets);
+        }
         inner.in_flight.push_back(ticket.clone());
         let request = CommitRequest {
             transactional: self.clone(),
             lane: open.lane,
             producer_id: entry.producer_id,
-            epoch,
+            epoch: marker_epoch,
             parts,
             repeated,
             entry,

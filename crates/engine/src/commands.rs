@@ -40,9 +40,14 @@ pub(crate) struct CommandLog {
     topic: String,
 }
 
+/// Returns the name of the topic that holds the statements.
+pub(crate) fn topic_name(service_id: &str) -> String {
+    format!("_confluent-ksql-{service_id}_command_topic")
+}
+
 impl CommandLog {
     pub fn open(log: Arc<Log>, service_id: &str, now_ms: i64) -> Result<Self> {
-        let topic = format!("_confluent-ksql-{service_id}_command_topic");
+        let topic = topic_name(service_id);
         if log.describe_topic(&topic).is_err() {
             let settings =
                 [("retention.ms", "-1"), ("cleanup.policy", "delete"), ("max.message.bytes", "16777216")];

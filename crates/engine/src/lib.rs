@@ -83,6 +83,11 @@ impl Engine {
         self.inner.close();
     }
 
+    /// Returns the log, for those who serve it besides the engine.
+    pub fn log(&self) -> Arc<commitlog::Log> {
+        self.inner.log.clone()
+    }
+
     /// Stops all threads where they are, without a commit, and does not close the log: what a killed process
     /// leaves behind. For tests; the data directory can be opened again when all clones are dropped.
     #[doc(hidden)]
@@ -191,6 +196,27 @@ impl Engine {
             .hint(format!("DROP it first: DROP … {} DELETE TOPIC", source.name)));
         }
         self.inner.log.delete_topic(name).map_err(query::log_error)
+    }
+
+    /// Returns what a topic is used for by a stream, a table, a query or the engine itself; `None` where it is nobody's.
+    pub fn holds_topic(&self, name: &str) -> Option<String> {
+        let state = self.inner.state();
+        if let Some(source) = state.catalog.sources().find(|source| &*source.topic == name) {
+            return Some(format!("topic \"{name}\" is that of {}, drop it first", source.name));
+        }
+        let held = |group: String| name.strip_prefix(&group).is_some_and(|rest| rest.starts_with('-'));
+        if let Some(id) = state.queries.keys().find(|id| held(ddl::group(&self.inner, id))) {
+            return Some(format!("topic \"{name}\" is internal to query {id}, terminate it first"));
+        }
+        let own = commands::topic_name(&self.inner.service_id);
+        (name == own).then(|| format!("topic \"{name}\" holds the statements"))
+    }
+
+    /// Returns what a consumer group is used for by a query; `None` where it is nobody's.
+    pub fn holds_group(&self, name: &str) -> Option<String> {
+        let state = self.inner.state();
+        let id = state.queries.keys().find(|id| ddl::group(&self.inner, id) == name)?;
+        Some(format!("group \"{name}\" is that of query {id}"))
     }
 
     /// Kafka's description of a topic: partitions with start and end offsets, settings.

@@ -49,7 +49,7 @@ impl Arguments {
         let settings = [("listeners", "http://127.0.0.1:0")];
         let settings =
             settings.map(|(name, value)| (name.to_owned(), value.to_owned(), "demo".to_owned())).to_vec();
-        let serving = Serving::start(data.clone(), settings)?;
+        let serving = Serving::start(data.clone(), settings, None)?;
         let url = serving.url();
         println!("tripline demo: a minute in an office of twelve computers, told in four seconds ({url})\n");
         let runtime = client_runtime()?;

@@ -1,9 +1,10 @@
-//! `tripline server`: the engine and its HTTP side, until SIGINT or SIGTERM.
+//! `tripline server`: the engine, its HTTP side and its Kafka side, until SIGINT or SIGTERM.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
 use engine::{Engine, EngineConfig};
+use kafka::{Clock, KafkaConfig, KafkaServer};
 use server::{Running, Server, ServerConfig, Setting};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,9 +30,13 @@ impl Arguments {
         let (mut interrupt, mut terminate) = runtime.block_on(async {
             anyhow::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
         })?;
-        let serving = Serving::start(self.data, settings)?;
+        let kafka = KafkaConfig::from_settings(&settings)?;
+        let serving = Serving::start(self.data, settings, Some(kafka))?;
         for address in &serving.running.addresses {
             println!("tripline: listening on http://{address}");
+        }
+        for address in serving.kafka.iter().flat_map(|kafka| &kafka.addresses) {
+            println!("tripline: listening for Kafka clients on {address}");
         }
         runtime.block_on(async {
             tokio::select! {
@@ -44,27 +49,50 @@ impl Arguments {
     }
 }
 
-/// An engine and its HTTP side.
+/// What the engine does not let Kafka clients take away.
+struct Held(Engine);
+
+impl kafka::Owner for Held {
+    fn holds_topic(&self, topic: &str) -> Option<String> {
+        self.0.holds_topic(topic)
+    }
+
+    fn holds_group(&self, group: &str) -> Option<String> {
+        self.0.holds_group(group)
+    }
+}
+
+/// An engine, its HTTP side and, if wanted, its Kafka side.
 pub struct Serving {
     engine: Engine,
     running: Running,
+    kafka: Option<kafka::Running>,
 }
 
 impl Serving {
-    /// Starts both.
-    pub fn start(data_dir: PathBuf, settings: Vec<Setting>) -> Result<Self> {
+    /// Starts all of it.
+    pub fn start(data_dir: PathBuf, settings: Vec<Setting>, kafka: Option<KafkaConfig>) -> Result<Self> {
         let config = ServerConfig::from_settings(&settings)?;
         let shown = data_dir.display().to_string();
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("cannot make data directory {shown:?}"))?;
-        let engine = Engine::open(EngineConfig { data_dir, properties: settings })
+        let properties = settings.into_iter().filter(|(name, ..)| !KafkaConfig::knows(name)).collect();
+        let engine = Engine::open(EngineConfig { data_dir, properties })
             .map_err(|error| anyhow::anyhow!(error.render()))
             .with_context(|| format!("cannot open data directory {shown:?}"))?;
-        match Server::start(engine.clone(), config) {
-            Ok(running) => Ok(Self { engine, running }),
+        let started =
+            Server::start(engine.clone(), config).map_err(anyhow::Error::from).and_then(|running| {
+                let listening = kafka.filter(|kafka| !kafka.listeners.is_empty());
+                let kafka = listening.map(|config| {
+                    KafkaServer::start(engine.log(), config, Clock::System, Held(engine.clone()))
+                });
+                Ok((running, kafka.transpose()?))
+            });
+        match started {
+            Ok((running, kafka)) => Ok(Self { engine, running, kafka }),
             Err(error) => {
                 engine.close();
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -74,10 +102,13 @@ impl Serving {
         self.running.addresses.first().map_or_else(String::new, |address| format!("http://{address}"))
     }
 
-    /// Stops both, in 5 s at most.
+    /// Stops all of it, in 5 s at most.
     pub fn stop(self) {
         let (done_tx, done) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
+            if let Some(kafka) = self.kafka {
+                kafka.shutdown();
+            }
             self.running.shutdown();
             self.engine.close();
             let _ = done_tx.send(());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use kafka::KafkaConfig;
 use server::{ServerConfig, Setting};
 
 /// Where settings are given.
@@ -17,6 +18,9 @@ pub struct Settings {
     /// Where HTTP is answered, for example 127.0.0.1:8088.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Where Kafka clients connect, repeatable; "none" for nowhere [default: 127.0.0.1:9092].
+    #[arg(long, value_name = "ADDR")]
+    kafka_listen: Vec<String>,
     /// Statements run at start; over HTTP there are then none.
     #[arg(long, value_name = "FILE")]
     queries_file: Option<PathBuf>,
@@ -38,11 +42,14 @@ impl Settings {
         if let Some(address) = &self.listen {
             push("listeners", address.clone());
         }
+        if !self.kafka_listen.is_empty() {
+            push("kafka.listeners", self.kafka_listen.join(","));
+        }
         if let Some(file) = &self.queries_file {
             push("ksql.queries.file", file.display().to_string());
         }
         for (name, value, origin) in &settings {
-            if ServerConfig::SETTINGS.contains(&name.as_str()) {
+            if ServerConfig::SETTINGS.contains(&name.as_str()) || KafkaConfig::knows(name) {
                 continue;
             }
             if let Err(error) = engine::Engine::check_property(name, value) {
@@ -50,6 +57,7 @@ impl Settings {
             }
         }
         ServerConfig::from_settings(&settings)?;
+        KafkaConfig::from_settings(&settings)?;
         Ok(settings)
     }
 }

@@ -1,0 +1,86 @@
+//! ConsumerGroupDescribe: members of groups of the consumer protocol.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::consumer_group_describe_response::{
+    Assignment, ConsumerGroupDescribeResponse, DescribedGroup, Member, TopicPartitions,
+};
+use kafka_protocol::messages::{ConsumerGroupDescribeRequest, GroupId, TopicName};
+
+use super::consumer_group_heartbeat::by_topic;
+use crate::broker::Broker;
+use crate::config::str_bytes;
+use crate::dispatch::Call;
+use crate::error::NONE;
+use crate::group::assignor::Slots;
+use crate::security::acl::{Operation, Resource};
+
+/// The member speaks the consumer protocol itself.
+const MEMBER_TYPE_CONSUMER: i8 = 1;
+/// The first version that tells a member's type.
+const MEMBER_TYPE_FROM: i16 = 1;
+
+pub(crate) fn answer(call: &Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse {
+    let groups = request
+        .group_ids
+        .into_iter()
+        .map(|id| describe(call, id, request.include_authorized_operations))
+        .collect();
+    ConsumerGroupDescribeResponse::default().with_groups(groups)
+}
+
+fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
+    let mut answer = DescribedGroup::default().with_group_id(id.clone());
+    if !call.allows(Operation::Describe, Resource::Group(&id)) {
+        return answer.with_error_code(ResponseError::GroupAuthorizationFailed.code());
+    }
+    let Some(group) = call.broker.groups.find_consumer(&id) else {
+        return answer
+            .with_error_code(ResponseError::GroupIdNotFound.code())
+            .with_error_message(Some(str_bytes(&format!("Group {} not found.", &**id))));
+    };
+    if with_operations {
+        answer.authorized_operations = call.operations(Resource::Group(&id));
+    }
+    let group = group.lock().expect("no holder panics");
+    let members = group
+        .members
+        .values()
+        .map(|member| {
+            let mut shown = Member::default()
+                .with_member_id(str_bytes(&member.id))
+                .with_instance_id(member.instance_id.as_deref().map(str_bytes))
+                .with_rack_id(member.rack_id.as_deref().map(str_bytes))
+                .with_member_epoch(member.epoch)
+                .with_client_id(str_bytes(&member.client_id))
+                .with_client_host(str_bytes(&member.client_host))
+                .with_subscribed_topic_names(
+                    member.topics.iter().map(|name| TopicName(str_bytes(name))).collect(),
+                )
+                .with_subscribed_topic_regex(member.pattern.as_deref().map(str_bytes))
+                .with_assignment(self::shown(&call.broker, &member.assigned))
+                .with_target_assignment(self::shown(&call.broker, &group.target(&member.id)));
+            if call.version() >= MEMBER_TYPE_FROM {
+                shown.member_type = MEMBER_TYPE_CONSUMER;
+            }
+            shown
+        })
+        .collect();
+    answer
+        .with_error_code(NONE)
+        .with_group_state(str_bytes(group.state()))
+        .with_group_epoch(group.epoch)
+        .with_assignment_epoch(group.epoch)
+        .with_assignor_name(str_bytes(group.assignor().name()))
+        .with_members(members)
+}
+
+fn shown(broker: &Broker, slots: &Slots) -> Assignment {
+    let topics = by_topic(slots).into_iter().map(|(id, partitions)| {
+        let name = broker.topic_name(id).map_or_else(String::new, |name| name.to_string());
+        TopicPartitions::default()
+            .with_topic_id(id)
+            .with_topic_name(TopicName(str_bytes(&name)))
+            .with_partitions(partitions)
+    });
+    Assignment::default().with_topic_partitions(topics.collect())
+}

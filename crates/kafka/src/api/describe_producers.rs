@@ -1,0 +1,54 @@
+//! DescribeProducers: who writes to a partition.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_producers_response::{
+    DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
+};
+use kafka_protocol::messages::{DescribeProducersRequest, ProducerId};
+
+use crate::dispatch::Call;
+use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
+
+pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> DescribeProducersResponse {
+    let topics = request
+        .topics
+        .into_iter()
+        .map(|topic| {
+            let partitions = topic
+                .partition_indexes
+                .iter()
+                .map(|index| {
+                    let answer = PartitionResponse::default().with_partition_index(*index);
+                    if !call.allows(Operation::Read, Resource::Topic(&topic.name)) {
+                        return answer.with_error_code(ResponseError::TopicAuthorizationFailed.code());
+                    }
+                    let found = u32::try_from(*index)
+                        .ok()
+                        .and_then(|n| call.broker.log.partition(&topic.name, n).ok());
+                    let Some(partition) = found else {
+                        return answer.with_error_code(ResponseError::UnknownTopicOrPartition.code());
+                    };
+                    let producers = partition
+                        .producers()
+                        .into_iter()
+                        .map(|producer| {
+                            ProducerState::default()
+                                .with_producer_id(ProducerId(producer.producer_id))
+                                .with_producer_epoch(producer.epoch as i32)
+                                .with_last_sequence(producer.last_sequence)
+                                .with_last_timestamp(producer.last_timestamp)
+                                .with_coordinator_epoch(0)
+                                .with_current_txn_start_offset(
+                                    producer.transaction_first_offset.unwrap_or(-1),
+                                )
+                        })
+                        .collect();
+                    answer.with_error_code(NONE).with_active_producers(producers)
+                })
+                .collect();
+            TopicResponse::default().with_name(topic.name).with_partitions(partitions)
+        })
+        .collect();
+    DescribeProducersResponse::default().with_topics(topics)
+}

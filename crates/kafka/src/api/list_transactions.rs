@@ -1,0 +1,53 @@
+//! ListTransactions: the transactional ids of outside producers.
+
+use kafka_protocol::messages::list_transactions_response::{ListTransactionsResponse, TransactionState};
+use kafka_protocol::messages::{ListTransactionsRequest, ProducerId, TransactionalId};
+
+use crate::config::str_bytes;
+use crate::dispatch::Call;
+use crate::error::NONE;
+use crate::security::acl::{Operation, Resource};
+
+/// Kafka's names of states.
+const STATES: &[&str] = &[
+    "Empty",
+    "Ongoing",
+    "PrepareCommit",
+    "PrepareAbort",
+    "CompleteCommit",
+    "CompleteAbort",
+    "Dead",
+    "PrepareEpochFence",
+];
+
+pub(crate) fn answer(call: &Call, request: ListTransactionsRequest) -> ListTransactionsResponse {
+    let now_ms = call.broker.now_ms();
+    let unknown: Vec<_> =
+        request.state_filters.iter().filter(|state| !STATES.contains(&&***state)).cloned().collect();
+    let states = call
+        .broker
+        .log
+        .transactions()
+        .into_iter()
+        .filter(|info| call.allows(Operation::Describe, Resource::Transaction(&info.transactional_id)))
+        .filter(|info| {
+            let state_fits =
+                request.state_filters.is_empty() || request.state_filters.iter().any(|s| **s == *info.state);
+            let producer_fits = request.producer_id_filters.is_empty()
+                || request.producer_id_filters.iter().any(|id| **id == info.identity.producer_id);
+            let old_enough = request.duration_filter < 0
+                || info.since_ms.is_some_and(|since| now_ms.saturating_sub(since) > request.duration_filter);
+            state_fits && producer_fits && old_enough
+        })
+        .map(|info| {
+            TransactionState::default()
+                .with_transactional_id(TransactionalId(str_bytes(&info.transactional_id)))
+                .with_producer_id(ProducerId(info.identity.producer_id))
+                .with_transaction_state(str_bytes(info.state))
+        })
+        .collect();
+    ListTransactionsResponse::default()
+        .with_error_code(NONE)
+        .with_unknown_state_filters(unknown)
+        .with_transaction_states(states)
+}

@@ -1,0 +1,105 @@
+//! OffsetCommit: a group's positions, outside a transaction.
+
+use commitlog::OffsetCommit;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::OffsetCommitRequest;
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+
+use crate::broker::Broker;
+use crate::dispatch::Call;
+use crate::error::{NONE, code};
+use crate::group::classic::Identity;
+use crate::security::acl::{Operation, Resource};
+
+/// The first version that members of the consumer protocol can use.
+const MEMBER_EPOCH_FROM: i16 = 9;
+
+pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
+    let broker = &call.broker;
+    let who = Identity {
+        member_id: &request.member_id,
+        instance_id: request.group_instance_id.as_deref(),
+        generation: request.generation_id_or_member_epoch,
+    };
+    let allowed = if call.allows(Operation::Read, Resource::Group(&request.group_id)) {
+        check_commit(broker, &request.group_id, who, call.version())
+    } else {
+        Err(ResponseError::GroupAuthorizationFailed)
+    };
+    let metadata_max = broker.config.integer("offset.metadata.max.bytes") as usize;
+    let mut commits = Vec::new();
+    let mut answers: Vec<(usize, usize)> = Vec::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for (topic_index, topic) in request.topics.iter().enumerate() {
+        let may_read = call.allows(Operation::Read, Resource::Topic(&topic.name));
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for (index, asked) in topic.partitions.iter().enumerate() {
+            let metadata = asked.committed_metadata.as_deref().unwrap_or("");
+            let number = u32::try_from(asked.partition_index).ok();
+            let known = number.is_some_and(|n| broker.log.partition(&topic.name, n).is_ok());
+            let code = match allowed {
+                Err(error) => error.code(),
+                Ok(()) if !may_read => ResponseError::TopicAuthorizationFailed.code(),
+                Ok(()) if !known => ResponseError::UnknownTopicOrPartition.code(),
+                Ok(()) if metadata.len() > metadata_max => ResponseError::OffsetMetadataTooLarge.code(),
+                Ok(()) => {
+                    answers.push((topic_index, index));
+                    commits.push(OffsetCommit {
+                        topic: topic.name.to_string(),
+                        partition: number.unwrap_or(0),
+                        offset: asked.committed_offset,
+                        metadata: metadata.to_owned(),
+                    });
+                    NONE
+                }
+            };
+            partitions.push(
+                OffsetCommitResponsePartition::default()
+                    .with_partition_index(asked.partition_index)
+                    .with_error_code(code),
+            );
+        }
+        topics.push(
+            OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions),
+        );
+    }
+    if !commits.is_empty() {
+        let done = broker
+            .log
+            .commit_offsets(&request.group_id, &commits, broker.now_ms())
+            .and_then(|ticket| ticket.wait());
+        if let Err(error) = done {
+            for (topic, partition) in answers {
+                topics[topic].partitions[partition].error_code = code(&error);
+            }
+        }
+    }
+    OffsetCommitResponse::default().with_topics(topics)
+}
+
+fn check_commit(
+    broker: &Broker,
+    group_id: &str,
+    who: Identity<'_>,
+    version: i16,
+) -> Result<(), ResponseError> {
+    // It has its one member in this process.
+    if broker.owner.holds_group(group_id).is_some() {
+        return Err(ResponseError::UnknownMemberId);
+    }
+    if let Some(group) = broker.groups.find_consumer(group_id) {
+        let group = group.lock().expect("no holder panics");
+        if version < MEMBER_EPOCH_FROM && !group.members.is_empty() {
+            return Err(ResponseError::UnsupportedVersion);
+        }
+        return group.check_offsets(who.member_id, who.generation);
+    }
+    match broker.groups.find(group_id) {
+        Some(group) => group.lock().expect("no holder panics").check_commit(who, broker.now_ms()),
+        // Groups that only keep their offsets here.
+        None if who.generation < 0 => Ok(()),
+        None => Err(ResponseError::IllegalGeneration),
+    }
+}

@@ -1,0 +1,354 @@
+//! Produce: appends batches as they are, and answers when they are as durable as was asked for.
+
+use commitlog::{AppendInfo, Batch, CommitTicket, Compression, LogError, Partition, TimestampType};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
+use kafka_protocol::messages::{ProduceRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use tokio::sync::oneshot;
+
+use crate::broker::Broker;
+use crate::config::str_bytes;
+use crate::dispatch::{Answer, Call};
+use crate::error::{NONE, Refusal};
+use crate::frame::{FrameError, encode};
+use crate::security::acl::{Operation, Resource};
+
+const ACKS_ALL: i16 = -1;
+const ACKS_NONE: i16 = 0;
+const ACKS_LEADER: i16 = 1;
+/// The first version that may carry zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
+/// The first version in which a batch joins its partition to the transaction (KIP-890).
+const JOINS_TRANSACTION_FROM: i16 = 12;
+/// Records refused one by one in an answer; the first ones say enough.
+const RECORD_ERRORS_MAX: usize = 100;
+
+/// An append that was made, or was not.
+struct Outcome {
+    response: PartitionProduceResponse,
+    /// Tells when it is durable.
+    ticket: Option<CommitTicket>,
+}
+
+pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer, FrameError> {
+    let acks = request.acks;
+    let valid = matches!(acks, ACKS_ALL | ACKS_NONE | ACKS_LEADER);
+    let appender = Appender {
+        broker: &call.broker,
+        version: call.version(),
+        transactional_id: request.transactional_id.as_deref().map(|id| &**id),
+        wait: acks == ACKS_ALL,
+    };
+    let mut topics = Vec::with_capacity(request.topic_data.len());
+    let mut failed = false;
+    let may_transact =
+        appender.transactional_id.is_none_or(|id| call.allows(Operation::Write, Resource::Transaction(id)));
+    for topic in request.topic_data {
+        let name = match topic_name(&call, &topic) {
+            Ok(_) if !may_transact => Err(ResponseError::TransactionalIdAuthorizationFailed.into()),
+            Ok(name) if !call.allows(Operation::Write, Resource::Topic(&name)) => {
+                Err(ResponseError::TopicAuthorizationFailed.into())
+            }
+            Ok(name) => Ok(name),
+            Err(error) => Err(Refusal::from(error)),
+        };
+        let mut outcomes = Vec::with_capacity(topic.partition_data.len());
+        for data in topic.partition_data {
+            let outcome = match &name {
+                Err(refusal) => refused(data.index, refusal.clone()),
+                Ok(_) if !valid => refused(data.index, ResponseError::InvalidRequiredAcks.into()),
+                Ok(name) => appender.append(name, data),
+            };
+            failed |= outcome.response.error_code != NONE;
+            outcomes.push(outcome);
+        }
+        topics.push((topic.name, topic.topic_id, outcomes));
+    }
+    if acks == ACKS_NONE {
+        // As in Kafka: closing is the only way to tell.
+        return Ok(if failed { Answer::Close } else { Answer::Nothing });
+    }
+    let asked = call.asked.clone();
+    let collected = async move {
+        let mut responses = Vec::with_capacity(topics.len());
+        for (name, topic_id, outcomes) in topics {
+            let mut partitions = Vec::with_capacity(outcomes.len());
+            for outcome in outcomes {
+                partitions.push(outcome.durable().await);
+            }
+            responses.push(
+                TopicProduceResponse::default()
+                    .with_name(name)
+                    .with_topic_id(topic_id)
+                    .with_partition_responses(partitions),
+            );
+        }
+        encode(&asked, asked.version, &ProduceResponse::default().with_responses(responses))
+    };
+    Ok(Answer::Later(Box::pin(collected)))
+}
+
+fn topic_name(call: &Call, topic: &TopicProduceData) -> Result<TopicName, ResponseError> {
+    if call.version() < 13 {
+        return Ok(topic.name.clone());
+    }
+    let name = call.broker.topic_name(topic.topic_id).ok_or(ResponseError::UnknownTopicId)?;
+    Ok(TopicName(str_bytes(&name)))
+}
+
+impl Outcome {
+    async fn durable(self) -> PartitionProduceResponse {
+        let Some(ticket) = self.ticket else { return self.response };
+        match wait(ticket).await {
+            Ok(()) => self.response,
+            Err(error) => refused(self.response.index, error.into()).response,
+        }
+    }
+}
+
+/// Waits for the log-writer without holding a thread.
+pub(crate) async fn wait(ticket: CommitTicket) -> Result<(), LogError> {
+    if let Some(result) = ticket.poll() {
+        return result;
+    }
+    let (done_tx, done) = oneshot::channel();
+    ticket.on_done(move |result| {
+        let _ = done_tx.send(result);
+    });
+    done.await.unwrap_or(Err(LogError::Closed))
+}
+
+fn refused(index: i32, refusal: Refusal) -> Outcome {
+    let response = PartitionProduceResponse::default()
+        .with_index(index)
+        .with_error_code(refusal.code)
+        .with_base_offset(-1)
+        .with_log_append_time_ms(-1)
+        .with_log_start_offset(-1)
+        .with_error_message(refusal.text());
+    Outcome { response, ticket: None }
+}
+
+struct Appender<'a> {
+    broker: &'a Broker,
+    version: i16,
+    transactional_id: Option<&'a str>,
+    wait: bool,
+}
+
+/// Why a batch is not appended.
+struct Rejected {
+    refusal: Refusal,
+    records: Vec<BatchIndexAndErrorMessage>,
+    log_start: i64,
+}
+
+impl From<Refusal> for Rejected {
+    fn from(refusal: Refusal) -> Rejected {
+        Rejected { refusal, records: Vec::new(), log_start: -1 }
+    }
+}
+
+impl From<LogError> for Rejected {
+    fn from(error: LogError) -> Rejected {
+        Refusal::from(error).into()
+    }
+}
+
+impl Appender<'_> {
+    fn append(&self, topic: &str, data: PartitionProduceData) -> Outcome {
+        match self.try_append(topic, &data) {
+            Ok((info, ticket)) => {
+                let response = PartitionProduceResponse::default()
+                    .with_index(data.index)
+                    .with_error_code(NONE)
+                    .with_base_offset(info.base_offset)
+                    .with_log_append_time_ms(info.log_append_time)
+                    .with_log_start_offset(info.log_start_offset);
+                Outcome { response, ticket }
+            }
+            Err(rejected) => {
+                let mut outcome = refused(data.index, rejected.refusal);
+                outcome.response.record_errors = rejected.records;
+                outcome.response.log_start_offset = rejected.log_start;
+                outcome
+            }
+        }
+    }
+
+    fn try_append(
+        &self,
+        topic: &str,
+        data: &PartitionProduceData,
+    ) -> Result<(AppendInfo, Option<CommitTicket>), Rejected> {
+        let number =
+            u32::try_from(data.index).map_err(|_| Refusal::from(ResponseError::UnknownTopicOrPartition))?;
+        let partition = self.broker.log.partition(topic, number)?;
+        let records = data.records.as_deref().unwrap_or_default();
+        let batch = self.one_batch(records)?;
+        self.check_records(&partition, &batch)?;
+        let now_ms = self.broker.now_ms();
+        let mut bytes = records.to_vec();
+        if let Some(compression) = partition.topic_config().compression
+            && batch.compression() != Ok(compression)
+        {
+            bytes = repacked(&batch, compression).map_err(|error| LogError::InvalidBatch {
+                topic: topic.to_owned(),
+                partition: number,
+                source: error,
+            })?;
+        }
+        let log = &self.broker.log;
+        if batch.is_transactional() && self.version >= JOINS_TRANSACTION_FROM {
+            self.join_transaction(topic, number, &batch, now_ms)?;
+        }
+        let info = log.append_client(topic, number, &mut bytes, now_ms)?;
+        let ticket = if self.wait { Some(log.flush_partition(&partition)?) } else { None };
+        Ok((info, ticket))
+    }
+
+    fn join_transaction(
+        &self,
+        topic: &str,
+        partition: u32,
+        batch: &Batch<'_>,
+        now_ms: i64,
+    ) -> Result<(), Rejected> {
+        let Some(transactional_id) = self.transactional_id else {
+            return Err(Refusal::from(ResponseError::InvalidTxnState).into());
+        };
+        let identity =
+            commitlog::ProducerIdentity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
+        let partitions = [(topic, partition)];
+        self.broker
+            .log
+            .add_partitions_to_transaction(transactional_id, identity, &partitions, now_ms)
+            .map_err(Rejected::from)
+    }
+
+    /// Takes the one batch that a partition's part of a request has; its checksum is checked when it is appended.
+    fn one_batch<'b>(&self, records: &'b [u8]) -> Result<Batch<'b>, Rejected> {
+        let invalid = |message: String| Refusal::new(ResponseError::InvalidRecord, message);
+        if records.is_empty() {
+            let version = self.version;
+            return Err(invalid(format!(
+                "Produce requests with version {version} must have at least one record batch per partition"
+            ))
+            .into());
+        }
+        let batch = Batch::parse(records).map_err(|error| match error {
+            commitlog::BatchError::Magic { .. } => invalid(format!(
+                "Produce requests with version {} are only allowed to contain record batches with magic version 2",
+                self.version
+            )),
+            error => Refusal::new(ResponseError::CorruptMessage, error.to_string()),
+        })?;
+        if batch.len() != records.len() {
+            return Err(invalid(format!(
+                "Produce requests with version {} are only allowed to contain exactly one record batch per partition",
+                self.version
+            ))
+            .into());
+        }
+        if batch.compression() == Ok(Compression::Zstd) && self.version < ZSTD_FROM {
+            return Err(Refusal::from(ResponseError::UnsupportedCompressionType).into());
+        }
+        if batch.record_count() <= 0 {
+            return Err(invalid("the batch has no record".to_owned()).into());
+        }
+        Ok(batch)
+    }
+
+    /// Checks what depends on the topic: keys where it is compacted, timestamps.
+    fn check_records(&self, partition: &Partition, batch: &Batch<'_>) -> Result<(), Rejected> {
+        let config = partition.topic_config();
+        let create_time = config.timestamp_type == TimestampType::CreateTime;
+        let now_ms = self.broker.now_ms();
+        let newest = now_ms.saturating_add(config.timestamp_after_max_ms);
+        let oldest = now_ms.saturating_sub(config.timestamp_before_max_ms);
+        let bounded = config.timestamp_before_max_ms < i64::MAX;
+        let suspicious = create_time && (batch.max_timestamp() > newest || bounded);
+        if !config.compact && !suspicious {
+            return Ok(());
+        }
+        // A batch that is damaged or too large is refused as such when it is appended.
+        if batch.len() > config.max_message_bytes || batch.validate().is_err() {
+            return Ok(());
+        }
+        let mut scratch = Vec::new();
+        let Ok(records) = batch.records(&mut scratch, commitlog::UNPACKED_BATCH_BYTES_MAX) else {
+            return Ok(());
+        };
+        let (mut errors, mut code) = (Vec::new(), ResponseError::InvalidRecord);
+        for (index, record) in records.enumerate() {
+            let Ok(record) = record else { return Ok(()) };
+            let message = if config.compact && record.key.is_none() {
+                format!(
+                    "Compacted topic cannot accept message without key in topic partition {}-{}.",
+                    partition.topic(),
+                    partition.partition()
+                )
+            } else if create_time
+                && record.timestamp != -1
+                && (record.timestamp > newest || record.timestamp < oldest)
+            {
+                code = ResponseError::InvalidTimestamp;
+                format!(
+                    "Timestamp {} of message with offset {index} is out of range. The timestamp should be within \
+                     [{oldest}, {newest}]",
+                    record.timestamp
+                )
+            } else {
+                continue;
+            };
+            if errors.len() < RECORD_ERRORS_MAX {
+                errors.push(
+                    BatchIndexAndErrorMessage::default()
+                        .with_batch_index(index as i32)
+                        .with_batch_index_error_message(Some(StrBytes::from_string(message))),
+                );
+            }
+        }
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let message = "One or more records have been rejected due to ".to_owned()
+            + &format!(
+                "{} record errors in total, and only showing the first three errors at most: ",
+                errors.len()
+            )
+            + errors[0].batch_index_error_message.as_deref().unwrap_or("");
+        Err(Rejected {
+            refusal: Refusal::new(code, message),
+            records: errors,
+            log_start: partition.offsets().log_start,
+        })
+    }
+}
+
+/// Packs a batch anew with the codec its topic asks for.
+fn repacked(batch: &Batch<'_>, compression: Compression) -> Result<Vec<u8>, commitlog::BatchError> {
+    batch.validate()?;
+    let mut scratch = Vec::new();
+    let mut builder = commitlog::BatchBuilder::with_compression(compression);
+    for record in batch.records(&mut scratch, commitlog::UNPACKED_BATCH_BYTES_MAX)? {
+        let record = record?;
+        let headers = record.headers().collect::<Result<Vec<_>, _>>()?;
+        builder.append(record.timestamp, record.key, record.value, &headers);
+    }
+    let mut bytes = builder.finish().to_vec();
+    if batch.producer_id() != commitlog::NO_PRODUCER_ID {
+        commitlog::set_producer(
+            &mut bytes,
+            batch.producer_id(),
+            batch.producer_epoch(),
+            batch.base_sequence(),
+            batch.is_transactional(),
+        );
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,243 @@
+//! Fetch sessions (KIP-227): the broker remembers what a client fetches, and the client says only what changes.
+
+use std::sync::{Arc, Mutex};
+
+use commitlog::Partition;
+use hashbrown::HashMap;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{FetchRequest, TopicName};
+use uuid::Uuid;
+
+/// The request belongs to no session, or ends it.
+const EPOCH_FINAL: i32 = -1;
+/// The request begins a session.
+const EPOCH_INITIAL: i32 = 0;
+/// A session unused for so long may be given up for another, as in Kafka.
+const EVICTION_MS: i64 = 120_000;
+/// Partitions all sessions may remember together.
+const PARTITIONS_MAX: usize = 1_000_000;
+
+/// What a client fetches of one partition.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub topic: TopicName,
+    pub topic_id: Uuid,
+    pub partition: i32,
+    pub fetch_offset: i64,
+    pub max_bytes: i32,
+    pub leader_epoch: i32,
+    /// What the client was told last; −1 is nothing yet.
+    pub told_high_watermark: i64,
+    pub told_log_start: i64,
+    /// Decided anew for every fetch.
+    pub is_denied: bool,
+    /// Found at the last fetch.
+    pub found: Option<Arc<Partition>>,
+}
+
+impl Wanted {
+    fn key(&self) -> Key {
+        Key { topic: self.topic.clone(), topic_id: self.topic_id, partition: self.partition }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    topic: TopicName,
+    topic_id: Uuid,
+    partition: i32,
+}
+
+/// A session; its partitions in the order in which they are served.
+pub(crate) struct Session {
+    pub id: i32,
+    next_epoch: i32,
+    uses_ids: bool,
+    used_ms: i64,
+    pub wanted: Vec<Wanted>,
+}
+
+/// What a request asks for, with or without a session.
+pub(crate) struct Plan {
+    pub session_id: i32,
+    pub session: Option<Arc<Mutex<Session>>>,
+    /// Only what changed is answered.
+    pub incremental: bool,
+    pub wanted: Vec<Wanted>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_id: HashMap<i32, Arc<Mutex<Session>>>,
+    last_id: i32,
+}
+
+/// All sessions.
+pub(crate) struct FetchSessions {
+    sessions: Mutex<Sessions>,
+    sessions_max: usize,
+}
+
+impl FetchSessions {
+    pub(crate) fn new(sessions_max: usize) -> FetchSessions {
+        FetchSessions { sessions: Mutex::default(), sessions_max }
+    }
+
+    /// Decides what a request fetches.
+    pub(crate) fn plan(
+        &self,
+        request: &FetchRequest,
+        version: i16,
+        now_ms: i64,
+    ) -> Result<Plan, ResponseError> {
+        let uses_ids = version >= 13;
+        let mut sessions = self.sessions.lock().expect("no holder panics");
+        match request.session_epoch {
+            EPOCH_FINAL | EPOCH_INITIAL => {
+                sessions.by_id.remove(&request.session_id);
+                let wanted = asked(request);
+                if request.session_epoch == EPOCH_FINAL || wanted.is_empty() {
+                    return Ok(Plan { session_id: 0, session: None, incremental: false, wanted });
+                }
+                let session = sessions.begin(self.sessions_max, &wanted, uses_ids, now_ms);
+                let session_id = session.as_ref().map_or(0, |(id, _)| *id);
+                let session = session.map(|(_, session)| session);
+                Ok(Plan { session_id, session, incremental: false, wanted })
+            }
+            epoch => {
+                let found = sessions.by_id.get(&request.session_id).cloned();
+                drop(sessions);
+                let found = found.ok_or(ResponseError::FetchSessionIdNotFound)?;
+                let mut session = found.lock().expect("no holder panics");
+                if session.uses_ids != uses_ids {
+                    return Err(ResponseError::FetchSessionTopicIdError);
+                }
+                if session.next_epoch != epoch {
+                    return Err(ResponseError::InvalidFetchSessionEpoch);
+                }
+                session.next_epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };
+                session.used_ms = now_ms;
+                session.change(request)?;
+                let (session_id, wanted) = (session.id, session.wanted.clone());
+                drop(session);
+                Ok(Plan { session_id, session: Some(found), incremental: true, wanted })
+            }
+        }
+    }
+}
+
+impl Sessions {
+    fn begin(
+        &mut self,
+        sessions_max: usize,
+        wanted: &[Wanted],
+        uses_ids: bool,
+        now_ms: i64,
+    ) -> Option<(i32, Arc<Mutex<Session>>)> {
+        if self.by_id.len() >= sessions_max {
+            let (oldest, used_ms) = self
+                .by_id
+                .iter()
+                .map(|(id, session)| (*id, session.lock().expect("no holder panics").used_ms))
+                .min_by_key(|(_, used_ms)| *used_ms)?;
+            if now_ms.saturating_sub(used_ms) < EVICTION_MS {
+                return None;
+            }
+            self.by_id.remove(&oldest);
+        }
+        loop {
+            self.last_id = if self.last_id == i32::MAX { 1 } else { self.last_id + 1 };
+            if !self.by_id.contains_key(&self.last_id) {
+                break;
+            }
+        }
+        let id = self.last_id;
+        let session = Session { id, next_epoch: 1, uses_ids, used_ms: now_ms, wanted: wanted.to_vec() };
+        let session = Arc::new(Mutex::new(session));
+        self.by_id.insert(id, session.clone());
+        Some((id, session))
+    }
+}
+
+impl Session {
+    /// Takes in what a request adds, changes and forgets.
+    fn change(&mut self, request: &FetchRequest) -> Result<(), ResponseError> {
+        let changes = asked(request);
+        let forgets = request.forgotten_topics_data.iter().any(|topic| !topic.partitions.is_empty());
+        if changes.is_empty() && !forgets {
+            return Ok(());
+        }
+        if forgets {
+            let gone: hashbrown::HashSet<Key> = request
+                .forgotten_topics_data
+                .iter()
+                .flat_map(|topic| {
+                    topic.partitions.iter().map(|partition| Key {
+                        topic: topic.topic.clone(),
+                        topic_id: topic.topic_id,
+                        partition: *partition,
+                    })
+                })
+                .collect();
+            self.wanted.retain(|wanted| !gone.contains(&wanted.key()));
+        }
+        let places: HashMap<Key, usize> =
+            self.wanted.iter().enumerate().map(|(place, wanted)| (wanted.key(), place)).collect();
+        for change in changes {
+            match places.get(&change.key()) {
+                Some(place) => {
+                    let wanted = &mut self.wanted[*place];
+                    wanted.fetch_offset = change.fetch_offset;
+                    wanted.max_bytes = change.max_bytes;
+                    wanted.leader_epoch = change.leader_epoch;
+                }
+                None if self.wanted.len() >= PARTITIONS_MAX => {
+                    return Err(ResponseError::InvalidRequest);
+                }
+                None => self.wanted.push(change),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what the client was told; what gave records goes behind the others, so that all get their turn.
+    pub(crate) fn note(&mut self, told: &[Wanted], gave_records: impl Fn(usize) -> bool) {
+        let mut places: HashMap<Key, usize> =
+            told.iter().enumerate().map(|(place, wanted)| (wanted.key(), place)).collect();
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        for mut wanted in std::mem::take(&mut self.wanted) {
+            match places.remove(&wanted.key()) {
+                Some(place) => {
+                    wanted.told_high_watermark = told[place].told_high_watermark;
+                    wanted.told_log_start = told[place].told_log_start;
+                    wanted.found = told[place].found.clone();
+                    if gave_records(place) { &mut last } else { &mut first }.push(wanted);
+                }
+                None => first.push(wanted),
+            }
+        }
+        first.append(&mut last);
+        self.wanted = first;
+    }
+}
+
+fn asked(request: &FetchRequest) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            wanted.push(Wanted {
+                topic: topic.topic.clone(),
+                topic_id: topic.topic_id,
+                partition: partition.partition,
+                fetch_offset: partition.fetch_offset,
+                max_bytes: partition.partition_max_bytes,
+                leader_epoch: partition.current_leader_epoch,
+                told_high_watermark: -1,
+                told_log_start: -1,
+                is_denied: false,
+                found: None,
+            });
+        }
+    }
+    wanted
+}

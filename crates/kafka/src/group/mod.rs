@@ -1,0 +1,155 @@
+//! Consumer groups: who is in them, what each member reads.
+//!
+//! A group's members live in memory: after a restart they are unknown and join again. Its offsets are the log's.
+
+pub(crate) mod assignor;
+pub(crate) mod classic;
+pub(crate) mod consumer;
+mod member;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use hashbrown::HashMap;
+
+use classic::ClassicGroup;
+use consumer::{ConsumerGroup, Topics};
+
+/// Groups of each protocol with members, or that had some not long ago.
+const GROUPS_MAX: usize = 100_000;
+
+/// What groups are bounded by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub session_timeout_ms_min: i64,
+    pub session_timeout_ms_max: i64,
+    pub members_max: usize,
+    pub initial_delay_ms: i64,
+    /// Of the consumer protocol.
+    pub consumer_session_timeout_ms: i64,
+}
+
+/// A group, locked for each step.
+pub(crate) type Shared = Arc<Mutex<ClassicGroup>>;
+
+/// A group of the consumer protocol, locked for each step.
+pub(crate) type SharedConsumer = Arc<Mutex<ConsumerGroup>>;
+
+/// All groups with members, and those that had some.
+pub(crate) struct Groups {
+    by_id: Mutex<HashMap<String, Shared>>,
+    consumers: Mutex<HashMap<String, SharedConsumer>>,
+    pub limits: Limits,
+}
+
+impl Groups {
+    pub(crate) fn new(limits: Limits) -> Groups {
+        Groups { by_id: Mutex::default(), consumers: Mutex::default(), limits }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Shared>> {
+        self.by_id.lock().expect("no holder panics")
+    }
+
+    /// Returns a group that has or had members.
+    pub(crate) fn find(&self, id: &str) -> Option<Shared> {
+        self.lock().get(id).cloned()
+    }
+
+    /// Returns a group, making it if there is none; `None` when there are too many.
+    pub(crate) fn find_or_make(&self, id: &str, now_ms: i64) -> Option<Shared> {
+        let mut groups = self.lock();
+        if groups.len() >= GROUPS_MAX && !groups.contains_key(id) {
+            return None;
+        }
+        let make = || Arc::new(Mutex::new(ClassicGroup::new(id, self.limits, now_ms)));
+        Some(groups.entry(id.to_owned()).or_insert_with(make).clone())
+    }
+
+    /// Returns a group of the consumer protocol.
+    pub(crate) fn find_consumer(&self, id: &str) -> Option<SharedConsumer> {
+        self.consumers.lock().expect("no holder panics").get(id).cloned()
+    }
+
+    /// Returns a group of the consumer protocol, making it if there is none; `None` while it has classic members
+    /// or when there are too many.
+    pub(crate) fn find_or_make_consumer(&self, id: &str, now_ms: i64) -> Option<SharedConsumer> {
+        if !self.remove_empty(id) {
+            return None;
+        }
+        let make = || {
+            let Limits { consumer_session_timeout_ms, members_max, .. } = self.limits;
+            Arc::new(Mutex::new(ConsumerGroup::new(id, consumer_session_timeout_ms, members_max, now_ms)))
+        };
+        let mut consumers = self.consumers.lock().expect("no holder panics");
+        if consumers.len() >= GROUPS_MAX && !consumers.contains_key(id) {
+            return None;
+        }
+        Some(consumers.entry(id.to_owned()).or_insert_with(make).clone())
+    }
+
+    /// Forgets a group of the consumer protocol without members; false if it has some.
+    pub(crate) fn remove_empty_consumer(&self, id: &str) -> bool {
+        let mut consumers = self.consumers.lock().expect("no holder panics");
+        if let Some(group) = consumers.get(id) {
+            let mut group = group.lock().expect("no holder panics");
+            if !group.members.is_empty() {
+                return false;
+            }
+            group.is_dead = true;
+            drop(group);
+            consumers.remove(id);
+        }
+        true
+    }
+
+    /// Returns all groups of the consumer protocol by id.
+    pub(crate) fn all_consumers(&self) -> Vec<(String, SharedConsumer)> {
+        let consumers = self.consumers.lock().expect("no holder panics");
+        let mut all: Vec<_> = consumers.iter().map(|(id, group)| (id.clone(), group.clone())).collect();
+        all.sort_by(|left, right| left.0.cmp(&right.0));
+        all
+    }
+
+    /// Returns all groups by id.
+    pub(crate) fn all(&self) -> Vec<(String, Shared)> {
+        let mut all: Vec<_> = self.lock().iter().map(|(id, group)| (id.clone(), group.clone())).collect();
+        all.sort_by(|left, right| left.0.cmp(&right.0));
+        all
+    }
+
+    /// Forgets a group without members; false if it has some.
+    pub(crate) fn remove_empty(&self, id: &str) -> bool {
+        let mut groups = self.lock();
+        if let Some(group) = groups.get(id) {
+            if !group.lock().expect("no holder panics").retire() {
+                return false;
+            }
+            groups.remove(id);
+        }
+        true
+    }
+
+    /// Lets deadlines pass, and forgets groups that nobody is in.
+    pub(crate) fn tick(&self, topics: &dyn Fn() -> Topics, now_ms: i64) {
+        for (id, group) in self.all_consumers() {
+            let mut group = group.lock().expect("no holder panics");
+            group.pass(topics, now_ms);
+            let forgettable = group.is_forgettable(now_ms);
+            drop(group);
+            if forgettable {
+                self.remove_empty_consumer(&id);
+            }
+        }
+        let mut empty = Vec::new();
+        for (id, group) in self.all() {
+            let mut group = group.lock().expect("no holder panics");
+            group.pass(now_ms);
+            if group.is_forgettable(now_ms) {
+                empty.push(id);
+            }
+        }
+        for id in empty {
+            self.remove_empty(&id);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The shape of every request served: which fields there are in which version, as Kafka's own specifications say.
+//!
+//! Written by `shapes.py` from the JSON message specifications in Kafka's clients jar; do not edit.
+
+use super::shape::Kind::{Array, Bytes, Fixed, OptionStruct, Struct, Text};
+use super::shape::{LAST, Shape, f, t};
+
+/// All requests by their API key, ascending.
+#[rustfmt::skip]
+pub(crate) const SHAPES: &[Shape] = &[
+    Shape { api_key: 0, flexible_from: 9, fields: &[f(3, LAST, Text), f(0, LAST, Fixed(2)), f(0, LAST, Fixed(4)), f(0, LAST, Array(&Struct(&[f(0, 12, Text), f(13, LAST, Fixed(16)), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(0, LAST, Bytes)])))])))] },
+    Shape { api_key: 1, flexible_from: 12, fields: &[t(0, 12, LAST, Text), f(0, 14, Fixed(4)), t(1, 15, LAST, Struct(&[f(15, LAST, Fixed(4)), f(15, LAST, Fixed(8))])), f(0, LAST, Fixed(4)), f(0, LAST, Fixed(4)), f(3, LAST, Fixed(4)), f(4, LAST, Fixed(1)), f(7, LAST, Fixed(4)), f(7, LAST, Fixed(4)), f(0, LAST, Array(&Struct(&[f(0, 12, Text), f(13, LAST, Fixed(16)), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(9, LAST, Fixed(4)), f(0, LAST, Fixed(8)), f(12, LAST, Fixed(4)), f(5, LAST, Fixed(8)), f(0, LAST, Fixed(4)), t(0, 17, LAST, Fixed(16)), t(1, 18, LAST, Fixed(8))])))]))), f(7, LAST, Array(&Struct(&[f(7, 12, Text), f(13, LAST, Fixed(16)), f(7, LAST, Array(&Fixed(4)))]))), f(11, LAST, Text)] },
+    Shape { api_key: 2, flexible_from: 6, fields: &[f(0, LAST, Fixed(4)), f(2, LAST, Fixed(1)), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(4, LAST, Fixed(4)), f(0, LAST, Fixed(8))])))]))), f(10, LAST, Fixed(4))] },
+    Shape { api_key: 3, flexible_from: 9, fields: &[f(0, LAST, Array(&Struct(&[f(10, LAST, Fixed(16)), f(0, LAST, Text)]))), f(4, LAST, Fixed(1)), f(8, 10, Fixed(1)), f(8, LAST, Fixed(1))] },
+    Shape { api_key: 8, flexible_from: 8, fields: &[f(0, LAST, Text), f(1, LAST, Fixed(4)), f(1, LAST, Text), f(7, LAST, Text), f(2, 4, Fixed(8)), f(0, LAST, Array(&Struct(&[f(0, 9, Text), f(10, LAST, Fixed(16)), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(0, LAST, Fixed(8)), f(6, LAST, Fixed(4)), f(0, LAST, Text)])))])))] },
+    Shape { api_key: 9, flexible_from: 6, fields: &[f(0, 7, Text), f(0, 7, Array(&Struct(&[f(0, 7, Text), f(0, 7, Array(&Fixed(4)))]))), f(8, LAST, Array(&Struct(&[f(8, LAST, Text), f(9, LAST, Text), f(9, LAST, Fixed(4)), f(8, LAST, Array(&Struct(&[f(8, 9, Text), f(10, LAST, Fixed(16)), f(8, LAST, Array(&Fixed(4)))])))]))), f(7, LAST, Fixed(1))] },
+    Shape { api_key: 10, flexible_from: 3, fields: &[f(0, 3, Text), f(1, LAST, Fixed(1)), f(4, LAST, Array(&Text))] },
+    Shape { api_key: 11, flexible_from: 6, fields: &[f(0, LAST, Text), f(0, LAST, Fixed(4)), f(1, LAST, Fixed(4)), f(0, LAST, Text), f(5, LAST, Text), f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Bytes)]))), f(8, LAST, Text)] },
+    Shape { api_key: 12, flexible_from: 4, fields: &[f(0, LAST, Text), f(0, LAST, Fixed(4)), f(0, LAST, Text), f(3, LAST, Text)] },
+    Shape { api_key: 13, flexible_from: 4, fields: &[f(0, LAST, Text), f(0, 2, Text), f(3, LAST, Array(&Struct(&[f(3, LAST, Text), f(3, LAST, Text), f(5, LAST, Text)])))] },
+    Shape { api_key: 14, flexible_from: 4, fields: &[f(0, LAST, Text), f(0, LAST, Fixed(4)), f(0, LAST, Text), f(3, LAST, Text), f(5, LAST, Text), f(5, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Bytes)])))] },
+    Shape { api_key: 15, flexible_from: 5, fields: &[f(0, LAST, Array(&Text)), f(3, LAST, Fixed(1))] },
+    Shape { api_key: 16, flexible_from: 3, fields: &[f(4, LAST, Array(&Text)), f(5, LAST, Array(&Text))] },
+    Shape { api_key: 17, flexible_from: LAST, fields: &[f(0, LAST, Text)] },
+    Shape { api_key: 18, flexible_from: 3, fields: &[f(3, LAST, Text), f(3, LAST, Text)] },
+    Shape { api_key: 19, flexible_from: 5, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Fixed(4)), f(0, LAST, Fixed(2)), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(0, LAST, Array(&Fixed(4)))]))), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Text)])))]))), f(0, LAST, Fixed(4)), f(1, LAST, Fixed(1))] },
+    Shape { api_key: 20, flexible_from: 4, fields: &[f(6, LAST, Array(&Struct(&[f(6, LAST, Text), f(6, LAST, Fixed(16))]))), f(0, 5, Array(&Text)), f(0, LAST, Fixed(4))] },
+    Shape { api_key: 21, flexible_from: 2, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(0, LAST, Fixed(8))])))]))), f(0, LAST, Fixed(4))] },
+    Shape { api_key: 22, flexible_from: 2, fields: &[f(0, LAST, Text), f(0, LAST, Fixed(4)), f(3, LAST, Fixed(8)), f(3, LAST, Fixed(2)), f(6, LAST, Fixed(1)), f(6, LAST, Fixed(1))] },
+    Shape { api_key: 23, flexible_from: 4, fields: &[f(3, LAST, Fixed(4)), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(2, LAST, Fixed(4)), f(0, LAST, Fixed(4))])))])))] },
+    Shape { api_key: 24, flexible_from: 3, fields: &[f(4, LAST, Array(&Struct(&[f(4, LAST, Text), f(4, LAST, Fixed(8)), f(4, LAST, Fixed(2)), f(4, LAST, Fixed(1)), f(4, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Fixed(4)))])))]))), f(0, 3, Text), f(0, 3, Fixed(8)), f(0, 3, Fixed(2)), f(0, 3, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Fixed(4)))])))] },
+    Shape { api_key: 25, flexible_from: 3, fields: &[f(0, LAST, Text), f(0, LAST, Fixed(8)), f(0, LAST, Fixed(2)), f(0, LAST, Text)] },
+    Shape { api_key: 26, flexible_from: 3, fields: &[f(0, LAST, Text), f(0, LAST, Fixed(8)), f(0, LAST, Fixed(2)), f(0, LAST, Fixed(1))] },
+    Shape { api_key: 28, flexible_from: 3, fields: &[f(0, LAST, Text), f(0, LAST, Text), f(0, LAST, Fixed(8)), f(0, LAST, Fixed(2)), f(3, LAST, Fixed(4)), f(3, LAST, Text), f(3, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4)), f(0, LAST, Fixed(8)), f(2, LAST, Fixed(4)), f(0, LAST, Text)])))])))] },
+    Shape { api_key: 29, flexible_from: 2, fields: &[f(0, LAST, Fixed(1)), f(0, LAST, Text), f(1, LAST, Fixed(1)), f(0, LAST, Text), f(0, LAST, Text), f(0, LAST, Fixed(1)), f(0, LAST, Fixed(1))] },
+    Shape { api_key: 30, flexible_from: 2, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(1)), f(0, LAST, Text), f(1, LAST, Fixed(1)), f(0, LAST, Text), f(0, LAST, Text), f(0, LAST, Fixed(1)), f(0, LAST, Fixed(1))])))] },
+    Shape { api_key: 31, flexible_from: 2, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(1)), f(0, LAST, Text), f(1, LAST, Fixed(1)), f(0, LAST, Text), f(0, LAST, Text), f(0, LAST, Fixed(1)), f(0, LAST, Fixed(1))])))] },
+    Shape { api_key: 32, flexible_from: 4, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(1)), f(0, LAST, Text), f(0, LAST, Array(&Text))]))), f(1, LAST, Fixed(1)), f(3, LAST, Fixed(1))] },
+    Shape { api_key: 33, flexible_from: 2, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(1)), f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Text)])))]))), f(0, LAST, Fixed(1))] },
+    Shape { api_key: 35, flexible_from: 2, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Fixed(4)))])))] },
+    Shape { api_key: 36, flexible_from: 2, fields: &[f(0, LAST, Bytes)] },
+    Shape { api_key: 37, flexible_from: 2, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Fixed(4)), f(0, LAST, Array(&Struct(&[f(0, LAST, Array(&Fixed(4)))])))]))), f(0, LAST, Fixed(4)), f(0, LAST, Fixed(1))] },
+    Shape { api_key: 42, flexible_from: 2, fields: &[f(0, LAST, Array(&Text))] },
+    Shape { api_key: 43, flexible_from: 2, fields: &[f(1, LAST, Fixed(1)), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Fixed(4)))]))), f(0, LAST, Fixed(4))] },
+    Shape { api_key: 44, flexible_from: 1, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(1)), f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Fixed(1)), f(0, LAST, Text)])))]))), f(0, LAST, Fixed(1))] },
+    Shape { api_key: 46, flexible_from: 0, fields: &[f(0, LAST, Fixed(4)), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Fixed(4)))])))] },
+    Shape { api_key: 47, flexible_from: LAST, fields: &[f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(4))])))])))] },
+    Shape { api_key: 48, flexible_from: 1, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Fixed(1)), f(0, LAST, Text)]))), f(0, LAST, Fixed(1))] },
+    Shape { api_key: 49, flexible_from: 1, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Text)]))), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Fixed(8)), f(0, LAST, Fixed(1))])))]))), f(0, LAST, Fixed(1))] },
+    Shape { api_key: 50, flexible_from: 0, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text)])))] },
+    Shape { api_key: 51, flexible_from: 0, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Fixed(1))]))), f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Fixed(1)), f(0, LAST, Fixed(4)), f(0, LAST, Bytes), f(0, LAST, Bytes)])))] },
+    Shape { api_key: 60, flexible_from: 0, fields: &[f(0, LAST, Fixed(1)), f(1, LAST, Fixed(1)), f(2, LAST, Fixed(1))] },
+    Shape { api_key: 61, flexible_from: 0, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text), f(0, LAST, Array(&Fixed(4)))])))] },
+    Shape { api_key: 65, flexible_from: 0, fields: &[f(0, LAST, Array(&Text))] },
+    Shape { api_key: 66, flexible_from: 0, fields: &[f(0, LAST, Array(&Text)), f(0, LAST, Array(&Fixed(8))), f(1, LAST, Fixed(8)), f(2, LAST, Text)] },
+    Shape { api_key: 68, flexible_from: 0, fields: &[f(0, LAST, Text), f(0, LAST, Text), f(0, LAST, Fixed(4)), f(0, LAST, Text), f(0, LAST, Text), f(0, LAST, Fixed(4)), f(0, LAST, Array(&Text)), f(1, LAST, Text), f(0, LAST, Text), f(0, LAST, Array(&Struct(&[f(0, LAST, Fixed(16)), f(0, LAST, Array(&Fixed(4)))])))] },
+    Shape { api_key: 69, flexible_from: 0, fields: &[f(0, LAST, Array(&Text)), f(0, LAST, Fixed(1))] },
+    Shape { api_key: 74, flexible_from: 0, fields: &[f(1, LAST, Array(&Fixed(1)))] },
+    Shape { api_key: 75, flexible_from: 0, fields: &[f(0, LAST, Array(&Struct(&[f(0, LAST, Text)]))), f(0, LAST, Fixed(4)), f(0, LAST, OptionStruct(&[f(0, LAST, Text), f(0, LAST, Fixed(4))]))] },
+];

@@ -1,0 +1,151 @@
+//! A client of one connection, and a broker for it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use commitlog::{Log, LogConfig, RealDisk};
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, RequestHeader, ResponseHeader, TopicName};
+use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+
+use crate::{Clock, KafkaConfig, KafkaServer, Running};
+
+pub(super) fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+pub(super) fn topic(name: &str) -> TopicName {
+    TopicName(text(name))
+}
+
+/// Holds what begins with `held`.
+struct HeldByTest;
+
+impl crate::Owner for HeldByTest {
+    fn holds_topic(&self, topic: &str) -> Option<String> {
+        topic.starts_with("held").then(|| "it is held".to_owned())
+    }
+
+    fn holds_group(&self, group: &str) -> Option<String> {
+        self.holds_topic(group)
+    }
+}
+
+/// A broker in a directory of its own.
+pub(super) struct Fixture {
+    pub running: Running,
+    pub log: Arc<Log>,
+    pub clock: Clock,
+    _dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    pub(super) fn start(settings: &[(&str, &str)]) -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::open(Arc::new(RealDisk), dir.path().join("log"), LogConfig::default()).unwrap();
+        let mut all: Vec<_> = settings
+            .iter()
+            .map(|(n, v)| (format!("kafka.{n}"), (*v).to_owned(), "test".to_owned()))
+            .collect();
+        if !settings.iter().any(|(name, _)| *name == "listeners") {
+            all.push(("kafka.listeners".into(), "127.0.0.1:0".into(), "test".into()));
+        }
+        let clock = Clock::manual(1_000_000);
+        let config = KafkaConfig::from_settings(&all).unwrap();
+        let running = KafkaServer::start(log.clone(), config, clock.clone(), HeldByTest).unwrap();
+        Fixture { running, log, clock, _dir: dir }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        Client::connect(self.running.addresses[0])
+    }
+
+    /// Makes a topic of one partition through another listener than the first.
+    pub(super) fn create_topic_at(&self, listener: usize, name: &str) {
+        create_topic(&mut Client::connect(self.running.addresses[listener]), name, 1);
+    }
+
+    pub(super) fn create_topic(&self, name: &str, partitions: i32) {
+        create_topic(&mut self.client(), name, partitions);
+    }
+}
+
+fn create_topic(client: &mut Client, name: &str, partitions: i32) {
+    {
+        let new = CreatableTopic::default()
+            .with_name(topic(name))
+            .with_num_partitions(partitions)
+            .with_replication_factor(1);
+        let answer = client.ask(7, &CreateTopicsRequest::default().with_topics(vec![new]));
+        assert_eq!(answer.topics[0].error_code, 0);
+    }
+}
+
+pub(super) struct Client {
+    socket: TcpStream,
+    correlation_id: i32,
+}
+
+impl Client {
+    pub(super) fn connect(address: SocketAddr) -> Client {
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Client { socket, correlation_id: 0 }
+    }
+
+    pub(super) fn send<R: Request>(&mut self, version: i16, request: &R) {
+        let key = ApiKey::try_from(R::KEY).unwrap();
+        self.correlation_id += 1;
+        let mut out = BytesMut::new();
+        RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(self.correlation_id)
+            .with_client_id(Some(text("test")))
+            .encode(&mut out, key.request_header_version(version))
+            .unwrap();
+        request.encode(&mut out, version).unwrap();
+        self.send_raw(&out);
+    }
+
+    /// Sends a frame, putting its length before it.
+    pub(super) fn send_raw(&mut self, frame: &[u8]) {
+        let mut out = BytesMut::new();
+        out.put_i32(frame.len() as i32);
+        out.put_slice(frame);
+        self.socket.write_all(&out).unwrap();
+    }
+
+    /// Sends bytes as they are; the other side may have closed.
+    pub(super) fn send_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.socket.write_all(bytes);
+    }
+
+    /// Returns the next frame without its length; `None` when the connection was closed.
+    pub(super) fn receive_raw(&mut self) -> Option<Bytes> {
+        let mut length = [0; 4];
+        self.socket.read_exact(&mut length).ok()?;
+        let mut frame = vec![0; i32::from_be_bytes(length) as usize];
+        self.socket.read_exact(&mut frame).ok()?;
+        Some(Bytes::from(frame))
+    }
+
+    pub(super) fn receive<R: Request>(&mut self, version: i16) -> R::Response {
+        let key = ApiKey::try_from(R::KEY).unwrap();
+        let mut frame =
+            self.receive_raw().unwrap_or_else(|| panic!("{key:?} version {version} was not answered"));
+        let header = ResponseHeader::decode(&mut frame, key.response_header_version(version)).unwrap();
+        assert_eq!(header.correlation_id, self.correlation_id);
+        let answer = R::Response::decode(&mut frame, version).unwrap();
+        assert!(frame.is_empty(), "{key:?} version {version} has bytes behind its end");
+        answer
+    }
+
+    pub(super) fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+        self.send(version, request);
+        self.receive::<R>(version)
+    }
+}

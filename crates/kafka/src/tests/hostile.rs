@@ -1,0 +1,65 @@
+//! Frames that are none.
+
+use bytes::{BufMut, BytesMut};
+use kafka_protocol::messages::MetadataRequest;
+use proptest::prelude::*;
+
+use super::client::Fixture;
+use crate::dispatch::SERVED;
+
+#[test]
+fn frames_with_lies_about_lengths_close_the_connection_only() {
+    let fixture = Fixture::start(&[("socket.request.max.bytes", "1000")]);
+    let header = [0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff];
+    let frames: &[&[u8]] = &[
+        &[0xff, 0xff, 0xff, 0xff],
+        &[0x7f, 0xff, 0xff, 0xff, 0, 3],
+        &[0, 0, 0, 0],
+        &[0, 0, 0, 3, 0, 3, 0],
+        // A client id of 32767 bytes.
+        &[0, 0, 0, 10, 0, 3, 0, 1, 0, 0, 0, 1, 0x7f, 0xff],
+    ];
+    for bytes in frames {
+        let mut client = fixture.client();
+        client.send_bytes(bytes);
+        assert!(client.receive_raw().is_none(), "{bytes:?}");
+    }
+    // An array of two thousand million names.
+    let mut frame = BytesMut::new();
+    frame.put_slice(&header);
+    frame.put_slice(&[0x7f, 0xff, 0xff, 0xff, 0, 1, b't']);
+    let mut client = fixture.client();
+    client.send_raw(&frame);
+    assert!(client.receive_raw().is_none());
+    fixture.client().ask(1, &MetadataRequest::default());
+}
+
+#[test]
+fn connections_above_the_limit_are_closed() {
+    let fixture = Fixture::start(&[("max.connections", "1")]);
+    let mut first = fixture.client();
+    first.ask(1, &MetadataRequest::default());
+    assert!(fixture.client().receive_raw().is_none());
+    first.ask(1, &MetadataRequest::default());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_the_decoders_panic(
+        which in 0..SERVED.len(),
+        step in 0i16..20,
+        body in prop::collection::vec(prop_oneof![3 => Just(0u8), 2 => Just(1u8), 1 => Just(0xffu8), 2 => any::<u8>()], 0..200),
+    ) {
+        let served = &SERVED[which];
+        let version = served.min + step % (served.max - served.min + 1);
+        let mut frame = BytesMut::new();
+        frame.put_i16(served.api_key);
+        frame.put_i16(version);
+        frame.put_i32(1);
+        frame.put_i16(-1);
+        frame.put_slice(&body);
+        crate::check_request(&frame);
+    }
+}

@@ -1,0 +1,110 @@
+// Go clients of Kafka: franz-go (transactions, group, read committed) and sarama (three protocol versions).
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+var bootstrap = os.Getenv("BOOTSTRAP")
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func franz() {
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	defer cancel()
+	producer, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.AllowAutoTopicCreation(), kgo.TransactionalID("franz"), kgo.DefaultProduceTopic("franz"))
+	must(err)
+	for round := 0; round < 4; round++ {
+		must(producer.BeginTransaction())
+		for i := 0; i < 25; i++ {
+			producer.Produce(ctx, kgo.StringRecord(fmt.Sprint(round)), func(_ *kgo.Record, err error) { must(err) })
+		}
+		must(producer.Flush(ctx))
+		must(producer.EndTransaction(ctx, kgo.TransactionEndTry(round%2 == 0)))
+	}
+	producer.Close()
+	consumer, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumerGroup("franz"), kgo.ConsumeTopics("franz"),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	must(err)
+	for count := 0; count < 50; {
+		fetches := consumer.PollFetches(ctx)
+		must(fetches.Err())
+		fetches.EachRecord(func(record *kgo.Record) {
+			count++
+			if v := string(record.Value); v != "0" && v != "2" {
+				panic("an aborted record is seen: " + v)
+			}
+		})
+	}
+	must(consumer.CommitUncommittedOffsets(ctx))
+	consumer.Close()
+}
+
+type counter struct{ left chan struct{} }
+
+func (counter) Setup(sarama.ConsumerGroupSession) error   { return nil }
+func (counter) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+func (c counter) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	for message := range claim.Messages() {
+		session.MarkMessage(message, "")
+		c.left <- struct{}{}
+	}
+	return nil
+}
+
+func saramaVersion(version sarama.KafkaVersion) {
+	config := sarama.NewConfig()
+	config.Version = version
+	config.Producer.Return.Successes = true
+	config.Producer.RequiredAcks = sarama.WaitForAll
+	config.Producer.Compression = sarama.CompressionLZ4
+	config.Consumer.Offsets.Initial = sarama.OffsetOldest
+	topic := "sarama-" + version.String()
+	brokers := []string{bootstrap}
+	admin, err := sarama.NewClusterAdmin(brokers, config)
+	must(err)
+	must(admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false))
+	producer, err := sarama.NewSyncProducer(brokers, config)
+	must(err)
+	for i := 0; i < 100; i++ {
+		_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder("v")})
+		must(err)
+	}
+	must(producer.Close())
+	group, err := sarama.NewConsumerGroup(brokers, topic, config)
+	must(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	left := make(chan struct{}, 1000)
+	go group.Consume(ctx, []string{topic}, counter{left})
+	for i := 0; i < 100; i++ {
+		select {
+		case <-left:
+		case <-ctx.Done():
+			panic("records are missing")
+		}
+	}
+	cancel()
+	must(group.Close())
+	must(admin.Close())
+}
+
+func main() {
+	if os.Args[1] == "franz-go" {
+		franz()
+		return
+	}
+	for _, version := range []sarama.KafkaVersion{sarama.V1_0_0_0, sarama.V2_8_0_0, sarama.MaxVersion} {
+		saramaVersion(version)
+	}
+}
