@@ -90,7 +90,16 @@ fn wrong_files_are_refused_with_the_line() {
         std::fs::write(&file, &text).unwrap();
         let data = folder.path().join("data");
         let done = tripline()
-            .args(["server", "--listen", "127.0.0.1:0", "--queries-file", file.to_str().unwrap(), "--data"])
+            .args([
+                "server",
+                "--listen",
+                "127.0.0.1:0",
+                "--kafka-listen",
+                "none",
+                "--queries-file",
+                file.to_str().unwrap(),
+                "--data",
+            ])
             .arg(&data)
             .output()
             .unwrap();
@@ -102,7 +111,16 @@ fn wrong_files_are_refused_with_the_line() {
         }
     }
     let done = tripline()
-        .args(["server", "--listen", "127.0.0.1:0", "--queries-file", "/nowhere.sql", "--data"])
+        .args([
+            "server",
+            "--listen",
+            "127.0.0.1:0",
+            "--kafka-listen",
+            "none",
+            "--queries-file",
+            "/nowhere.sql",
+            "--data",
+        ])
         .arg(folder.path().join("data"))
         .output()
         .unwrap();

@@ -664,6 +664,7 @@ pub(crate) fn start_tasks(
             next_id: &mut || inner.next_id(),
             on_error,
             fails_on_malformed: settings.boolean("ksql.fail.on.deserialization.error"),
+            fails_on_bad_time: settings.boolean("ksql.timestamp.throw.on.invalid"),
             state: inner.state_setup(),
         },
         || query::topic_sink(&inner.log, &plan, cache_bytes),

@@ -9,6 +9,7 @@ mod entity;
 mod error;
 mod fetch;
 mod headless;
+mod last_rows;
 mod lock;
 mod metrics;
 mod positions;

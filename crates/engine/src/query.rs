@@ -42,6 +42,8 @@ pub(crate) struct Setup<'a> {
     pub next_id: &'a mut dyn FnMut() -> u64,
     pub on_error: Arc<dyn Fn(String) + Send + Sync>,
     pub fails_on_malformed: bool,
+    /// Stops it at the first record with an invalid time (`ksql.timestamp.throw.on.invalid`).
+    pub fails_on_bad_time: bool,
     pub state: StateSetup<'a>,
 }
 
@@ -165,6 +167,7 @@ pub(crate) fn build(
             committed: vec![],
             on_error: setup.on_error.clone(),
             fails_on_malformed: setup.fails_on_malformed,
+            fails_on_bad_time: setup.fails_on_bad_time,
         };
         let definition =
             format!("{:?}", input_steps.iter().map(|s| (&s.layout, s.sources())).collect::<Vec<_>>());

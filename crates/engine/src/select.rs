@@ -20,6 +20,7 @@ use crate::core::{Inner, PushQuery};
 use crate::ddl;
 use crate::entity::{ResultRow, ResultSchema};
 use crate::error::{EngineError, Result};
+use crate::last_rows::LastRows;
 use crate::query::{self, Setup};
 use crate::rows::{Channel, OfTombstone, RowClient, Rows};
 use crate::session::Session;
@@ -117,14 +118,19 @@ fn stream(
                 failing.fail(EngineError::new(ErrorKind::Internal, "query_failed", message));
             }),
             fails_on_malformed: false,
+            fails_on_bad_time: false,
             state: inner.state_setup(),
         },
         || {
+            let is_table = plan.root.output == SourceKind::Table;
+            if is_table && !is_push {
+                return Ok(Sink::Client(Box::new(LastRows::new(channel.clone()))));
+            }
             Ok(Sink::Client(Box::new(RowClient {
                 channel: channel.clone(),
                 rows: vec![],
                 of_tombstone: of_tombstone(plan, schema.columns.len()),
-                is_table: plan.root.output == SourceKind::Table,
+                is_table,
             })))
         },
         false,

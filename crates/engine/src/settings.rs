@@ -69,7 +69,14 @@ const SETTINGS: &[Setting] = &[
         true,
         "how often results, offsets and state are committed at the latest",
     ),
-    setting("max.task.idle.ms", "0", MS, "KSQL", true, "how long a join waits for a side without records"),
+    setting(
+        "max.task.idle.ms",
+        "0",
+        MS,
+        "KSQL",
+        true,
+        "accepted, without effect: a join never waits for a side without records",
+    ),
     setting("num.stream.threads", "2", Kind::Integer { min: 1, max: 256 }, "KSQL", false, "worker threads"),
     setting(
         "processing.guarantee",
@@ -230,7 +237,7 @@ const SETTINGS: &[Setting] = &[
         Kind::Boolean,
         "KSQL",
         false,
-        "whether the processing log has the rows themselves",
+        "accepted, without effect: the processing log never has the rows themselves",
     ),
     setting(
         "ksql.queries.file",

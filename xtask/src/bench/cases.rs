@@ -127,6 +127,17 @@ fn cases() -> Vec<Case> {
             baseline: Some(baseline::Work::SocPrime),
             ..with("6 winlogbeat, SOC Prime rule", String::new(), 4.0e5)
         },
+        // To be compared with the first: good records should lose less than a tenth of their speed.
+        Case {
+            topics: &[("conn", Lines::DamagedConn { one_in: 100 }, 1)],
+            baseline: None,
+            ..with("7a inbound filter, 1 % malformed", INBOUND.into(), 2.7e6)
+        },
+        Case {
+            topics: &[("conn", Lines::DamagedConn { one_in: 10 }, 1)],
+            baseline: None,
+            ..with("7b inbound filter, 10 % malformed", INBOUND.into(), 2.7e6)
+        },
     ];
     cases.insert(0, conn);
     cases

@@ -35,7 +35,12 @@ impl Server {
     /// Starts it on a data directory and returns when it listens.
     pub(crate) fn start(program: &Path, data: &Path, settings: &[&str]) -> Result<Self> {
         let mut command = Command::new(program);
-        command.arg("server").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+        command.arg("server").arg("--data").arg(data).args([
+            "--listen",
+            "127.0.0.1:0",
+            "--kafka-listen",
+            "none",
+        ]);
         for setting in settings {
             command.args(["--set", setting]);
         }

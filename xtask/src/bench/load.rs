@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) enum Lines {
     /// Zeek conn; so many percent inbound, so many sources.
     Conn { inbound_percent: u64, sources: u64 },
+    /// Zeek conn, 15 % inbound, of which one in so many is cut in the middle.
+    DamagedConn { one_in: u64 },
     /// Zeek dns.
     Dns,
     /// Winlogbeat.
@@ -41,6 +43,19 @@ impl Lines {
                 let lines = generate::conn_lines(SEED, count);
                 let mut lines = lines.with_inbound_percent(inbound_percent).with_sources(sources);
                 give(&mut |out| lines.write_next(out))
+            }
+            Lines::DamagedConn { one_in } => {
+                let mut lines =
+                    generate::conn_lines(SEED, count).with_inbound_percent(15).with_sources(10_000);
+                let mut n = 0;
+                give(&mut |out| {
+                    let time = lines.write_next(out)?;
+                    n += 1;
+                    if n % one_in == 0 {
+                        out.truncate(out.len() / 2);
+                    }
+                    Some(time)
+                })
             }
             Lines::Dns => {
                 let mut lines = generate::dns_lines(SEED, count);

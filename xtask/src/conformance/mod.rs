@@ -20,7 +20,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use case::Case;
 use report::{Ran, Report};
@@ -64,6 +64,13 @@ pub fn run(options: &Options) -> Result<bool> {
     let mut cases = case::read_dir(&options.dir)?;
     if let Some(filter) = &options.filter {
         cases.retain(|case| case.name.contains(filter.as_str()));
+    }
+    if cases.is_empty() {
+        bail!(
+            "no cases in {}{}",
+            options.dir.display(),
+            if options.filter.is_some() { " with that name" } else { "" }
+        );
     }
     watchdog::quiet_panics();
     let library = test_functions::library();

@@ -71,7 +71,7 @@ pub fn interact(shell: &mut Shell, runtime: &Runtime, history: Option<PathBuf>) 
             Err(ReadlineError::Interrupted) => shell.abandon(),
             Err(ReadlineError::Eof) => {
                 save(&mut editor, &history);
-                return shell.output.print("Exiting ksqlDB.\n");
+                return shell.output.print("Exiting Tripline.\n");
             }
             Err(error) => {
                 save(&mut editor, &history);

@@ -193,7 +193,7 @@ impl Shell {
     async fn command(&mut self, command: Command) -> Result<Flow> {
         match command {
             Command::Exit => {
-                self.output.print("Exiting ksqlDB.\n")?;
+                self.output.print("Exiting Tripline.\n")?;
                 return Ok(Flow::Exit);
             }
             Command::Help(topic) => self.output.print(&help::text(&topic)),

@@ -48,8 +48,10 @@ enum End {
     Done,
     /// Ctrl-C.
     Interrupted,
-    /// A bound given on the command line.
-    Bound,
+    /// The number of rows given on the command line.
+    RowLimit,
+    /// The time given on the command line.
+    Timeout,
 }
 
 impl Shell {
@@ -100,7 +102,7 @@ impl Shell {
         let mut seen: u64 = 0;
         loop {
             if bounds.rows_max.is_some_and(|rows_max| seen >= rows_max) {
-                return Ok(End::Bound);
+                return Ok(End::RowLimit);
             }
             if !answer.has_line() {
                 self.output.flush()?;
@@ -109,7 +111,7 @@ impl Shell {
                 biased;
                 () = &mut interrupted => return Ok(End::Interrupted),
                 line = answer.next_line() => line?,
-                () = &mut timeout => return Ok(End::Bound),
+                () = &mut timeout => return Ok(End::Timeout),
                 () = &mut quiet, if !is_quiet_known => {
                     is_quiet_known = true;
                     if seen == 0 && let Some(notice) = show.notice() {
@@ -131,7 +133,8 @@ impl Shell {
         }
         match (end, end_message) {
             (End::Done, Some(message)) => self.output.say(&format!("{message}\n"))?,
-            (End::Bound, _) => self.output.print("Limit Reached\n")?,
+            (End::RowLimit, _) => self.output.print("Limit Reached\n")?,
+            (End::Timeout, _) => self.output.print("Time limit reached\n")?,
             (End::Done, None) | (End::Interrupted, _) => {}
         }
         self.output.print("Query terminated\n")?;

@@ -169,7 +169,9 @@ fn bounds_end_a_query() {
         format!("{TABLE}Limit Reached\nQuery terminated\n")
     );
     stage.shell.bounds = QueryBounds { timeout: Some(Duration::from_millis(50)), ..QueryBounds::default() };
-    assert!(stage.types(&["SELECT * FROM a EMIT CHANGES;"]).ends_with("Limit Reached\nQuery terminated\n"));
+    assert!(
+        stage.types(&["SELECT * FROM a EMIT CHANGES;"]).ends_with("Time limit reached\nQuery terminated\n")
+    );
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Server {
     /// Starts a server with further arguments.
     pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
         let mut process = tripline()
-            .args(["server", "--listen", "127.0.0.1:0", "--data"])
+            .args(["server", "--listen", "127.0.0.1:0", "--kafka-listen", "none", "--data"])
             .arg(data)
             .args(arguments)
             .stdout(Stdio::piped())

@@ -235,7 +235,16 @@ fn command(folder: &Path, partitions: u32, listen: &str) -> Command {
     let log: File = OpenOptions::new().create(true).append(true).open(log_path(folder)).unwrap();
     let mut command = tripline();
     command
-        .args(["server", "--listen", listen, "--set", &format!("num.partitions={partitions}"), "--data"])
+        .args([
+            "server",
+            "--kafka-listen",
+            "none",
+            "--listen",
+            listen,
+            "--set",
+            &format!("num.partitions={partitions}"),
+            "--data",
+        ])
         .arg(folder.join("data"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -42,7 +42,11 @@ fn second_server_on_a_directory_is_refused_and_missing_ones_are_made() {
     let folder = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(1);
     let start = |data: &std::path::Path, listen: &str| {
-        tripline().args(["server", "--listen", listen, "--data"]).arg(data).output().unwrap()
+        tripline()
+            .args(["server", "--kafka-listen", "none", "--listen", listen, "--data"])
+            .arg(data)
+            .output()
+            .unwrap()
     };
     let refused = start(&server.data(), "127.0.0.1:0");
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -227,8 +227,8 @@ impl Output for TaskOutput<'_> {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         if error.reason == runtime::ErrorReason::NullKey {
-            // Streams without keys are common; counted, not told one by one.
-            return;
+            // Streams without keys are common: the first of a run is told, and how many there were.
+            return self.problems.push_repeated(Problem::of_row(&error, self.query_id, self.topic));
         }
         self.problems.push(Problem::of_row(&error, self.query_id, self.topic));
     }
@@ -239,11 +239,23 @@ impl Output for TaskOutput<'_> {
 pub(crate) struct Problems {
     sample: Vec<Problem>,
     pub dropped: u64,
+    /// The query whose records without key were told last.
+    repeated: Option<Arc<str>>,
 }
 
 impl Problems {
     /// Problems told one by one in an epoch.
     const SAMPLE_MAX: usize = 100;
+
+    /// Takes a problem that a query may have with every record: the first is told, the others are counted.
+    pub fn push_repeated(&mut self, problem: Problem) {
+        if self.repeated.as_ref().is_some_and(|query| Arc::ptr_eq(query, &problem.query_id)) {
+            self.dropped += 1;
+            return;
+        }
+        self.repeated = Some(problem.query_id.clone());
+        self.push(problem);
+    }
 
     pub fn push(&mut self, problem: Problem) {
         if self.sample.len() < Self::SAMPLE_MAX {
@@ -254,6 +266,7 @@ impl Problems {
     }
 
     pub fn take(&mut self) -> Vec<Problem> {
+        self.repeated = None;
         self.dropped = 0;
         std::mem::take(&mut self.sample)
     }

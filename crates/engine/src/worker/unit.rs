@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use commitlog::{EpochTx, Isolation, Log, LogError, Partition};
 use plan::step::{SourceKind, Step};
-use runtime::{Dispatch, EncodeError, Fused, RowError, SourceDecoder, Task};
+use runtime::{DecodeError, Dispatch, EncodeError, Fused, RowError, SourceDecoder, Task};
 
 use super::TaskId;
 use super::input::Input;
@@ -44,6 +44,8 @@ pub(crate) struct TaskSlot {
     pub on_error: Arc<dyn Fn(String) + Send + Sync>,
     /// Stops the query at the first malformed record (`ksql.fail.on.deserialization.error`).
     pub fails_on_malformed: bool,
+    /// Stops it at the first record with an invalid time (`ksql.timestamp.throw.on.invalid`).
+    pub fails_on_bad_time: bool,
 }
 
 impl TaskSlot {
@@ -461,7 +463,8 @@ fn report(
         partition,
         offset: bad.offset,
     });
-    if slot.fails_on_malformed {
+    let is_bad_time = matches!(bad.error, DecodeError::Timestamp { .. });
+    if slot.fails_on_malformed || (slot.fails_on_bad_time && is_bad_time) {
         slot.fail(bad.error.to_string());
     }
 }
