@@ -80,7 +80,7 @@ const CASES: &[(&str, &str, Outcome)] = &[
         "in legacy mode SELECT without EMIT CHANGES goes on",
         "SET 'tripline.legacy.queries'='true'; SELECT uid FROM conn;",
         // The three records there are, and then the bound of the test on time.
-        Shows(&["|C1 ", "|C3 ", "Limit Reached"]),
+        Shows(&["|C1 ", "|C3 ", "Time limit reached"]),
     ),
     ("LIMIT without EMIT", "SELECT uid FROM conn LIMIT 1;", Shows(&["|C1 ", "Limit Reached"])),
     ("LIMIT ALL", "SELECT uid FROM conn LIMIT ALL;", Shows(&["|C1 ", "|C3 "])),

@@ -83,6 +83,11 @@ impl Engine {
         self.inner.close();
     }
 
+    /// Returns whether the engine has a setting of this name.
+    pub fn knows_setting(name: &str) -> bool {
+        settings::find_name(name).is_ok()
+    }
+
     /// Returns the log, for those who serve it besides the engine.
     pub fn log(&self) -> Arc<commitlog::Log> {
         self.inner.log.clone()

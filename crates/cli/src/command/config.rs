@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use engine::Engine;
 use kafka::KafkaConfig;
 
 use super::settings::Settings;
@@ -22,16 +23,19 @@ impl Arguments {
         let given = self.settings.read()?;
         let mut table = ListTable::new(["Setting", "Value", "From", "Meaning"]);
         let kafka = KafkaConfig::from_settings(&given)?;
-        let engines: Vec<_> = given.into_iter().filter(|(name, ..)| !KafkaConfig::knows(name)).collect();
+        let engines: Vec<_> = given
+            .into_iter()
+            .filter(|(name, ..)| Engine::knows_setting(name) || !KafkaConfig::knows(name))
+            .collect();
         let in_force =
-            engine::Engine::describe_settings(&engines).map_err(|error| anyhow::anyhow!(error.render()))?;
+            Engine::describe_settings(&engines).map_err(|error| anyhow::anyhow!(error.render()))?;
         for property in in_force {
             if !self.changed || property.origin != "default" {
                 table.row([&property.name, &property.value, &property.origin, property.description]);
             }
         }
         for (name, value, origin, description) in kafka.describe() {
-            if !self.changed || origin.is_some() {
+            if !Engine::knows_setting(name) && (!self.changed || origin.is_some()) {
                 table.row([&format!("kafka.{name}"), value, origin.unwrap_or("default"), description]);
             }
         }
