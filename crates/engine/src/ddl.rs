@@ -3,6 +3,8 @@
 //! Each is planned against the catalog as it is, written to the command log, then applied. At start the
 //! same statements are planned and applied again in order, see `recovery`.
 
+mod check;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -82,7 +84,7 @@ pub(crate) fn execute(
         Change::Nothing(message) => return Ok(Entity::Warning(message)),
         change => change,
     };
-    check(inner, &state, &change).map_err(placed)?;
+    check::effect(inner, &state, &change).map_err(placed)?;
     let mut start = Starts::new();
     if let Change::Persistent { planned, .. } = &change {
         ensure_sources(inner, &planned.plan)?;
@@ -137,7 +139,7 @@ pub(crate) fn plan_change(
             }
             let planned = planner.create_source(s, &parsed.text).map_err(at)?;
             if s.or_replace {
-                check_replace(catalog, &planned.source)?;
+                check::replacement(catalog, &planned.source)?;
             }
             Change::Source { planned: Box::new(planned) }
         }
@@ -153,7 +155,7 @@ pub(crate) fn plan_change(
             if s.or_replace
                 && let Some(source) = &planned.creates
             {
-                check_replace(catalog, source)?;
+                check::replacement(catalog, source)?;
             }
             Change::Persistent {
                 planned: Box::new(planned),
@@ -265,92 +267,6 @@ fn existing(
     let is = if found.kind == SourceKind::Stream { "a stream" } else { "a table" };
     Err(EngineError::user("source_exists", format!("{is} \"{name}\" exists already"))
         .hint("drop it first, or write CREATE OR REPLACE"))
-}
-
-/// CREATE OR REPLACE may add value columns; the rest stays.
-fn check_replace(catalog: &Catalog, new: &Source) -> Result<()> {
-    let Some(old) = catalog.source(&new.name) else { return Ok(()) };
-    if new.is_source {
-        return Err(EngineError::user("bad_replace", "CREATE OR REPLACE is not for read-only sources"));
-    }
-    let keys_equal = old.schema.key().eq(new.schema.key());
-    let old_value: Vec<_> = old.schema.value().collect();
-    let new_value: Vec<_> = new.schema.value().collect();
-    let extends = new_value.len() >= old_value.len() && old_value.iter().zip(&new_value).all(|(a, b)| a == b);
-    if keys_equal
-        && extends
-        && old.topic == new.topic
-        && old.key_format == new.key_format
-        && old.value_format.name == new.value_format.name
-    {
-        return Ok(());
-    }
-    Err(EngineError::user(
-        "bad_replace",
-        format!("\"{}\" can only be replaced by one with more value columns", new.name),
-    )
-    .hint("key, topic, formats and the columns there are must stay as they are"))
-}
-
-/// What cannot be seen from the catalog alone.
-fn check(inner: &Inner, state: &State, change: &Change) -> Result<()> {
-    match change {
-        Change::Source { planned, .. } => inner.check_topic(&planned.source.topic, &planned.topic)?,
-        Change::Persistent { planned, .. } => {
-            if let Some(source) = &planned.creates {
-                inner.check_topic(&source.topic, &planned.topic)?;
-            }
-            let limit = inner.settings.integer("ksql.query.persistent.active.limit");
-            if state.queries.len() as i64 >= limit {
-                return Err(EngineError::user(
-                    "too_many_queries",
-                    format!("there are {limit} persistent queries already"),
-                ));
-            }
-        }
-        Change::Drop { name, .. } => {
-            let readers: Vec<&str> = state
-                .queries
-                .values()
-                .filter(|q| q.reads.contains(name) && q.sink.is_some())
-                .map(|q| &*q.id)
-                .collect();
-            if !readers.is_empty() {
-                return Err(EngineError::user(
-                    "still_used",
-                    format!("\"{name}\" is read by {}", readers.join(", ")),
-                )
-                .hint(format!("TERMINATE {} first", readers[0])));
-            }
-            let inserters: Vec<&str> = state
-                .queries
-                .values()
-                .filter(|q| {
-                    q.id.starts_with("INSERTQUERY") && q.sink.as_ref().is_some_and(|(n, _)| n == name)
-                })
-                .map(|q| &*q.id)
-                .collect();
-            if !inserters.is_empty() {
-                return Err(EngineError::user(
-                    "still_used",
-                    format!("\"{name}\" is written by {}", inserters.join(", ")),
-                )
-                .hint(format!("TERMINATE {} first", inserters[0])));
-            }
-        }
-        Change::Terminate { query: Some(id) } | Change::Pause { query: Some(id), .. }
-            if !state.queries.contains_key(id) =>
-        {
-            let known = state.queries.keys().map(|k| &**k);
-            let error = EngineError::user("unknown_query", format!("query \"{id}\" does not exist"));
-            return Err(match sql::nearest(id, known) {
-                Some(near) => error.hint(format!("did you mean {near}?")),
-                None => error.hint("SHOW QUERIES lists what there is"),
-            });
-        }
-        _ => {}
-    }
-    Ok(())
 }
 
 /// The id of the topic that a statement deletes: the name may be taken again later, the id never.

@@ -14,11 +14,14 @@ use crate::worker::Client;
 /// Keys a query may have; more is an error that says so.
 const KEYS_MAX: usize = 1_000_000;
 
+/// Key columns and window.
+type RowKey = (Box<[Value]>, Option<(i64, i64)>);
+
 /// Keeps the last row of each key until the inputs have come to their end, then gives them in the order in which their
 /// keys came first.
 pub(crate) struct LastRows {
     channel: Arc<Channel>,
-    places: HashMap<(Box<[Value]>, Option<(i64, i64)>), usize>,
+    places: HashMap<RowKey, usize>,
     rows: Vec<Option<ResultRow>>,
     keys_max: usize,
 }
