@@ -1,3 +1,5 @@
+# client: aiokafka
+# install: pip aiokafka cramjam
 """aiokafka: codecs, idempotence, transactions, a group."""
 import asyncio, os
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer

@@ -1,3 +1,5 @@
+# client: confluent-kafka
+# install: pip confluent-kafka
 """librdkafka: codecs, keys, headers, nulls, a group with a rebalance in both protocols, transactions, admin, logins."""
 import os, threading, time
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition

@@ -1,4 +1,6 @@
 # kcat: every codec in and out, a group, offsets by time.
+# client: kcat
+# needs: kcat
 set -e
 for codec in none gzip snappy lz4 zstd; do
     seq 500 | kcat -b "$BOOTSTRAP" -P -t "kcat-$codec" -z "$codec" -X linger.ms=5

@@ -1,3 +1,5 @@
+# client: kafka-python
+# install: pip kafka-python lz4 python-snappy zstandard crc32c
 """kafka-python: codecs, a group, offsets by time."""
 import os
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition

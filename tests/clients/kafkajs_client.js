@@ -1,4 +1,6 @@
 // kafkajs: idempotence, transactions, a group, admin.
+// client: kafkajs
+// install: npm kafkajs
 const { Kafka, CompressionTypes, logLevel } = require('kafkajs')
 const assert = require('assert')
 

@@ -1,4 +1,6 @@
 # Apache Kafka's own Java clients and tools.
+# client: Apache Kafka's Java client and tools
+# needs: java mvn
 set -e
 tool() { timeout 60 python3 "$KAFKA_TOOLS" tool "$@"; }
 S="--bootstrap-server $BOOTSTRAP"

@@ -1,14 +1,14 @@
-// Go clients of Kafka: franz-go (transactions, group, read committed) and sarama (three protocol versions).
+// sarama: three protocol versions.
+// client: sarama
+// install: go github.com/IBM/sarama
 package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 var bootstrap = os.Getenv("BOOTSTRAP")
@@ -17,37 +17,6 @@ func must(err error) {
 	if err != nil {
 		panic(err)
 	}
-}
-
-func franz() {
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
-	defer cancel()
-	producer, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.AllowAutoTopicCreation(), kgo.TransactionalID("franz"), kgo.DefaultProduceTopic("franz"))
-	must(err)
-	for round := 0; round < 4; round++ {
-		must(producer.BeginTransaction())
-		for i := 0; i < 25; i++ {
-			producer.Produce(ctx, kgo.StringRecord(fmt.Sprint(round)), func(_ *kgo.Record, err error) { must(err) })
-		}
-		must(producer.Flush(ctx))
-		must(producer.EndTransaction(ctx, kgo.TransactionEndTry(round%2 == 0)))
-	}
-	producer.Close()
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumerGroup("franz"), kgo.ConsumeTopics("franz"),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	must(err)
-	for count := 0; count < 50; {
-		fetches := consumer.PollFetches(ctx)
-		must(fetches.Err())
-		fetches.EachRecord(func(record *kgo.Record) {
-			count++
-			if v := string(record.Value); v != "0" && v != "2" {
-				panic("an aborted record is seen: " + v)
-			}
-		})
-	}
-	must(consumer.CommitUncommittedOffsets(ctx))
-	consumer.Close()
 }
 
 type counter struct{ left chan struct{} }
@@ -100,10 +69,6 @@ func saramaVersion(version sarama.KafkaVersion) {
 }
 
 func main() {
-	if os.Args[1] == "franz-go" {
-		franz()
-		return
-	}
 	for _, version := range []sarama.KafkaVersion{sarama.V1_0_0_0, sarama.V2_8_0_0, sarama.MaxVersion} {
 		saramaVersion(version)
 	}

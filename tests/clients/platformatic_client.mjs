@@ -1,4 +1,6 @@
 // @platformatic/kafka: produce and consume by a group.
+// client: @platformatic/kafka
+// install: npm @platformatic/kafka
 import { Admin, Consumer, Producer, stringDeserializers, stringSerializers } from '@platformatic/kafka'
 
 const base = { clientId: 'platformatic', bootstrapBrokers: [process.env.BOOTSTRAP] }
