@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
+use crate::api::sasl_authenticate::answer_bare;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
 use crate::frame::take_header;
@@ -44,6 +45,8 @@ pub(crate) struct ConnectionState {
     pub principal: RwLock<String>,
     /// How far its login is.
     pub login: Mutex<Login>,
+    /// The login's messages come without requests around them.
+    bare_login: AtomicBool,
     /// The next answer is the last.
     ends: AtomicBool,
 }
@@ -55,6 +58,7 @@ impl ConnectionState {
             peer,
             principal: RwLock::new(ANONYMOUS.to_owned()),
             login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
+            bare_login: AtomicBool::new(false),
             ends: AtomicBool::new(false),
         }
     }
@@ -62,6 +66,15 @@ impl ConnectionState {
     /// Says who the client is, by a certificate.
     pub(crate) fn set_principal(&self, name: &str) {
         *self.principal.write().expect("no holder panics") = format!("User:{name}");
+    }
+
+    /// From here to the end of the login its messages come without requests around them.
+    pub(crate) fn expect_bare_login(&self) {
+        self.bare_login.store(true, Ordering::Release);
+    }
+
+    fn takes_bare_login(&self) -> bool {
+        self.bare_login.load(Ordering::Acquire) && self.login.lock().expect("no holder panics").is_missing()
     }
 
     /// Ends the connection once the request under way is answered.
@@ -120,6 +133,13 @@ async fn read_all(
                 return;
             }
         };
+        if state.takes_bare_login() {
+            let Some(answer) = answer_bare(&broker, &state, frame).await else { return };
+            if answers.send(Answer::Now(answer)).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let asked = match take_header(&mut frame) {
             Ok(asked) => asked,
             Err(error) => {

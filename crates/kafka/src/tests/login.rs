@@ -57,6 +57,22 @@ fn wrong_password_is_told_and_ends_the_connection() {
 }
 
 #[test]
+fn first_version_has_its_messages_outside_of_requests() {
+    let fixture = fixture();
+    fixture.create_topic_at(1, "t");
+    for (password, fits) in [("secret", true), ("other", false)] {
+        let mut client = fixture.client();
+        let shake = client.ask(0, &SaslHandshakeRequest::default().with_mechanism(text("PLAIN")));
+        assert_eq!(shake.error_code, 0);
+        client.send_raw(format!("\0alice\0{password}").as_bytes());
+        assert_eq!(client.receive_raw(), fits.then(Bytes::new));
+        if fits {
+            assert_eq!(metadata(&mut client, "t"), 0);
+        }
+    }
+}
+
+#[test]
 fn rules_hold_for_the_one_who_has_logged_in() {
     let fixture = fixture();
     fixture.create_topic_at(1, "t");
