@@ -18,9 +18,10 @@ A client whose packages cannot be had is skipped with the reason; the others run
     TRIPLINE                          the program under test
     KAFKA_TOOLS                       the script that runs Apache Kafka's tools
     WORK                              a folder for what is built, kept from run to run
+    HERE                              the folder of this script
     NAME                              a word that no other script has, for topics and groups
 
-A script ends with code 0 when all its assertions held; its last line is shown. The last line here is 'N passed, N failed, N skipped'.
+A script ends with code 0 when all its assertions held, with 77 when it lacks something; its last line is shown. The last line here is 'N passed, N failed, N skipped'.
 """
 import argparse, concurrent.futures, os, pathlib, re, shutil, subprocess, sys, tempfile, threading, time
 
@@ -32,6 +33,8 @@ import scram
 SUFFIXES = ('.py', '.js', '.mjs', '.sh', '.go', '.rs')
 USER, PASSWORD = 'analyst', 'correct horse'
 CLIENT_SECONDS, INSTALL_SECONDS = 180, 900
+# What a script ends with that lacks something.
+SKIPPED = 77
 
 ap = argparse.ArgumentParser()
 ap.add_argument('--binary', default=str(ROOT / 'target/debug/tripline'))
@@ -146,17 +149,18 @@ class Client:
         (self.folder / 'installed').write_text('\n'.join(wanted))
 
     def run(self, command, env):
-        """Returns whether it passed, and its last words."""
-        env = {**env, 'NAME': self.word, 'WORK': str(self.folder)}
+        """Returns the verdict, and its last words."""
+        env = {**env, 'NAME': self.word, 'WORK': str(self.folder), 'HERE': str(HERE)}
         out = work / f'{self.word}.log'
         with open(out, 'w') as log:
             try:
                 done = subprocess.run(command, env=env, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                       timeout=CLIENT_SECONDS)
             except subprocess.TimeoutExpired:
-                return False, f'not done after {CLIENT_SECONDS} s\n' + out.read_text(errors='replace')[-1500:]
+                return 'failed', f'not done after {CLIENT_SECONDS} s\n' + out.read_text(errors='replace')[-1500:]
         text = out.read_text(errors='replace')
-        return done.returncode == 0, (text.strip().splitlines() or [''])[-1][:150] if done.returncode == 0 else text[-3000:]
+        verdict = {0: 'passed', SKIPPED: 'skipped'}.get(done.returncode, 'failed')
+        return verdict, text[-3000:] if verdict == 'failed' else (text.strip().splitlines() or [''])[-1][:180]
 
 
 def certificates(folder):
@@ -206,10 +210,11 @@ def main():
 
     def run(client, command):
         begun = time.time()
-        passed, text = client.run(command, env)
+        verdict, text = client.run(command, env)
         with talking:
-            count['passed' if passed else 'failed'] += 1
-            print(f'{client.name:42} {"passed" if passed else "FAILED"}  {time.time() - begun:5.1f} s  {text}', flush=True)
+            count[verdict] += 1
+            shown = verdict.upper() if verdict == 'failed' else verdict
+            print(f'{client.name:42} {shown:7} {time.time() - begun:5.1f} s  {text}', flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
