@@ -20,14 +20,15 @@ A client whose packages cannot be had is skipped with the reason; the others run
     WORK                              a folder for what is built, kept from run to run
     NAME                              a word that no other script has, for topics and groups
 
-A script ends with code 0 when all its assertions held; its last line is shown. The last line here is 'N passed, N failed, N skipped'.
+A script ends with code 0 when all its assertions held, and with 77 when a program that it starts is not here; its last line is shown.
+The last line here is 'N passed, N failed, N skipped'.
 """
 import argparse, concurrent.futures, os, pathlib, re, shutil, subprocess, sys, tempfile, threading, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE / 'lib'))
-import scram
+import scram, skipped
 
 SUFFIXES = ('.py', '.js', '.mjs', '.sh', '.go', '.rs')
 USER, PASSWORD = 'analyst', 'correct horse'
@@ -146,7 +147,7 @@ class Client:
         (self.folder / 'installed').write_text('\n'.join(wanted))
 
     def run(self, command, env):
-        """Returns whether it passed, and its last words."""
+        """Returns how it ended, and its last words."""
         env = {**env, 'NAME': self.word, 'WORK': str(self.folder)}
         out = work / f'{self.word}.log'
         with open(out, 'w') as log:
@@ -154,9 +155,11 @@ class Client:
                 done = subprocess.run(command, env=env, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                       timeout=CLIENT_SECONDS)
             except subprocess.TimeoutExpired:
-                return False, f'not done after {CLIENT_SECONDS} s\n' + out.read_text(errors='replace')[-1500:]
+                return 'failed', f'not done after {CLIENT_SECONDS} s\n' + out.read_text(errors='replace')[-1500:]
         text = out.read_text(errors='replace')
-        return done.returncode == 0, (text.strip().splitlines() or [''])[-1][:150] if done.returncode == 0 else text[-3000:]
+        last = (text.strip().splitlines() or [''])[-1][:150]
+        verdict = {0: 'passed', skipped.CODE: 'skipped'}.get(done.returncode, 'failed')
+        return verdict, text[-3000:] if verdict == 'failed' else last
 
 
 def certificates(folder):
@@ -206,10 +209,10 @@ def main():
 
     def run(client, command):
         begun = time.time()
-        passed, text = client.run(command, env)
+        verdict, text = client.run(command, env)
         with talking:
-            count['passed' if passed else 'failed'] += 1
-            print(f'{client.name:42} {"passed" if passed else "FAILED"}  {time.time() - begun:5.1f} s  {text}', flush=True)
+            count[verdict] += 1
+            print(f'{client.name:42} {verdict.replace("failed", "FAILED"):8}{time.time() - begun:5.1f} s  {text}', flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)

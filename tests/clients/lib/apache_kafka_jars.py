@@ -1,13 +1,6 @@
 """Apache Kafka's jars, as the tool in KAFKA_TOOLS fetches them, for programs of ours and of Kafka's that it does not start."""
 import os, pathlib, subprocess, sys
-
-SKIPPED = 77
-
-
-def skip(why):
-    """Ends the script: what it needs is not here."""
-    print(why)
-    sys.exit(SKIPPED)
+from skipped import skip
 
 
 def folder():
