@@ -7,12 +7,13 @@ from confluent_kafka.admin import AdminClient
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / 'lib'))
-import skipped
+import pages, skipped
 
 NAME, WORK = os.environ['NAME'], pathlib.Path(os.environ['WORK'])
 STARTER = pathlib.Path(os.environ['KAFKA_TOOLS']).parent / 'real/filebeat.sh'
 BUILT = pathlib.Path(os.environ.get('REAL_DIR', pathlib.Path.home() / '.cache/real'), 'bin/filebeat')
 LINES, PATIENCE_S = 400, 40
+AUTH = 'Feb  3 04:05:06 ws07 sshd[42]: Failed password for root from 203.0.113.5 port 40022 ssh2'
 if not STARTER.exists():
     skipped.skip('the script that starts Filebeat is not here')
 if not BUILT.exists():
@@ -30,16 +31,16 @@ def write(path, first, last):
             out.write(json.dumps({'ts': 1600000000 + number, 'uid': f'C{number}', 'id.orig_h': '10.0.0.7', 'note': 'naïve \\ "quoted" \u2028 \u0007'}) + '\n')
 
 
-def events(topic, count, address=os.environ['BOOTSTRAP']):
+def events(topic, count, line=lambda event: event['message']):
     """Returns the topic's events once there are as many different lines."""
-    base = {'bootstrap.servers': address}
+    base = {'bootstrap.servers': os.environ['BOOTSTRAP']}
     admin, consumer, end = AdminClient(base), Consumer(dict(base, **{'group.id': f'{topic}-check'})), time.time() + PATIENCE_S
     while not (known := admin.list_topics(timeout=10).topics.get(topic)):
         assert time.time() < end, f'there is no topic {topic}\n' + said(topic)
         time.sleep(0.1)
     consumer.assign([TopicPartition(topic, partition, 0) for partition in known.partitions])
     found = []
-    while len({event['message'] for _, event in found}) < count:
+    while len({line(event) for _, event in found}) < count:
         assert time.time() < end, f'{len(found)} events in {topic}\n' + said(topic)
         for message in consumer.consume(1000, 0.2):
             assert not message.error(), message.error()
@@ -82,6 +83,28 @@ for last in (LINES, 2 * LINES):
     found = events(plain, last)
     end(filebeat)
 compare(plain, log, found, once=True)
+
+# What the documentation says, all of it by one Filebeat.
+documented = {'auth': home / 'auth.log', 'zeek_conn': home / 'conn.log', 'dns': home / 'dns.log'}
+documented['auth'].write_text(AUTH + '\n')
+for topic in ('zeek_conn', 'dns'):
+    write(documented[topic], 0, 3)
+running = []
+for number, paths in enumerate(({'/var/log/auth.log': 'auth', '/opt/zeek/logs/current/conn.log': 'zeek_conn'}, {'/opt/zeek/logs/current/dns.log': 'dns'})):
+    settings = {path: str(documented[topic]) for path, topic in paths.items()} | {'127.0.0.1:9092': os.environ['BOOTSTRAP'], '%{[fields.topic]}': NAME + '-%{[fields.topic]}'}
+    folder = home / f'documented-{number}'
+    folder.mkdir()
+    (folder / 'filebeat.yml').write_text(pages.block('filebeat.md', 'yaml', number, settings) + f'path.home: {folder}\n')
+    running.append(run(f'{NAME}-documented', [str(BUILT), '-e', '--strict.perms=false', '-c', str(folder / 'filebeat.yml')]))
+try:
+    (_, event), = events(f'{NAME}-auth', 1)
+    assert event['message'] == AUTH and event['log']['file']['path'] == str(documented['auth']), event
+    found = {event['zeek']['uid']: event['zeek'] for _, event in events(f'{NAME}-zeek_conn', 3, lambda event: event['zeek']['uid'])}
+    assert found == {line['uid']: line for line in map(json.loads, documented['zeek_conn'].read_text().splitlines())}, found
+    found = [event for _, event in events(f'{NAME}-dns', 3, lambda event: event['uid'])]
+    assert sorted(found, key=lambda event: event['uid']) == [json.loads(line) for line in documented['dns'].read_text().splitlines()], found
+finally:
+    [end(filebeat) for filebeat in running]
 
 # Every way at once, each a Filebeat of its own.
 SASL = {'hosts': [os.environ['BOOTSTRAP_SASL_SSL']], 'ssl.certificate_authorities': [os.environ['CA_FILE']], 'username': os.environ['SASL_USER'], 'password': os.environ['SASL_PASSWORD']}

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
+use crate::api::sasl_authenticate;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
 use crate::frame::take_header;
@@ -44,6 +45,8 @@ pub(crate) struct ConnectionState {
     pub principal: RwLock<String>,
     /// How far its login is.
     pub login: Mutex<Login>,
+    /// The messages of the login come as frames of their own.
+    bare_login: AtomicBool,
     /// The next answer is the last.
     ends: AtomicBool,
 }
@@ -55,6 +58,7 @@ impl ConnectionState {
             peer,
             principal: RwLock::new(ANONYMOUS.to_owned()),
             login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
+            bare_login: AtomicBool::new(false),
             ends: AtomicBool::new(false),
         }
     }
@@ -64,9 +68,18 @@ impl ConnectionState {
         self.ends.store(true, Ordering::Release);
     }
 
+    /// Says in what shape the messages of the login will come.
+    pub(crate) fn set_bare_login(&self, is_bare: bool) {
+        self.bare_login.store(is_bare, Ordering::Release);
+    }
+
+    fn is_logging_in(&self) -> bool {
+        self.login.lock().expect("no holder panics").is_missing()
+    }
+
     fn may_ask(&self, api_key: i16) -> bool {
         BEFORE_LOGIN.iter().any(|key| *key as i16 == api_key)
-            || !self.login.lock().expect("no holder panics").is_missing()
+            || !self.is_logging_in()
     }
 }
 
@@ -101,7 +114,9 @@ async fn read_all(
     let peer = state.peer;
     let idle = Duration::from_millis(broker.config.integer("connections.max.idle.ms").max(1000) as u64);
     let length_max = broker.config.integer("socket.request.max.bytes").max(0) as usize;
+    let login_length_max = broker.config.integer("sasl.server.max.receive.size").max(0) as usize;
     loop {
+        let length_max = if state.is_logging_in() { length_max.min(login_length_max) } else { length_max };
         let frame = tokio::select! {
             frame = read_frame(&mut socket, idle, length_max, &broker.request_kib) => frame,
             _ = stopping.changed() => return,
@@ -115,6 +130,14 @@ async fn read_all(
                 return;
             }
         };
+        if state.bare_login.load(Ordering::Acquire) && state.is_logging_in() {
+            // As in Kafka nothing tells a client of this age that it failed: the connection ends.
+            let Some(answer) = sasl_authenticate::take(&state, &broker, frame).await else { return };
+            if answers.send(Answer::Now(framed(&answer))).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let asked = match take_header(&mut frame) {
             Ok(asked) => asked,
             Err(error) => {
@@ -183,7 +206,7 @@ async fn read_frame(
         return Err("a frame's length is negative");
     };
     if length > length_max {
-        return Err("a frame is above socket.request.max.bytes");
+        return Err("a frame is above socket.request.max.bytes, or sasl.server.max.receive.size before the login");
     }
     let mut budget: Option<OwnedSemaphorePermit> = None;
     let mut frame = BytesMut::with_capacity(length.min(FRAME_RESERVE));
@@ -209,6 +232,14 @@ async fn read_frame(
         }
     }
     Ok(Some((frame.freeze(), budget)))
+}
+
+/// Puts the length before a message.
+fn framed(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(4 + message.len());
+    frame.put_i32(message.len() as i32);
+    frame.put_slice(message);
+    frame.freeze()
 }
 
 async fn write_all(

@@ -155,7 +155,7 @@ served! {
     AddOffsetsToTxn 0 4 blocking api::add_offsets_to_txn::answer, AddOffsetsToTxnRequest;
     EndTxn 0 5 blocking api::end_txn::answer, EndTxnRequest;
     TxnOffsetCommit 0 5 blocking api::txn_offset_commit::answer, TxnOffsetCommitRequest;
-    SaslHandshake 1 1 now api::sasl_handshake::answer, SaslHandshakeRequest;
+    SaslHandshake 0 1 now api::sasl_handshake::answer, SaslHandshakeRequest;
     SaslAuthenticate 0 2 waiting api::sasl_authenticate::answer, SaslAuthenticateRequest;
     DescribeUserScramCredentials 0 0 now api::describe_user_scram_credentials::answer, DescribeUserScramCredentialsRequest;
     AlterUserScramCredentials 0 0 blocking api::alter_user_scram_credentials::answer, AlterUserScramCredentialsRequest;

@@ -76,7 +76,6 @@ impl Serving {
         let shown = data_dir.display().to_string();
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("cannot make data directory {shown:?}"))?;
-        let is_engines = |name: &str| Engine::knows_setting(name) || !KafkaConfig::knows(name);
         let properties = settings.into_iter().filter(|(name, ..)| is_engines(name)).collect();
         let engine = Engine::open(EngineConfig { data_dir, properties })
             .map_err(|error| anyhow::anyhow!(error.render()))

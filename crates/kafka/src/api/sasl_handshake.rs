@@ -1,4 +1,7 @@
 //! SaslHandshake: the client chooses how to log in.
+//!
+//! After version 1 the messages of the login come in SaslAuthenticate, after version 0 they come bare (KIP-152): that is
+//! how Beats and other programs on old client libraries log in.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
@@ -20,6 +23,7 @@ pub(crate) fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshak
     match Mechanism::from_name(&request.mechanism).filter(|mechanism| enabled.contains(mechanism)) {
         Some(mechanism) => {
             *login = Login::Chosen(mechanism);
+            call.connection.set_bare_login(call.version() == 0);
             answer.with_error_code(NONE)
         }
         None => answer.with_error_code(ResponseError::UnsupportedSaslMechanism.code()),

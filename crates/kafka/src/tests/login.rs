@@ -84,3 +84,45 @@ fn rules_hold_for_the_one_who_has_logged_in() {
     let answer = alice.ask(9, &produce);
     assert_eq!(answer.responses[0].partition_responses[0].error_code, denied);
 }
+
+/// Chooses PLAIN as clients before KIP-152 do and sends the message of the login bare.
+fn log_in_bare(client: &mut Client, user: &str, password: &str) -> Option<Bytes> {
+    let shake = client.ask(0, &SaslHandshakeRequest::default().with_mechanism(text("PLAIN")));
+    assert_eq!(shake.error_code, 0);
+    client.send_raw(format!("\0{user}\0{password}").as_bytes());
+    client.receive_raw()
+}
+
+#[test]
+fn login_of_old_clients_comes_bare() {
+    let fixture = fixture();
+    let mut client = fixture.client();
+    assert_eq!(log_in_bare(&mut client, "alice", "secret"), Some(Bytes::new()));
+    assert_eq!(metadata(&mut client, "t"), 0);
+}
+
+#[test]
+fn wrong_password_ends_the_connection_of_an_old_client() {
+    let fixture = fixture();
+    for (user, password) in [("alice", "other"), ("", "")] {
+        assert_eq!(log_in_bare(&mut fixture.client(), user, password), None);
+    }
+}
+
+#[test]
+fn frames_are_short_before_the_login() {
+    let fixture = fixture();
+    let mut client = fixture.client();
+    client.send_bytes(&(1i32 << 20).to_be_bytes());
+    assert!(client.receive_raw().is_none());
+    let mut client = fixture.client();
+    assert_eq!(log_in(&mut client, "alice", "secret"), 0);
+    let names = (0..40_000).map(|n| {
+        let name = topic(&format!("a-topic-that-is-not-there-{n}"));
+        metadata_request::MetadataRequestTopic::default().with_name(Some(name))
+    });
+    let request = MetadataRequest::default()
+        .with_topics(Some(names.collect()))
+        .with_allow_auto_topic_creation(false);
+    assert_eq!(client.ask(9, &request).topics.len(), 40_000);
+}
