@@ -21,7 +21,7 @@ server = own_server.Server(home)
 port = own_server.free_port()
 # What the documentation says, with addresses and folders of ours: once to a server of our own, once with TLS and a login.
 documented = pages.block('rsyslog.md', 'text', 0, {'"127.0.0.1:9092"': f'"{server.address}"', '/var/spool/rsyslog': str(home), 'resumeInterval="2"': 'resumeInterval="1"'})
-login = pages.block('rsyslog.md', 'text', 1, {
+login = pages.block('rsyslog.md', 'text', 2, {
     'siem.example.org:9093': os.environ['BOOTSTRAP_SASL_SSL'], '/etc/rsyslog.d/ca.pem': os.environ['CA_FILE'], 'username=rsyslog': 'username=' + os.environ['SASL_USER'],
     'a long secret': os.environ['SASL_PASSWORD']})
 (home / 'rsyslog.conf').write_text(f'''
