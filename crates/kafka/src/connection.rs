@@ -63,6 +63,11 @@ impl ConnectionState {
         }
     }
 
+    /// Says who the client is, by a certificate.
+    pub(crate) fn set_principal(&self, name: &str) {
+        *self.principal.write().expect("no holder panics") = format!("User:{name}");
+    }
+
     /// Ends the connection once the request under way is answered.
     pub(crate) fn close_after_answer(&self) {
         self.ends.store(true, Ordering::Release);
