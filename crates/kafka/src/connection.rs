@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
-use crate::api::sasl_authenticate;
+use crate::api::sasl_authenticate::answer_bare;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
 use crate::frame::take_header;
@@ -45,7 +45,7 @@ pub(crate) struct ConnectionState {
     pub principal: RwLock<String>,
     /// How far its login is.
     pub login: Mutex<Login>,
-    /// The messages of the login come as frames of their own.
+    /// The login's messages come without requests around them.
     bare_login: AtomicBool,
     /// The next answer is the last.
     ends: AtomicBool,
@@ -68,14 +68,18 @@ impl ConnectionState {
         *self.principal.write().expect("no holder panics") = format!("User:{name}");
     }
 
+    /// From here to the end of the login its messages come without requests around them.
+    pub(crate) fn expect_bare_login(&self) {
+        self.bare_login.store(true, Ordering::Release);
+    }
+
+    fn takes_bare_login(&self) -> bool {
+        self.bare_login.load(Ordering::Acquire) && self.login.lock().expect("no holder panics").is_missing()
+    }
+
     /// Ends the connection once the request under way is answered.
     pub(crate) fn close_after_answer(&self) {
         self.ends.store(true, Ordering::Release);
-    }
-
-    /// Says in what shape the messages of the login will come.
-    pub(crate) fn set_bare_login(&self, is_bare: bool) {
-        self.bare_login.store(is_bare, Ordering::Release);
     }
 
     fn is_logging_in(&self) -> bool {
@@ -135,10 +139,9 @@ async fn read_all(
                 return;
             }
         };
-        if state.bare_login.load(Ordering::Acquire) && state.is_logging_in() {
-            // As in Kafka nothing tells a client of this age that it failed: the connection ends.
-            let Some(answer) = sasl_authenticate::take(&state, &broker, frame).await else { return };
-            if answers.send(Answer::Now(framed(&answer))).await.is_err() {
+        if state.takes_bare_login() {
+            let Some(answer) = answer_bare(&broker, &state, frame).await else { return };
+            if answers.send(Answer::Now(answer)).await.is_err() {
                 return;
             }
             continue;
@@ -211,7 +214,7 @@ async fn read_frame(
         return Err("a frame's length is negative");
     };
     if length > length_max {
-        return Err("a frame is above socket.request.max.bytes, or sasl.server.max.receive.size before the login");
+        return Err("a frame is longer than is taken");
     }
     let mut budget: Option<OwnedSemaphorePermit> = None;
     let mut frame = BytesMut::with_capacity(length.min(FRAME_RESERVE));
@@ -237,14 +240,6 @@ async fn read_frame(
         }
     }
     Ok(Some((frame.freeze(), budget)))
-}
-
-/// Puts the length before a message.
-fn framed(message: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(4 + message.len());
-    frame.put_i32(message.len() as i32);
-    frame.put_slice(message);
-    frame.freeze()
 }
 
 async fn write_all(

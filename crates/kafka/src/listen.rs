@@ -92,8 +92,10 @@ impl KafkaServer {
         let load = |files| Tls::load(files).map(Arc::new).map_err(ListenError::Tls);
         let tls = config.tls_files().map(load).transpose()?;
         // As in Kafka: who logs in by SASL is not asked for a certificate besides.
-        let tls_for_sasl =
-            config.tls_files().map(|files| load(TlsFiles { client_auth: ClientAuth::None, ..files })).transpose()?;
+        let tls_for_sasl = config
+            .tls_files()
+            .map(|files| load(TlsFiles { client_auth: ClientAuth::None, ..files }))
+            .transpose()?;
         let mut bound = Vec::new();
         let mut endpoints = Vec::new();
         for listener in &config.listeners {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 
@@ -18,9 +18,9 @@ use crate::security::sasl::Step;
 const FAILED_DELAY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn answer(call: &Call, request: SaslAuthenticateRequest) -> SaslAuthenticateResponse {
-    match take(&call.connection, &call.broker, request.auth_bytes).await {
-        Some(bytes) => SaslAuthenticateResponse::default().with_error_code(NONE).with_auth_bytes(bytes),
-        None => {
+    match take(&call.broker, &call.connection, request.auth_bytes).await {
+        Ok(bytes) => SaslAuthenticateResponse::default().with_error_code(NONE).with_auth_bytes(bytes),
+        Err(()) => {
             call.connection.close_after_answer();
             SaslAuthenticateResponse::default()
                 .with_error_code(ResponseError::SaslAuthenticationFailed.code())
@@ -29,29 +29,39 @@ pub(crate) async fn answer(call: &Call, request: SaslAuthenticateRequest) -> Sas
     }
 }
 
-/// Takes a message of a login and returns what to answer; `None` when the login failed.
-pub(crate) async fn take(
-    connection: &Arc<ConnectionState>,
+/// Answers a message that came without a request around it, as after SaslHandshake version 0: with its length only.
+/// `None`: the login failed; nothing but closing tells that.
+pub(crate) async fn answer_bare(
     broker: &Arc<Broker>,
+    connection: &Arc<ConnectionState>,
     message: Bytes,
 ) -> Option<Bytes> {
-    let (state, credentials) = (connection.clone(), broker.clone());
+    let token = take(broker, connection, message).await.ok()?;
+    let mut out = BytesMut::with_capacity(4 + token.len());
+    out.put_i32(i32::try_from(token.len()).ok()?);
+    out.put_slice(&token);
+    Some(out.freeze())
+}
+
+/// Takes a message of the client and returns the answer.
+async fn take(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, message: Bytes) -> Result<Bytes, ()> {
+    let (shared, state) = (broker.clone(), connection.clone());
     // Hashing a password takes some milliseconds.
     let step = tokio::task::spawn_blocking(move || {
-        state.login.lock().expect("no holder panics").take(&message, &credentials.credentials)
+        state.login.lock().expect("no holder panics").take(&message, &shared.credentials)
     })
     .await
     .unwrap_or(Err("the login was broken off"));
     match step {
-        Ok(Step::Answer(bytes)) => Some(Bytes::from(bytes)),
+        Ok(Step::Answer(bytes)) => Ok(Bytes::from(bytes)),
         Ok(Step::Done(bytes, user)) => {
-            *connection.principal.write().expect("no holder panics") = format!("User:{user}");
-            Some(Bytes::from(bytes))
+            connection.set_principal(&user);
+            Ok(Bytes::from(bytes))
         }
         Err(reason) => {
             tracing::warn!(peer = %connection.peer, reason, "login failed");
             tokio::time::sleep(FAILED_DELAY).await;
-            None
+            Err(())
         }
     }
 }

@@ -1,7 +1,4 @@
 //! SaslHandshake: the client chooses how to log in.
-//!
-//! After version 1 the messages of the login come in SaslAuthenticate, after version 0 they come bare (KIP-152): that is
-//! how Beats and other programs on old client libraries log in.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
@@ -11,6 +8,9 @@ use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::security::sasl::{Login, Mechanism};
+
+/// The first version after which the login's messages come as requests.
+const REQUESTS_FROM: i16 = 1;
 
 pub(crate) fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshakeResponse {
     let enabled = enabled(call);
@@ -23,7 +23,9 @@ pub(crate) fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshak
     match Mechanism::from_name(&request.mechanism).filter(|mechanism| enabled.contains(mechanism)) {
         Some(mechanism) => {
             *login = Login::Chosen(mechanism);
-            call.connection.set_bare_login(call.version() == 0);
+            if call.version() < REQUESTS_FROM {
+                call.connection.expect_bare_login();
+            }
             answer.with_error_code(NONE)
         }
         None => answer.with_error_code(ResponseError::UnsupportedSaslMechanism.code()),

@@ -57,6 +57,22 @@ fn wrong_password_is_told_and_ends_the_connection() {
 }
 
 #[test]
+fn first_version_has_its_messages_outside_of_requests() {
+    let fixture = fixture();
+    fixture.create_topic_at(1, "t");
+    for (password, fits) in [("secret", true), ("other", false)] {
+        let mut client = fixture.client();
+        let shake = client.ask(0, &SaslHandshakeRequest::default().with_mechanism(text("PLAIN")));
+        assert_eq!(shake.error_code, 0);
+        client.send_raw(format!("\0alice\0{password}").as_bytes());
+        assert_eq!(client.receive_raw(), fits.then(Bytes::new));
+        if fits {
+            assert_eq!(metadata(&mut client, "t"), 0);
+        }
+    }
+}
+
+#[test]
 fn rules_hold_for_the_one_who_has_logged_in() {
     let fixture = fixture();
     fixture.create_topic_at(1, "t");
@@ -83,30 +99,6 @@ fn rules_hold_for_the_one_who_has_logged_in() {
     let produce = ProduceRequest::default().with_acks(-1).with_topic_data(vec![part]);
     let answer = alice.ask(9, &produce);
     assert_eq!(answer.responses[0].partition_responses[0].error_code, denied);
-}
-
-/// Chooses PLAIN as clients before KIP-152 do and sends the message of the login bare.
-fn log_in_bare(client: &mut Client, user: &str, password: &str) -> Option<Bytes> {
-    let shake = client.ask(0, &SaslHandshakeRequest::default().with_mechanism(text("PLAIN")));
-    assert_eq!(shake.error_code, 0);
-    client.send_raw(format!("\0{user}\0{password}").as_bytes());
-    client.receive_raw()
-}
-
-#[test]
-fn login_of_old_clients_comes_bare() {
-    let fixture = fixture();
-    let mut client = fixture.client();
-    assert_eq!(log_in_bare(&mut client, "alice", "secret"), Some(Bytes::new()));
-    assert_eq!(metadata(&mut client, "t"), 0);
-}
-
-#[test]
-fn wrong_password_ends_the_connection_of_an_old_client() {
-    let fixture = fixture();
-    for (user, password) in [("alice", "other"), ("", "")] {
-        assert_eq!(log_in_bare(&mut fixture.client(), user, password), None);
-    }
 }
 
 #[test]
