@@ -8,7 +8,8 @@ use kafka::{Clock, KafkaConfig, KafkaServer};
 use server::{Running, Server, ServerConfig, Setting};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{client_runtime, settings::Settings};
+use super::client_runtime;
+use super::settings::{Settings, is_engines};
 
 /// How long stopping may take before the process ends anyway; what was acknowledged is on disk.
 const STOP_TIMEOUT: Duration = Duration::from_millis(4500);
