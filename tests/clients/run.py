@@ -21,20 +21,19 @@ A client whose packages cannot be had is skipped with the reason; the others run
     HERE                              the folder of this script
     NAME                              a word that no other script has, for topics and groups
 
-A script ends with code 0 when all its assertions held, with 77 when it lacks something; its last line is shown. The last line here is 'N passed, N failed, N skipped'.
+A script ends with code 0 when all its assertions held, and with 77 when a program that it starts is not here; its last line is shown.
+The last line here is 'N passed, N failed, N skipped'.
 """
 import argparse, concurrent.futures, os, pathlib, re, shutil, subprocess, sys, tempfile, threading, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE / 'lib'))
-import scram
+import scram, skipped
 
 SUFFIXES = ('.py', '.js', '.mjs', '.sh', '.go', '.rs')
 USER, PASSWORD = 'analyst', 'correct horse'
 CLIENT_SECONDS, INSTALL_SECONDS = 180, 900
-# What a script ends with that lacks something.
-SKIPPED = 77
 
 ap = argparse.ArgumentParser()
 ap.add_argument('--binary', default=str(ROOT / 'target/debug/tripline'))
@@ -149,7 +148,7 @@ class Client:
         (self.folder / 'installed').write_text('\n'.join(wanted))
 
     def run(self, command, env):
-        """Returns the verdict, and its last words."""
+        """Returns how it ended, and its last words."""
         env = {**env, 'NAME': self.word, 'WORK': str(self.folder), 'HERE': str(HERE)}
         out = work / f'{self.word}.log'
         with open(out, 'w') as log:
@@ -159,8 +158,9 @@ class Client:
             except subprocess.TimeoutExpired:
                 return 'failed', f'not done after {CLIENT_SECONDS} s\n' + out.read_text(errors='replace')[-1500:]
         text = out.read_text(errors='replace')
-        verdict = {0: 'passed', SKIPPED: 'skipped'}.get(done.returncode, 'failed')
-        return verdict, text[-3000:] if verdict == 'failed' else (text.strip().splitlines() or [''])[-1][:180]
+        last = (text.strip().splitlines() or [''])[-1][:180]
+        verdict = {0: 'passed', skipped.CODE: 'skipped'}.get(done.returncode, 'failed')
+        return verdict, text[-3000:] if verdict == 'failed' else last
 
 
 def certificates(folder):
@@ -213,8 +213,7 @@ def main():
         verdict, text = client.run(command, env)
         with talking:
             count[verdict] += 1
-            shown = verdict.upper() if verdict == 'failed' else verdict
-            print(f'{client.name:42} {shown:7} {time.time() - begun:5.1f} s  {text}', flush=True)
+            print(f'{client.name:42} {verdict.replace("failed", "FAILED"):8}{time.time() - begun:5.1f} s  {text}', flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)

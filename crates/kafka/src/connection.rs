@@ -82,9 +82,13 @@ impl ConnectionState {
         self.ends.store(true, Ordering::Release);
     }
 
+    fn is_logging_in(&self) -> bool {
+        self.login.lock().expect("no holder panics").is_missing()
+    }
+
     fn may_ask(&self, api_key: i16) -> bool {
         BEFORE_LOGIN.iter().any(|key| *key as i16 == api_key)
-            || !self.login.lock().expect("no holder panics").is_missing()
+            || !self.is_logging_in()
     }
 }
 
@@ -119,7 +123,9 @@ async fn read_all(
     let peer = state.peer;
     let idle = Duration::from_millis(broker.config.integer("connections.max.idle.ms").max(1000) as u64);
     let length_max = broker.config.integer("socket.request.max.bytes").max(0) as usize;
+    let login_length_max = broker.config.integer("sasl.server.max.receive.size").max(0) as usize;
     loop {
+        let length_max = if state.is_logging_in() { length_max.min(login_length_max) } else { length_max };
         let frame = tokio::select! {
             frame = read_frame(&mut socket, idle, length_max, &broker.request_kib) => frame,
             _ = stopping.changed() => return,
@@ -208,7 +214,7 @@ async fn read_frame(
         return Err("a frame's length is negative");
     };
     if length > length_max {
-        return Err("a frame is above socket.request.max.bytes");
+        return Err("a frame is longer than is taken");
     }
     let mut budget: Option<OwnedSemaphorePermit> = None;
     let mut frame = BytesMut::with_capacity(length.min(FRAME_RESERVE));

@@ -100,3 +100,21 @@ fn rules_hold_for_the_one_who_has_logged_in() {
     let answer = alice.ask(9, &produce);
     assert_eq!(answer.responses[0].partition_responses[0].error_code, denied);
 }
+
+#[test]
+fn frames_are_short_before_the_login() {
+    let fixture = fixture();
+    let mut client = fixture.client();
+    client.send_bytes(&(1i32 << 20).to_be_bytes());
+    assert!(client.receive_raw().is_none());
+    let mut client = fixture.client();
+    assert_eq!(log_in(&mut client, "alice", "secret"), 0);
+    let names = (0..40_000).map(|n| {
+        let name = topic(&format!("a-topic-that-is-not-there-{n}"));
+        metadata_request::MetadataRequestTopic::default().with_name(Some(name))
+    });
+    let request = MetadataRequest::default()
+        .with_topics(Some(names.collect()))
+        .with_allow_auto_topic_creation(false);
+    assert_eq!(client.ask(9, &request).topics.len(), 40_000);
+}
