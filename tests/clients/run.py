@@ -199,14 +199,20 @@ def main():
                if path.suffix in SUFFIXES and path.name != 'run.py' or (path / 'Cargo.toml').exists()]
     only = list(filter(None, a.only.split(',')))
     clients = [client for client in clients if not only or any(word in client.name or word in client.word for word in only)]
-    ready, count = [], {'passed': 0, 'failed': 0, 'skipped': 0}
-    for client in clients:
+    count, talking = {'passed': 0, 'failed': 0, 'skipped': 0}, threading.Lock()
+
+    def prepare(client):
         try:
-            ready.append((client, client.command()))
+            return client, client.command()
         except Missing as why:
-            count['skipped'] += 1
-            print(f'{client.name:42} skipped          {why}', flush=True)
-    started, talking = time.time(), threading.Lock()
+            with talking:
+                count['skipped'] += 1
+                print(f'{client.name:42} skipped          {why}', flush=True)
+
+    # Some wait for a registry while others compile.
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        ready = list(filter(None, pool.map(prepare, clients)))
+    started = time.time()
 
     def run(client, command):
         begun = time.time()
