@@ -19,6 +19,7 @@ use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
 use crate::group::{Groups, Limits};
 use crate::owner::Owner;
+use crate::quotas::Quotas;
 use crate::security::acl::Rules;
 use crate::security::credentials::Credentials;
 use crate::store::Store;
@@ -39,6 +40,7 @@ pub(crate) struct Broker {
     pub rules: Rules,
     pub credentials: Credentials,
     pub dynamic: DynamicConfigs,
+    pub quotas: Quotas,
     pub owner: Box<dyn Owner>,
     pub cluster_id: String,
     /// What clients of each listener are told to connect to.
@@ -71,6 +73,7 @@ impl Broker {
                 config.integer("max.incremental.fetch.session.cache.slots").max(0) as usize,
             ),
             dynamic: DynamicConfigs::open(&store),
+            quotas: Quotas::open(&store),
             owner,
             credentials: Credentials::open(&store, config.text("plain.sasl.jaas.config")),
             rules: Rules::open(

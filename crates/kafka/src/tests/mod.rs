@@ -7,6 +7,8 @@ mod client;
 mod groups;
 mod hostile;
 mod login;
+mod newer;
+mod quotas;
 mod records;
 mod transactions;
 mod versions;
