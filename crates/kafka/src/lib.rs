@@ -12,6 +12,8 @@
 //! - No length from outside is believed before it is checked; a frame that cannot be decoded closes its connection.
 //! - `ApiVersions` lists what `dispatch.rs` serves, from the same table.
 
+mod addresses;
+mod answer_bytes;
 mod api;
 mod broker;
 mod clock;
@@ -20,6 +22,7 @@ mod connection;
 mod dispatch;
 mod dynamic;
 mod error;
+mod expiry;
 mod fetch_session;
 mod frame;
 mod fuzz_door;

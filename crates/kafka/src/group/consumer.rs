@@ -381,6 +381,17 @@ impl ConsumerGroup {
         self.members.values().any(|member| member.wants(topic))
     }
 
+    /// Returns since when nobody is in it.
+    pub(crate) fn empty_since_ms(&self) -> Option<i64> {
+        self.members.is_empty().then_some(self.empty_since_ms)
+    }
+
+    /// Returns the topics that members want.
+    pub(crate) fn subscribed_topics(&self) -> BTreeSet<String> {
+        let named = self.members.values().flat_map(|member| member.topics.iter().cloned());
+        named.chain(self.topics.keys().cloned()).collect()
+    }
+
     pub(crate) fn is_forgettable(&self, now_ms: i64) -> bool {
         self.members.is_empty() && now_ms.saturating_sub(self.empty_since_ms) > EMPTY_KEPT_MS
     }

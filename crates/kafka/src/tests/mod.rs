@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod expiry;
 mod groups;
 mod hostile;
 mod login;
 mod newer;
 mod quotas;
 mod records;
+mod rights;
+mod tls;
 mod transactions;
 mod versions;
