@@ -43,6 +43,12 @@ impl AnswerBytes {
         wanted.min(left.max(FETCH_BYTES_MIN))
     }
 
+    /// Returns how many bytes wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn of_connection(self: &Arc<AnswerBytes>) -> OwnAnswerBytes {
         OwnAnswerBytes { all: self.clone(), own: Arc::new(Semaphore::new(OWN_KIB_MAX)) }
     }

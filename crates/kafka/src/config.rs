@@ -56,6 +56,7 @@ const AMBIGUOUS: &[&str] = &["listeners"];
 
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Setting] = &[
+    s("acks.all.may.be.lost.in.power.failure", "false", Kind::Boolean, "answers acks=all before the sync, as Kafka does on one node: a power failure takes what was acknowledged in the last half minute"),
     s("advertised.listeners", "", Kind::List, "addresses told to clients, one for each listener"),
     s("allow.everyone.if.no.acl.found", "true", Kind::Boolean, "whether what no rule speaks of is allowed"),
     s("auto.create.topics.enable", "true", Kind::Boolean, "whether a topic is made when it is asked for"),
@@ -122,12 +123,19 @@ pub struct Listener {
 }
 
 /// What the broker is started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaConfig {
     /// Where clients connect; none for nowhere.
     pub listeners: Vec<Listener>,
     /// Name → value and where it was given.
     values: BTreeMap<&'static str, (String, String)>,
+}
+
+impl std::fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not as they are: some are secret.
+        f.debug_map().entries(self.describe().map(|(name, value, ..)| (name, value))).finish()
+    }
 }
 
 impl Default for KafkaConfig {

@@ -20,6 +20,8 @@ use crate::security::acl::{Operation, Resource};
 const ACKS_ALL: i16 = -1;
 const ACKS_NONE: i16 = 0;
 const ACKS_LEADER: i16 = 1;
+/// The setting that answers `acks=all` before the sync.
+const LOSABLE: &str = "acks.all.may.be.lost.in.power.failure";
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 /// The first version in which a batch joins its partition to the transaction (KIP-890).
@@ -41,7 +43,7 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
         broker: &call.broker,
         version: call.version(),
         transactional_id: request.transactional_id.as_deref().map(|id| &**id),
-        wait: acks == ACKS_ALL,
+        wait: acks == ACKS_ALL && !call.broker.config.boolean(LOSABLE),
     };
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut failed = false;

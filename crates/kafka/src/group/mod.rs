@@ -5,6 +5,7 @@
 pub(crate) mod assignor;
 pub(crate) mod classic;
 pub(crate) mod consumer;
+pub(crate) mod held;
 mod member;
 
 use std::collections::BTreeSet;

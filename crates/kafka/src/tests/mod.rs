@@ -7,6 +7,7 @@ mod client;
 mod expiry;
 mod groups;
 mod hostile;
+mod limits;
 mod login;
 mod newer;
 mod quotas;
