@@ -42,12 +42,24 @@ pub(super) struct Fixture {
     pub running: Running,
     pub log: Arc<Log>,
     pub clock: Clock,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Fixture {
     pub(super) fn start(settings: &[(&str, &str)]) -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
+        Fixture::start_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// Stops the broker and starts another on what it has left.
+    pub(super) fn restart(self, settings: &[(&str, &str)]) -> Fixture {
+        let Fixture { running, log, clock, dir } = self;
+        running.shutdown();
+        log.close(clock.now_ms()).unwrap();
+        drop(log);
+        Fixture::start_in(dir, settings)
+    }
+
+    fn start_in(dir: tempfile::TempDir, settings: &[(&str, &str)]) -> Fixture {
         let log = Log::open(Arc::new(RealDisk), dir.path().join("log"), LogConfig::default()).unwrap();
         let mut all: Vec<_> = settings
             .iter()
@@ -59,7 +71,7 @@ impl Fixture {
         let clock = Clock::manual(1_000_000);
         let config = KafkaConfig::from_settings(&all).unwrap();
         let running = KafkaServer::start(log.clone(), config, clock.clone(), HeldByTest).unwrap();
-        Fixture { running, log, clock, _dir: dir }
+        Fixture { running, log, clock, dir }
     }
 
     pub(super) fn client(&self) -> Client {

@@ -12,6 +12,7 @@ mod login;
 mod newer;
 mod quotas;
 mod records;
+mod restart;
 mod rights;
 mod tls;
 mod transactions;

@@ -122,7 +122,8 @@ fn records_cases() -> Vec<Case> {
         case(9, &[topic_need(Describe)], metadata, |a| a.topics[0].error_code),
         case(7, &[topic_need(Create)], create, |a| a.topics[0].error_code),
         case(3, &[topic_need(Alter)], more, |a| a.results[0].error_code),
-        case(4, &[(Delete, Topic("u"), TopicAuthorizationFailed)], DeleteTopicsRequest::default().with_topic_names(vec![topic("u")]), |a| a.responses[0].error_code),
+        // It is held, so it stays.
+        case(4, &[(Delete, Topic("held"), TopicAuthorizationFailed)], DeleteTopicsRequest::default().with_topic_names(vec![topic("held")]), |a| a.responses[0].error_code),
         case(2, &[topic_need(Delete)], delete_records, |a| a.topics[0].partitions[0].error_code),
         case(4, &[topic_need(Describe)], epochs, |a| a.topics[0].partitions[0].error_code),
         case(0, &[topic_need(Read)], producers, |a| a.topics[0].partitions[0].error_code),
@@ -167,7 +168,8 @@ fn group_cases() -> Vec<Case> {
         case(5, &[group_need(Describe)], DescribeGroupsRequest::default().with_groups(vec![group()]), |a| a.groups[0].error_code),
         case(0, &[group_need(Delete), read_topic], forget, |a| a.topics.first().map_or(a.error_code, |topic| topic.partitions[0].error_code)),
         case(0, &[group_need(Read), (Describe, Topic("t"), TopicAuthorizationFailed)], heartbeat, |a| a.error_code),
-        case(0, &[group_need(Describe)], ConsumerGroupDescribeRequest::default().with_group_ids(vec![group()]), |a| a.groups[0].error_code),
+        // Its member wants the topic.
+        case(0, &[group_need(Describe), (Describe, Topic("t"), TopicAuthorizationFailed)], ConsumerGroupDescribeRequest::default().with_group_ids(vec![group()]), |a| a.groups[0].error_code),
         case(2, &[(Delete, Group("h"), GroupAuthorizationFailed)], DeleteGroupsRequest::default().with_groups_names(vec![GroupId(text("h"))]), |a| a.results[0].error_code),
     ]
 }
@@ -312,7 +314,9 @@ enum Pattern {
 
 fn fixture() -> Fixture {
     let fixture = Fixture::start(&[("allow.everyone.if.no.acl.found", "false")]);
-    fixture.log.create_topic("t", 1, &Default::default(), 0).unwrap();
+    for name in ["t", "held"] {
+        fixture.log.create_topic(name, 1, &Default::default(), 0).unwrap();
+    }
     let commit = commitlog::OffsetCommit {
         topic: "t".to_owned(),
         partition: 0,
@@ -377,6 +381,26 @@ fn lists_leave_out_what_may_not_be_seen() {
     assert_eq!(client.ask(4, &ListGroupsRequest::default()).groups.len(), 1);
     assert_eq!(client.ask(0, &ListTransactionsRequest::default()).transaction_states.len(), 1);
     assert_eq!(client.ask(9, &MetadataRequest::default().with_topics(None)).topics.len(), 1);
+}
+
+#[test]
+fn patterns_do_not_reach_what_may_not_be_seen() {
+    let fixture = fixture();
+    fixture.log.create_topic("t2", 1, &Default::default(), 0).unwrap();
+    let rights = Rights { fixture: &fixture };
+    let mut client = fixture.client();
+    rights.add(&(Read, Group("h"), GroupAuthorizationFailed), ALLOW, Pattern::Literal);
+    rights.add(&(Describe, Topic("t2"), TopicAuthorizationFailed), ALLOW, Pattern::Literal);
+    let beat = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(text("h")))
+        .with_member_id(text("m"))
+        .with_rebalance_timeout_ms(1000)
+        .with_subscribed_topic_regex(Some(text("t.*")))
+        .with_topic_partitions(Some(Vec::new()));
+    let told = client.ask(1, &beat);
+    let topics: Vec<u128> =
+        told.assignment.unwrap().topic_partitions.iter().map(|topic| topic.topic_id.as_u128()).collect();
+    assert_eq!(topics, [fixture.log.describe_topic("t2").unwrap().id]);
 }
 
 #[test]
