@@ -142,6 +142,9 @@ impl Log {
         };
         self.record(entry)?.wait()?;
         state.set_epoch(epoch);
+        state.touch();
+        // It may just have been forgotten.
+        self.transactional.lock().expect("no holder panics").insert(state.id.clone(), state.clone());
         self.foreign.write().expect("no holder panics").insert(inner.producer_ids[0], state.clone());
         Ok(epoch)
     }
