@@ -4,11 +4,12 @@
 usage: run.py [--binary target/debug/tripline] [--kills 20] [--seed N] [--rate RECORDS] [--work target/kill]
 
 At once: idempotent producers, transactional producers that commit and abort, programs that copy one topic to another with their
-positions in the transaction, and readers of both isolation levels. One kill in five comes while the server is starting. The seed
+positions in the transaction, and readers of both isolation levels. One kill in five comes while the server is starting; between kills it is
+sometimes stopped in order. The seed
 decides the moments and what is sent; what the threads do between two moments is up to the machine. Ends with exit code 1 and the
 anomalies (see history.py) if there are any. Needs confluent-kafka, which is installed by name into the work folder.
 """
-import argparse, collections, os, pathlib, random, shutil, subprocess, sys, tempfile, threading, time
+import argparse, collections, logging, pathlib, random, shutil, sys, tempfile, threading, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ap = argparse.ArgumentParser()
@@ -22,18 +23,10 @@ a = ap.parse_args()
 work = pathlib.Path(a.work).resolve()
 work.mkdir(parents=True, exist_ok=True)
 
-try:
-    from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-    from confluent_kafka.admin import AdminClient, NewTopic
-except ImportError:
-    interpreter = work / 'venv/bin/python'
-    if pathlib.Path(sys.executable) == interpreter:
-        raise
-    if not interpreter.exists():
-        subprocess.run([sys.executable, '-m', 'venv', str(work / 'venv')], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([str(interpreter), '-m', 'pip', 'install', '-q', 'confluent-kafka'], check=True)
-    os.execv(interpreter, [str(interpreter), *sys.argv])
-
+from clients import need_confluent_kafka
+need_confluent_kafka(work)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 from history import ABORTED, COMMITTED, UNKNOWN, History, Reading, anomalies
 from server import Server
 
@@ -42,6 +35,8 @@ PARTITIONS = {PLAIN: 3, MOVED: 3, COPY: 2}
 IDEMPOTENT, TRANSACTIONAL, COPIERS = 3, 3, 2
 CODECS = ['none', 'lz4', 'zstd', 'snappy', 'gzip']
 
+SILENT = logging.Logger('clients')  # being fenced is expected here
+SILENT.addHandler(logging.NullHandler())
 history, lock = History(), threading.Lock()
 sending, reading = threading.Event(), threading.Event()  # set: time to end
 counts = collections.Counter()
@@ -95,7 +90,7 @@ class Sender:
 @guarded
 def idempotent(number):
     choice, sender = random.Random(f'{a.seed} idempotent {number}'), Sender(f'i{number}')
-    producer = Producer(settings(enable_idempotence=True, linger_ms=choice.randint(0, 5), message_timeout_ms=300_000,
+    producer = Producer(settings(logger=SILENT, enable_idempotence=True, linger_ms=choice.randint(0, 5), message_timeout_ms=300_000,
                                  compression_type=CODECS[number % len(CODECS)], batch_num_messages=choice.choice([10, 100, 1000])))
     while not sending.is_set():
         for _ in range(max(1, a.rate // 50)):
@@ -110,7 +105,7 @@ def idempotent(number):
 def transactional_producer(name, choice):
     """A producer whose transactional id is its own; fences what was before it."""
     while True:
-        producer = Producer(settings(transactional_id=name, transaction_timeout_ms=60_000, message_timeout_ms=60_000,
+        producer = Producer(settings(logger=SILENT, transactional_id=name, transaction_timeout_ms=60_000, message_timeout_ms=60_000,
                                      linger_ms=choice.randint(0, 3), compression_type=choice.choice(CODECS)))
         for _ in range(60):
             try:
@@ -287,6 +282,13 @@ def read_all(partition, level):
 def kill_again_and_again(choice, starts):
     while counts['kills'] < a.kills:
         time.sleep(choice.uniform(0.05, 1.2))
+        if choice.random() < 0.15:
+            # An orderly stop in between: what is open then must not go on as if nothing had happened.
+            counts['stops'] += 1
+            if server.stop() != 0:
+                troubles.append('the server did not end with 0')
+            starts.append(server.start())
+            continue
         server.kill()
         counts['kills'] += 1
         while choice.random() < 0.2 and counts['kills'] < a.kills:
@@ -346,7 +348,7 @@ troubles += [line for line in log.read_text(errors='replace').splitlines() if 'p
 warnings = collections.Counter(line.split(' ', 2)[-1][:90] for line in log.read_text(errors='replace').splitlines() if ' WARN ' in line or ' ERROR ' in line)
 read = sum(len(r.seen) for r in history.readings if r.last and r.committed)
 starts.sort()
-print(f"{counts['kills']} kills ({counts['kills while starting']} while starting) in {sent:.0f} s, {len(history.records)} records sent, {counts['acknowledged']} acknowledged, "
+print(f"{counts['kills']} kills ({counts['kills while starting']} while starting), {counts['stops']} stops in {sent:.0f} s, {len(history.records)} records sent, {counts['acknowledged']} acknowledged, "
       f"{counts['committed']} transactions committed, {counts['aborted']} aborted, {counts['unknown']} in doubt, {counts['given up']} given up, {read} records in the log; "
       f"starts: median {starts[len(starts) // 2] * 1000:.0f} ms, slowest {starts[-1] * 1000:.0f} ms")
 print('told: ' + ', '.join(f'{what} {count}' for what, count in sorted(counts.items()) if ':' in what))

@@ -113,6 +113,13 @@ pub(crate) fn collect(inner: &Inner) -> Vec<Metric> {
                 offsets.log_start as f64,
             );
             add(
+                "tripline_topic_damaged_places",
+                "Places of a partition whose bytes are damaged, met since the start.",
+                "gauge",
+                labels(),
+                partition.damaged_places() as f64,
+            );
+            add(
                 "tripline_topic_bytes",
                 "Bytes of a partition on disk.",
                 "gauge",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use commitlog::{Log, LogConfig, RealDisk};
+use commitlog::{Disk, Log, LogConfig, RealDisk};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, RequestHeader, ResponseHeader, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
@@ -44,8 +44,13 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn start(settings: &[(&str, &str)]) -> Fixture {
+        Fixture::start_on(Arc::new(RealDisk), settings)
+    }
+
+    /// Starts on another disk than the machine's.
+    pub(super) fn start_on(disk: Arc<dyn Disk>, settings: &[(&str, &str)]) -> Fixture {
         let dir = tempfile::tempdir().unwrap();
-        let log = Log::open(Arc::new(RealDisk), dir.path().join("log"), LogConfig::default()).unwrap();
+        let log = Log::open(disk, dir.path().join("log"), LogConfig::default()).unwrap();
         let mut all: Vec<_> = settings
             .iter()
             .map(|(n, v)| (format!("kafka.{n}"), (*v).to_owned(), "test".to_owned()))

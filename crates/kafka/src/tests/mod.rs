@@ -8,5 +8,6 @@ mod groups;
 mod hostile;
 mod login;
 mod records;
+mod storage;
 mod transactions;
 mod versions;
