@@ -56,7 +56,7 @@ fn batch(from: i64, count: i64) -> Vec<u8> {
 /// A log whose partition t-0 has a closed segment and more than 64 KiB in the active one. Returns t-0's directory.
 fn make(dir: &Path, clean: bool) -> PathBuf {
     let log = open(dir).unwrap();
-    let settings = TopicSettings::from([("segment.bytes".to_owned(), "80000".to_owned())]);
+    let settings = TopicSettings::from([("segment.bytes".to_owned(), "100000".to_owned())]);
     log.create_topic("t", 2, &settings, 0).unwrap();
     log.create_topic("other", 1, &settings, 0).unwrap();
     for from in (0..RECORDS).step_by(5) {
