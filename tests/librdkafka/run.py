@@ -3,16 +3,19 @@
 
 usage: run.py [--binary target/debug/tripline] [--work target/librdkafka] [--at-once 6] [--only NAME,NAME]
 
-The tests are built and run by ../shared/tools/librdkafka_suite.py, one process each. Those that run at once have servers of their
-own, as some look at all topics and groups there are. A test that fails is tried once more when the others are done. Ends with 'N
-passed, N failed, N skipped': a miss that the list gives a reason for counts as skipped, and the step fails below PASSED_MIN.
+The tests are built by ../shared/tools/librdkafka_suite.py and run one process each, as a failing one ends its process. They are told
+that the broker is Kafka 4.1, which is what it claims to be. What runs at once has servers of its own, as some tests look at all topics
+and groups there are. A test that fails unexpectedly is tried once more when the others are done. Ends with 'N passed, N failed,
+N skipped': a miss that the list gives a reason for counts as skipped, and fewer than PASSED_MIN passes are a failure.
 """
-import argparse, collections, json, pathlib, re, shutil, subprocess, sys, tempfile, time
+import argparse, collections, os, pathlib, queue, re, subprocess, sys, tempfile, threading, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SUITE = ROOT.parent / 'shared/tools/librdkafka_suite.py'
 PASSED_MIN = 80
+VERSION = '4.1.0'
+LIMIT = 180
 SETTINGS = ['num.partitions=4', 'group.initial.rebalance.delay.ms=0']
 
 ap = argparse.ArgumentParser()
@@ -24,90 +27,120 @@ a = ap.parse_args()
 work = pathlib.Path(a.work).resolve()
 work.mkdir(parents=True, exist_ok=True)
 
+sys.path.insert(0, str(HERE.parent / 'kill'))
+from clients import need_confluent_kafka
+need_confluent_kafka(work)
 
-class Known:
-    """A line of the list: name, what to expect, seconds it takes, why it is a miss."""
-
-    def __init__(self, line):
-        self.name, self.expected, seconds, self.reason = (line.split(None, 3) + [''])[:4]
-        self.seconds = float(seconds)
+Known = collections.namedtuple('Known', 'name expected seconds reason')
 
 
-class Shard:
-    """Tests that run one after the other against a server of their own."""
+def known(line):
+    name, expected, seconds, reason = (line.split(None, 3) + [''])[:4]
+    return Known(name, expected, float(seconds), reason)
 
-    def __init__(self, number, names, base):
-        self.names, self.results = names, work / f'results-{number}.json'
-        self.build = work / f'shard-{number}'
-        shutil.rmtree(self.build, ignore_errors=True)
-        # Hard links: what is built is only read; each shard writes its configuration anew.
-        subprocess.run(['cp', '-al', str(base), str(self.build)], check=True)
-        (self.build / 'librdkafka/tests/tripline.conf').unlink(missing_ok=True)
-        self.data = tempfile.TemporaryDirectory(dir=work)
+
+def build():
+    subprocess.run([sys.executable, str(SUITE), '--bootstrap', '127.0.0.1:1', '--build', str(work / 'base'), '--only', 'none'], stdout=subprocess.DEVNULL, check=True)
+    scripts = work / 'kafka/bin'
+    scripts.mkdir(parents=True, exist_ok=True)
+    for tool in ('topics', 'acls'):
+        script = scripts / f'kafka-{tool}.sh'
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {HERE}/kafka_tool.py {tool} "$@"\n')
+        script.chmod(0o755)
+    return work / 'base/librdkafka/tests'
+
+
+class Lane:
+    """A server, and the tests that run against it one after the other."""
+
+    def __init__(self, number):
+        self.number, self.data = number, tempfile.TemporaryDirectory(dir=work)
         settings = [part for setting in SETTINGS for part in ('--set', setting)]
+        self.log = open(work / f'server-{number}.log', 'w')
         self.server = subprocess.Popen([a.binary, 'server', '--data', self.data.name, '--listen', '127.0.0.1:0', '--kafka-listen', '127.0.0.1:0', *settings],
-                                       stdout=subprocess.PIPE, stderr=open(work / f'server-{number}.log', 'w'), text=True)
+                                       stdout=subprocess.PIPE, stderr=self.log, text=True)
         for line in self.server.stdout:
             if found := re.search(r'Kafka clients on (\S+)', line):
                 break
         else:
-            sys.exit(f'the server did not start, see {work}/server-{number}.log')
-        self.results.unlink(missing_ok=True)
-        self.run = subprocess.Popen([sys.executable, str(SUITE), '--bootstrap', found.group(1), '--build', str(self.build), '--only', ','.join(names), '--json', str(self.results)],
-                                    stdout=open(work / f'tests-{number}.log', 'w'), stderr=subprocess.STDOUT)
+            sys.exit(f'the server did not start, see {self.log.name}')
+        threading.Thread(target=self.server.stdout.read, daemon=True).start()
+        self.address = found.group(1)
+        self.conf = work / f'lane-{number}.conf'
+        self.conf.write_text(f'metadata.broker.list={self.address}\n')
 
-    def finish(self):
-        self.run.wait()
-        alive = self.server.poll() is None
+    def run(self, tests, name):
+        """Returns verdict, seconds, why."""
+        env = dict(os.environ, LD_LIBRARY_PATH='../src:../src-cpp', RDKAFKA_TEST_CONF=str(self.conf), TEST_KAFKA_VERSION=VERSION, TEST_LEVEL='1', TESTS=name,
+                   KAFKA_PATH=str(work / 'kafka'), BROKERS=self.address)
+        started = time.time()
+        try:
+            done = subprocess.run(['./test-runner', '-L', '-Q', '-E', '-p1'], cwd=tests, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            return 'failed', time.time() - started, 'time limit'
+        text = done.stdout.decode('utf8', 'replace')
+        found = re.search(r'\|\S*\s+' + name + r'\s+\|\s+(PASSED|FAILED|SKIPPED)', text)
+        verdict = found.group(1).lower() if found else 'failed'
+        why = ''
+        if verdict == 'failed':
+            why = (re.findall(r'[^\n]*(?:failed at|ssertion)[^\n]*', text) or [f'exit code {done.returncode}'])[0]
+            (work / f'{name}.log').write_text(text)
+        if self.server.poll() is not None:
+            verdict, why = 'failed', 'the server ended by itself'
+        return verdict, time.time() - started, why
+
+    def close(self):
         self.server.terminate()
         self.server.wait(30)
         self.data.cleanup()
-        found = json.loads(self.results.read_text()) if self.results.exists() else {}
-        if not alive:
-            print(f'a server ended by itself, see {work}')
-        return {name: found.get(name, ('FAILED (not run)', 0, '')) for name in self.names}
 
 
-def divide(tests, shards):
-    """The longest first, each to the shard that has the least to do."""
-    parts = [[0.0, []] for _ in range(shards)]
-    for known in sorted(tests, key=lambda known: -known.seconds):
-        part = min(parts, key=lambda part: part[0])
-        part[0] += known.seconds
-        part[1].append(known.name)
-    return [names for _, names in parts if names]
+def run_all(tests, names, at_once):
+    waiting, results = queue.SimpleQueue(), {}
+    for name in names:
+        waiting.put(name)
+
+    def work_off(number):
+        lane = Lane(number)
+        while True:
+            try:
+                name = waiting.get_nowait()
+            except queue.Empty:
+                break
+            results[name] = lane.run(tests, name)
+        lane.close()
+    threads = [threading.Thread(target=work_off, args=(number,)) for number in range(at_once)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
 
 
 started = time.time()
-base = work / 'base'
-subprocess.run([sys.executable, str(SUITE), '--bootstrap', '127.0.0.1:1', '--build', str(base), '--only', 'none'], stdout=subprocess.DEVNULL, check=True)
+tests = build()
 built = time.time()
 only = set(filter(None, a.only.split(',')))
-tests = [Known(line) for line in (HERE / 'expected.txt').read_text().splitlines() if line and not line.startswith('#')]
-tests = [known for known in tests if not only or known.name in only]
-results = {}
-for shard in [Shard(number, names, base) for number, names in enumerate(divide(tests, a.at_once))]:
-    results.update(shard.finish())
-again = [known.name for known in tests if known.expected == 'passed' and not results[known.name][0].startswith('PASSED')]
-for name in again[:10]:
-    print(f'{name} is tried again: {results[name][0]} {results[name][2][:100]}', flush=True)
-    results.update(Shard('again', [name], base).finish())
+expected = [known(line) for line in (HERE / 'expected.txt').read_text().splitlines() if line and not line.startswith('#')]
+expected = [test for test in expected if not only or test.name in only]
+# The longest first, so that none is left alone at the end.
+results = run_all(tests, [test.name for test in sorted(expected, key=lambda test: -test.seconds)], a.at_once)
+again = [test.name for test in expected if test.expected == 'passed' and results[test.name][0] == 'failed'][:10]
+if again:
+    print('tried again: ' + ', '.join(f'{name} ({results[name][2].strip()[:120]})' for name in again), flush=True)
+    results.update(run_all(tests, again, 1))
 count = collections.Counter()
-for known in tests:
-    verdict, seconds, why = results[known.name]
-    verdict = verdict.split()[0].lower()
-    note = ''
-    if verdict == 'failed' and known.expected == 'failed':
-        verdict, note = 'skipped', f'known miss: {known.reason}'
-    elif verdict == 'failed':
-        note = why[:140]
-    elif verdict == 'passed' and known.expected == 'failed':
-        note = 'no miss any more: change the list'
+for test in expected:
+    verdict, seconds, note = results[test.name]
+    if verdict == 'failed' and test.expected == 'failed':
+        verdict, note = 'skipped', f'known miss: {test.reason}'
+    elif verdict == 'passed' and test.expected != 'passed':
+        note = 'passes now: change the list'
     count[verdict] += 1
-    print(f'{known.name:40} {verdict:8} {seconds:6.1f} s  {note}')
+    print(f'{test.name:40} {verdict:8} {seconds:6.1f} s  {note.strip()[:140]}')
 print(f'built in {built - started:.0f} s, run in {time.time() - built:.0f} s')
 if not only and count['passed'] < PASSED_MIN:
-    print(f"FAILED: {count['passed']} passed, {PASSED_MIN} are asked for")
+    print(f"{count['passed']} passed, {PASSED_MIN} are asked for")
     count['failed'] = max(count['failed'], 1)
 print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
 sys.exit(1 if count['failed'] else 0)
