@@ -8,7 +8,7 @@ the disk is full the server must stay up, reading must work, and whoever writes 
 5 s of space coming back writing works again, over Kafka and HTTP, and persistent queries go on: each input record has its
 effect once. Ends with 'N passed, N failed, N skipped'.
 """
-import argparse, collections, json, logging, os, pathlib, subprocess, sys, tempfile, threading, time, urllib.error, urllib.request
+import argparse, collections, json, logging, os, pathlib, subprocess, sys, tempfile, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ap = argparse.ArgumentParser()
@@ -22,6 +22,7 @@ work.mkdir(parents=True, exist_ok=True)
 from clients import need_confluent_kafka
 need_confluent_kafka(work)
 from confluent_kafka import Consumer, Producer, TopicPartition
+from http_client import Http
 from server import Server
 
 SPACE, BACK_WITHIN = '64m', 5.0
@@ -45,33 +46,6 @@ def wait_for(what, limit, condition):
         time.sleep(0.05)
     expect(False, f'{what} took more than {limit} s')
     return limit
-
-
-class Http:
-    def __init__(self, server):
-        self.server = server
-
-    def post(self, path, body, limit=10):
-        """Returns status and text."""
-        request = urllib.request.Request(f'http://{self.server.http}{path}', json.dumps(body).encode(), {'Content-Type': 'application/json'})
-        try:
-            with urllib.request.urlopen(request, timeout=limit) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def statement(self, text):
-        return self.post('/ksql', {'ksql': text})
-
-    def must(self, text):
-        status, answer = self.statement(text)
-        if status != 200:
-            raise SystemExit(f'{text}: {status} {answer}')
-        return answer
-
-    def get(self, path):
-        with urllib.request.urlopen(f'http://{self.server.http}{path}', timeout=10) as answer:
-            return answer.status
 
 
 class Kafka:
@@ -159,7 +133,7 @@ def run(folder, log):
             kafka.patient.poll(0)
             # Full: up and readable.
             expect(server.process.poll() is None, 'the server ended on a full disk')
-            expect(http.get('/info') == 200, '/info does not answer')
+            expect(http.get('/info')[0] == 200, '/info does not answer')
             there = {json.loads(value)['ID'] for _, value in kafka.read('src')}
             expect(set(kafka.acknowledged) | set(inserted) <= there, 'acknowledged records cannot be read while the disk is full')
             status, answer = http.post('/query', {'ksql': "SELECT * FROM counts WHERE kind = 'kind 1';"})

@@ -4,6 +4,7 @@ import re, signal, subprocess, threading, time
 
 class Server:
     def __init__(self, binary, folder, log, settings=()):
+        self.under = []  # a command that runs the server's
         self.binary, self.folder, self.log, self.settings = binary, folder, open(log, 'a'), settings
         self.address, self.http, self.process, self.starts = '127.0.0.1:0', '127.0.0.1:0', None, 0
 
@@ -11,7 +12,7 @@ class Server:
         """Starts the process without waiting for it to be ready."""
         settings = [part for setting in self.settings for part in ('--set', setting)]
         self.process = subprocess.Popen(
-            [self.binary, 'server', '--data', self.folder, '--listen', self.http, '--kafka-listen', self.address, *settings],
+            [*self.under, self.binary, 'server', '--data', self.folder, '--listen', self.http, '--kafka-listen', self.address, *settings],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.starts += 1
 
