@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,18 +40,20 @@ pub(super) struct Fixture {
     pub running: Running,
     pub log: Arc<Log>,
     pub clock: Clock,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
     pub(super) fn start(settings: &[(&str, &str)]) -> Fixture {
-        Fixture::start_on(Arc::new(RealDisk), settings)
+        let dir = tempfile::tempdir().unwrap();
+        let mut fixture = Fixture::start_on(Arc::new(RealDisk), &dir.path().join("log"), settings);
+        fixture._dir = Some(dir);
+        fixture
     }
 
-    /// Starts on another disk than the machine's.
-    pub(super) fn start_on(disk: Arc<dyn Disk>, settings: &[(&str, &str)]) -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
-        let log = Log::open(disk, dir.path().join("log"), LogConfig::default()).unwrap();
+    /// Starts on a disk that the caller has.
+    pub(super) fn start_on(disk: Arc<dyn Disk>, dir: &Path, settings: &[(&str, &str)]) -> Fixture {
+        let log = Log::open(disk, dir, LogConfig::default()).unwrap();
         let mut all: Vec<_> = settings
             .iter()
             .map(|(n, v)| (format!("kafka.{n}"), (*v).to_owned(), "test".to_owned()))
@@ -61,7 +64,7 @@ impl Fixture {
         let clock = Clock::manual(1_000_000);
         let config = KafkaConfig::from_settings(&all).unwrap();
         let running = KafkaServer::start(log.clone(), config, clock.clone(), HeldByTest).unwrap();
-        Fixture { running, log, clock, _dir: dir }
+        Fixture { running, log, clock, _dir: None }
     }
 
     pub(super) fn client(&self) -> Client {

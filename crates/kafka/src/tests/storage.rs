@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use commitlog::{BatchBuilder, Disk, Isolation, Log, LogConfig, SimulatedDisk, batches, set_producer};
+use commitlog::{BatchBuilder, Isolation, Log, LogConfig, SimulatedDisk, batches, set_producer};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 
@@ -12,17 +12,7 @@ use super::client::{Client, Fixture, text, topic};
 
 const STORAGE_ERROR: i16 = ResponseError::KafkaStorageError.code();
 
-/// A disk on which the fixture's directory lies.
-fn disk() -> SimulatedDisk {
-    let disk = SimulatedDisk::new();
-    let temporary = std::env::temp_dir();
-    let mut parents: Vec<&Path> = temporary.ancestors().collect();
-    parents.reverse();
-    for parent in parents.into_iter().filter(|parent| parent.parent().is_some()) {
-        disk.create_dir(parent).unwrap();
-    }
-    disk
-}
+const DIR: &str = "/log";
 
 struct Sender {
     client: Client,
@@ -93,8 +83,8 @@ impl Sender {
 #[test]
 fn nothing_is_acknowledged_after_a_failed_sync() {
     for nth in 1..12 {
-        let disk = disk();
-        let fixture = Fixture::start_on(Arc::new(disk.clone()), &[]);
+        let disk = SimulatedDisk::new();
+        let fixture = Fixture::start_on(Arc::new(disk.clone()), Path::new(DIR), &[]);
         fixture.create_topic("t", 1);
         let mut senders = [Sender::numbered(&fixture), Sender::numbered(&fixture), Sender::new(&fixture)];
         disk.fail_sync_at(disk.syncs() + nth);
@@ -143,10 +133,9 @@ fn nothing_is_acknowledged_after_a_failed_sync() {
         assert_eq!(code, 0);
         assert!(count >= acknowledged.len());
         assert!(fixture.log.read_only_cause().is_some());
-        let dir = fixture.log.dir().to_owned();
         drop((senders, late, fixture));
         // What was acknowledged is there even if the power fails now.
-        let log = Log::open(Arc::new(disk.crash(nth)), dir, LogConfig::default()).unwrap();
+        let log = Log::open(Arc::new(disk.crash(nth)), DIR, LogConfig::default()).unwrap();
         let mut out = Vec::new();
         log.read("t", 0, 0, 1 << 20, Isolation::ReadCommitted, &mut out).unwrap();
         let mut scratch = Vec::new();
@@ -167,8 +156,8 @@ fn nothing_is_acknowledged_after_a_failed_sync() {
 
 #[test]
 fn full_disk_is_told_and_over_when_there_is_space() {
-    let disk = disk();
-    let fixture = Fixture::start_on(Arc::new(disk.clone()), &[]);
+    let disk = SimulatedDisk::new();
+    let fixture = Fixture::start_on(Arc::new(disk.clone()), Path::new(DIR), &[]);
     fixture.create_topic("t", 1);
     let (mut numbered, mut plain) = (Sender::numbered(&fixture), Sender::new(&fixture));
     let mut count = 0;
