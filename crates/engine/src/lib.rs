@@ -17,6 +17,7 @@ mod print;
 mod produce;
 mod query;
 mod recovery;
+mod resume;
 mod rows;
 mod select;
 mod sequence;

@@ -15,6 +15,7 @@ mod quotas;
 mod records;
 mod restart;
 mod rights;
+mod storage;
 mod tls;
 mod transactions;
 mod versions;
