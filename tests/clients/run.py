@@ -18,6 +18,7 @@ A client whose packages cannot be had is skipped with the reason; the others run
     TRIPLINE                          the program under test
     KAFKA_TOOLS                       the script that runs Apache Kafka's tools
     WORK                              a folder for what is built, kept from run to run
+    HERE                              the folder of this script
     NAME                              a word that no other script has, for topics and groups
 
 A script ends with code 0 when all its assertions held, and with 77 when a program that it starts is not here; its last line is shown.
@@ -148,7 +149,7 @@ class Client:
 
     def run(self, command, env):
         """Returns how it ended, and its last words."""
-        env = {**env, 'NAME': self.word, 'WORK': str(self.folder)}
+        env = {**env, 'NAME': self.word, 'WORK': str(self.folder), 'HERE': str(HERE)}
         out = work / f'{self.word}.log'
         with open(out, 'w') as log:
             try:
@@ -157,7 +158,7 @@ class Client:
             except subprocess.TimeoutExpired:
                 return 'failed', f'not done after {CLIENT_SECONDS} s\n' + out.read_text(errors='replace')[-1500:]
         text = out.read_text(errors='replace')
-        last = (text.strip().splitlines() or [''])[-1][:150]
+        last = (text.strip().splitlines() or [''])[-1][:180]
         verdict = {0: 'passed', skipped.CODE: 'skipped'}.get(done.returncode, 'failed')
         return verdict, text[-3000:] if verdict == 'failed' else last
 
@@ -198,14 +199,20 @@ def main():
                if path.suffix in SUFFIXES and path.name != 'run.py' or (path / 'Cargo.toml').exists()]
     only = list(filter(None, a.only.split(',')))
     clients = [client for client in clients if not only or any(word in client.name or word in client.word for word in only)]
-    ready, count = [], {'passed': 0, 'failed': 0, 'skipped': 0}
-    for client in clients:
+    count, talking = {'passed': 0, 'failed': 0, 'skipped': 0}, threading.Lock()
+
+    def prepare(client):
         try:
-            ready.append((client, client.command()))
+            return client, client.command()
         except Missing as why:
-            count['skipped'] += 1
-            print(f'{client.name:42} skipped          {why}', flush=True)
-    started, talking = time.time(), threading.Lock()
+            with talking:
+                count['skipped'] += 1
+                print(f'{client.name:42} skipped          {why}', flush=True)
+
+    # Some wait for a registry while others compile.
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        ready = list(filter(None, pool.map(prepare, clients)))
+    started = time.time()
 
     def run(client, command):
         begun = time.time()
