@@ -87,8 +87,7 @@ impl ConnectionState {
     }
 
     fn may_ask(&self, api_key: i16) -> bool {
-        BEFORE_LOGIN.iter().any(|key| *key as i16 == api_key)
-            || !self.is_logging_in()
+        BEFORE_LOGIN.iter().any(|key| *key as i16 == api_key) || !self.is_logging_in()
     }
 }
 

@@ -113,8 +113,7 @@ fn frames_are_short_before_the_login() {
         let name = topic(&format!("a-topic-that-is-not-there-{n}"));
         metadata_request::MetadataRequestTopic::default().with_name(Some(name))
     });
-    let request = MetadataRequest::default()
-        .with_topics(Some(names.collect()))
-        .with_allow_auto_topic_creation(false);
+    let request =
+        MetadataRequest::default().with_topics(Some(names.collect())).with_allow_auto_topic_creation(false);
     assert_eq!(client.ask(9, &request).topics.len(), 40_000);
 }
