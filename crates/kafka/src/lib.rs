@@ -27,6 +27,7 @@ mod fetch_session;
 mod frame;
 mod fuzz_door;
 mod group;
+mod legacy;
 mod listen;
 mod newer;
 mod owner;

@@ -21,7 +21,7 @@ use crate::connection::{self, ConnectionState};
 use crate::expiry;
 use crate::owner::Owner;
 use crate::security::principal::{self, Mapping};
-use crate::security::tls::Tls;
+use crate::security::tls::{ClientAuth, Tls, TlsFiles};
 use crate::store::Store;
 
 /// Threads for sockets.
@@ -92,7 +92,13 @@ impl KafkaServer {
         clock: Clock,
         owner: impl Owner,
     ) -> Result<Running, ListenError> {
-        let tls = config.tls_files().map(Tls::load).transpose().map_err(ListenError::Tls)?.map(Arc::new);
+        let load = |files| Tls::load(files).map(Arc::new).map_err(ListenError::Tls);
+        let tls = config.tls_files().map(load).transpose()?;
+        // As in Kafka: who logs in by SASL is not asked for a certificate besides.
+        let tls_for_sasl = config
+            .tls_files()
+            .map(|files| load(TlsFiles { client_auth: ClientAuth::None, ..files }))
+            .transpose()?;
         let mapping = Arc::new(config.principal_mapping().map_err(ListenError::Tls)?);
         let mut bound = Vec::new();
         let mut endpoints = Vec::new();
@@ -111,8 +117,12 @@ impl KafkaServer {
                 None if local.ip().is_unspecified() => (host_name(), local.port()),
                 None => (local.ip().to_string(), local.port()),
             });
-            let tls = tls.clone().filter(|_| listener.tls);
-            let doors = Doors { tls, sasl: listener.sasl, mapping: mapping.clone() };
+            let tls = if listener.sasl { &tls_for_sasl } else { &tls };
+            let doors = Doors {
+                tls: tls.clone().filter(|_| listener.tls),
+                sasl: listener.sasl,
+                mapping: mapping.clone(),
+            };
             bound.push((socket, local, doors));
         }
         let addresses: Vec<SocketAddr> = bound.iter().map(|(_, address, _)| *address).collect();
@@ -213,7 +223,8 @@ fn identified(
 ) -> Option<ConnectionState> {
     let Some(certificate) = certificate else { return Some(state) };
     let name = mapping.name(&principal::subject(certificate)?)?;
-    Some(state.with_principal(&name))
+    state.set_principal(&name);
+    Some(state)
 }
 
 async fn accept(

@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use commitlog::{Log, LogConfig, RealDisk};
+use commitlog::{Disk, Log, LogConfig, RealDisk};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, RequestHeader, ResponseHeader, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
@@ -42,7 +43,7 @@ pub(super) struct Fixture {
     pub running: Running,
     pub log: Arc<Log>,
     pub clock: Clock,
-    dir: tempfile::TempDir,
+    dir: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
@@ -56,11 +57,17 @@ impl Fixture {
         running.shutdown();
         log.close(clock.now_ms()).unwrap();
         drop(log);
-        Fixture::start_in(dir, settings)
+        Fixture::start_in(dir.expect("it was started in a directory of its own"), settings)
     }
 
     fn start_in(dir: tempfile::TempDir, settings: &[(&str, &str)]) -> Fixture {
-        let log = Log::open(Arc::new(RealDisk), dir.path().join("log"), LogConfig::default()).unwrap();
+        let fixture = Fixture::start_on(Arc::new(RealDisk), &dir.path().join("log"), settings);
+        Fixture { dir: Some(dir), ..fixture }
+    }
+
+    /// Starts on a disk that the caller has.
+    pub(super) fn start_on(disk: Arc<dyn Disk>, dir: &Path, settings: &[(&str, &str)]) -> Fixture {
+        let log = Log::open(disk, dir, LogConfig::default()).unwrap();
         let mut all: Vec<_> = settings
             .iter()
             .map(|(n, v)| (format!("kafka.{n}"), (*v).to_owned(), "test".to_owned()))
@@ -71,7 +78,7 @@ impl Fixture {
         let clock = Clock::manual(1_000_000);
         let config = KafkaConfig::from_settings(&all).unwrap();
         let running = KafkaServer::start(log.clone(), config, clock.clone(), HeldByTest).unwrap();
-        Fixture { running, log, clock, dir }
+        Fixture { running, log, clock, dir: None }
     }
 
     pub(super) fn client(&self) -> Client {
