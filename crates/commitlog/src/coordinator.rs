@@ -104,7 +104,9 @@ impl Log {
         };
         let mut inner = state.lock();
         let old_epoch = state.epoch();
+        // An id that is new has nobody to fence, whatever the client believes to be; as in Kafka.
         if let Some(identity) = identity
+            && old_epoch >= 0
             && (identity.producer_id != inner.producer_ids[0] || identity.epoch != old_epoch)
         {
             return Err(LogError::Fenced {
@@ -140,6 +142,9 @@ impl Log {
         };
         self.submit_record(entry)?.wait()?;
         state.set_epoch(epoch);
+        state.touch();
+        // It may just have been forgotten.
+        self.transactional.lock().expect("no holder panics").insert(state.id.clone(), state.clone());
         self.foreign.write().expect("no holder panics").insert(inner.producer_ids[0], state.clone());
         Ok(epoch)
     }
