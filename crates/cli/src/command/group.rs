@@ -464,7 +464,7 @@ fn time_ms(text: &str, now_ms: i64) -> Result<i64> {
     }
     match text.parse::<i64>() {
         Ok(ms) => Ok(ms),
-        Err(_) => types::parse_iso_timestamp(text).with_context(unknown),
+        Err(_) => types::java_time::parse_iso_timestamp(text).with_context(unknown),
     }
 }
 
