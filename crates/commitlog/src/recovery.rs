@@ -150,8 +150,10 @@ fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
     let is_damaged = vouched.is_none() && names.iter().any(|name| name == CHECKPOINT_FILE);
     let unknown = if is_damaged { i64::MAX } else { 0 };
     let tombstones_gone_offset = vouched.as_ref().map_or(unknown, |c| c.tombstones_gone_offset);
-    // Deletion removes files after it has moved the start.
-    while bases.len() > 1 && bases[1] <= log_start {
+    // Deletion removes files after it has moved the start; where recovery begins they are needed for what they say
+    // about producers.
+    let needed_from = vouched.as_ref().map_or(0, |checkpoint| checkpoint.recovery_segment);
+    while bases.len() > 1 && bases[1] <= log_start.min(needed_from) {
         remove_segment_files(shared, dir, bases.remove(0))?;
     }
     // A checkpoint is written after what it vouches for is synced: what does not fit is damage, not a crash's trace.
