@@ -285,7 +285,8 @@ fn has_batch_behind(segment: &Segment, position: u64, len: u64) -> Result<bool, 
     let mut bytes = Vec::new();
     let wanted = (len - position).min(DAMAGE_SEARCH_MAX) as usize;
     read_into(&*segment.file, &segment.path, &mut bytes, position, wanted)?;
-    let offsets = segment.next_offset()..segment.next_offset().saturating_add(i32::MAX as i64);
+    // Not from the next offset on: the checksum does not cover the offset, which may be what is damaged.
+    let offsets = segment.base_offset..segment.base_offset.saturating_add(i32::MAX as i64);
     let seeming = (1..bytes.len())
         .filter_map(|at| Batch::parse(&bytes[at..]).ok())
         .filter(|batch| offsets.contains(&batch.base_offset()));
