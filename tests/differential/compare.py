@@ -1,0 +1,104 @@
+"""Makes the answers of two brokers comparable, field by field.
+
+What no two brokers share becomes a symbol instead of being left out: the third topic id seen in an operation is `id of NAME` or `id#3`, a
+clock's time is `now`, a port is `own port`. So a missing id, a time of zero or another broker's port still shows.
+"""
+import re
+import time
+import uuid
+
+# What tells the items of a list apart, whatever their order.
+IDENTITY = ['name', 'topicName', 'topic', 'resourceType', 'resourceName', 'patternType', 'groupId', 'transactionalId', 'user', 'key', 'entityType', 'entityName', 'partitionIndex', 'partition', 'partitionId',
+            'index', 'nodeId', 'brokerId', 'memberId', 'groupInstanceId', 'apiKey', 'topicId', 'producerId', 'mechanism', 'principal', 'operation', 'coordinatorKey', 'baseOffset']
+IDS_OF_MEMBERS = {'memberId', 'leader', 'protocolLeader'}
+SIZES = {'totalBytes', 'usableBytes'}
+UUID = re.compile(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')
+SHORT_ID = re.compile(r'[A-Za-z0-9_-]{22}')
+LONG = 160
+
+
+class Symbols:
+    """What one operation has seen on one side."""
+
+    def __init__(self, topic_names, ports):
+        self.topic_names, self.ports = topic_names, ports
+        self.seen = {}
+
+    def number(self, kind, value):
+        of_kind = self.seen.setdefault(kind, {})
+        return f'{kind}#{of_kind.setdefault(value, len(of_kind) + 1)}'
+
+    def plain(self, field, value):
+        """Returns a value that can be compared."""
+        if isinstance(value, dict):
+            return {name: self.plain(name, inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.plain(field, inner) for inner in value]
+        if isinstance(value, bytes):
+            try:
+                text = value.decode()
+                return text if text.isprintable() and len(text) < LONG else f'{len(value)} bytes {value[:LONG].hex()}'
+            except UnicodeDecodeError:
+                return f'{len(value)} bytes {value[:LONG].hex()}'
+        if isinstance(value, uuid.UUID):
+            if value.int == 0:
+                return 'no id'
+            return f'id of {self.topic_names[value]}' if value in self.topic_names else self.number('id', value)
+        if isinstance(value, str):
+            return self.text(field, value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self.integer(field, value)
+        return value
+
+    def text(self, field, value):
+        if field == 'errorMessage':
+            return 'some text'
+        if field == 'clusterId':
+            return 'a cluster'
+        if field == 'logDir':
+            return 'a directory'
+        if field in IDS_OF_MEMBERS and (UUID.search(value) or SHORT_ID.fullmatch(value)):
+            return self.number('member', value)
+        return value
+
+    def integer(self, field, value):
+        if field == 'port' or field == 'leaderPort':
+            return 'own port' if value in self.ports else value
+        if field == 'producerId' and value >= 0:
+            return self.number('producer', value)
+        if field == 'sessionId' and value != 0:
+            return self.number('session', value)
+        if field in SIZES:
+            return 'some' if value > 0 else value
+        if field == 'finalizedFeaturesEpoch':
+            return 'some' if value >= 0 else value
+        if 'time' in field.lower() and abs(value - time.time() * 1000) < 3_600_000:
+            return 'now'
+        return value
+
+
+def flatten(value, path=''):
+    """Yields each field with its path; items of lists are named by what tells them apart."""
+    if isinstance(value, dict):
+        if not value:
+            yield path, '{}'
+        for name, inner in value.items():
+            yield from flatten(inner, f'{path}.{name}' if path else name)
+    elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        seen = {}
+        for item in value:
+            label = ','.join(str(item[name]) for name in IDENTITY if name in item and not isinstance(item[name], (dict, list)))
+            seen[label] = seen.get(label, 0) + 1
+            yield from flatten(item, f'{path}[{label}]' + (f'#{seen[label]}' if seen[label] > 1 else ''))
+    elif isinstance(value, list):
+        yield path, sorted(value, key=str) if all(isinstance(item, int) for item in value) else value
+    else:
+        yield path, value
+
+
+def differences(kafka, tripline):
+    """Yields path, Kafka's value and Tripline's value where they are not the same."""
+    left, right = dict(flatten(kafka)), dict(flatten(tripline))
+    for path in list(left) + [path for path in right if path not in left]:
+        if left.get(path, 'absent') != right.get(path, 'absent'):
+            yield path, left.get(path, 'absent'), right.get(path, 'absent')
