@@ -15,6 +15,8 @@ SIZES = {'totalBytes', 'usableBytes'}
 UUID = re.compile(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')
 SHORT_ID = re.compile(r'[A-Za-z0-9_-]{22}')
 LONG = 160
+ABSENT = 'absent'
+MESSAGES = {'errorMessage', 'batchIndexErrorMessage'}
 
 
 class Symbols:
@@ -51,8 +53,8 @@ class Symbols:
         return value
 
     def text(self, field, value):
-        if field == 'errorMessage':
-            return 'some text'
+        if field in MESSAGES:
+            return 'some text' if value else 'empty text'
         if field == 'clusterId':
             return 'a cluster'
         if field == 'logDir':
@@ -77,28 +79,39 @@ class Symbols:
         return value
 
 
-def flatten(value, path=''):
-    """Yields each field with its path; items of lists are named by what tells them apart."""
-    if isinstance(value, dict):
-        if not value:
-            yield path, '{}'
-        for name, inner in value.items():
-            yield from flatten(inner, f'{path}.{name}' if path else name)
-    elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        seen = {}
-        for item in value:
-            label = ','.join(str(item[name]) for name in IDENTITY if name in item and not isinstance(item[name], (dict, list)))
-            seen[label] = seen.get(label, 0) + 1
-            yield from flatten(item, f'{path}[{label}]' + (f'#{seen[label]}' if seen[label] > 1 else ''))
-    elif isinstance(value, list):
-        yield path, sorted(value, key=str) if all(isinstance(item, int) for item in value) else value
-    else:
-        yield path, value
+def label(item):
+    """What tells an item of a list apart from the others."""
+    names = [name for name in IDENTITY if name in item and not isinstance(item[name], (dict, list))]
+    if 'topicId' in names and names.index('topicId') > 0 and item[names[0]] not in ('', None):
+        names.remove('topicId')
+    if 'lastOffsetDelta' in item:
+        names = ['baseOffset']
+    return ','.join(str(item[name]) for name in names)
 
 
-def differences(kafka, tripline):
-    """Yields path, Kafka's value and Tripline's value where they are not the same."""
-    left, right = dict(flatten(kafka)), dict(flatten(tripline))
-    for path in list(left) + [path for path in right if path not in left]:
-        if left.get(path, 'absent') != right.get(path, 'absent'):
-            yield path, left.get(path, 'absent'), right.get(path, 'absent')
+def by_label(items):
+    found, seen = {}, {}
+    for item in items:
+        name = label(item)
+        seen[name] = seen.get(name, 0) + 1
+        found[f'[{name}]' + (f'#{seen[name]}' if seen[name] > 1 else '')] = item
+    return found
+
+
+def differences(kafka, tripline, path=''):
+    """Yields path, Kafka's value and Tripline's value where they are not the same. The order of a list does not matter."""
+    if isinstance(kafka, dict) and isinstance(tripline, dict):
+        for name in list(kafka) + [name for name in tripline if name not in kafka]:
+            inner = name if name.startswith('[') or not path else f'.{name}'
+            yield from differences(kafka.get(name, ABSENT), tripline.get(name, ABSENT), path + inner)
+    elif is_structs(kafka) and is_structs(tripline):
+        yield from differences(by_label(kafka), by_label(tripline), path)
+    elif isinstance(kafka, list) and isinstance(tripline, list):
+        if sorted(kafka, key=str) != sorted(tripline, key=str):
+            yield path, kafka, tripline
+    elif kafka != tripline:
+        yield path, kafka, tripline
+
+
+def is_structs(value):
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

@@ -69,6 +69,7 @@ class Side:
                 self.clients.pop(on).close()
                 return {'connection': 'no answer in time' if isinstance(error, socket.timeout) else str(error)}
             self.learn(answer)
+            self.symbols.plain('', answer)
             again = codes(answer) & ASK_AGAIN if until is None else not until(answer)
             if not again or time.monotonic() > end:
                 return answer
@@ -108,6 +109,9 @@ class Side:
     def wait_for(self, topic, partitions=1):
         ready = lambda answer: len(answer['topics'][0]['partitions']) >= partitions and not codes(answer)
         self.do('Metadata', 12, topics=[{'name': topic}], allowAutoTopicCreation=False, until=ready)
+        # Kafka's broker may tell of a leader a moment before the leader is one.
+        wanted = [{'partitionIndex': partition, 'timestamp': -1} for partition in range(partitions)]
+        self.do('ListOffsets', 7, replicaId=-1, isolationLevel=0, topics=[{'name': topic, 'partitions': wanted}], until=lambda answer: not codes(answer))
 
     def id_of(self, topic):
         return next(id for id, name in list(self.broker.topic_names.items()) if name == topic)

@@ -129,7 +129,8 @@ def carry_out_all(broker, chosen, results):
 
 
 def shown(value):
-    return repr(value) if isinstance(value, str) else str(value)
+    text = repr(value)
+    return text if len(text) < 200 else text[:200] + '…'
 
 
 def report(chosen, kafka, tripline, is_whole, verbose):

@@ -22,7 +22,7 @@ def created(k, fields):
     topic = {**new(k.topic()), **fields}
     answer = create(k, topic)
     if not codes(answer):
-        k.wait_for(topic['name'])
+        k.wait_for(topic['name'], answer['topics'][0]['numPartitions'])
         metadata(k, topic['name'])
 
 
