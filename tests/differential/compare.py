@@ -7,9 +7,11 @@ import re
 import time
 import uuid
 
+from records import TIME
+
 # What tells the items of a list apart, whatever their order.
 IDENTITY = ['name', 'topicName', 'topic', 'resourceType', 'resourceName', 'patternType', 'groupId', 'transactionalId', 'user', 'key', 'entityType', 'entityName', 'partitionIndex', 'partition', 'partitionId',
-            'index', 'nodeId', 'brokerId', 'memberId', 'groupInstanceId', 'apiKey', 'topicId', 'producerId', 'mechanism', 'principal', 'operation', 'coordinatorKey', 'baseOffset']
+            'index', 'nodeId', 'brokerId', 'memberId', 'groupInstanceId', 'apiKey', 'topicId', 'producerId', 'mechanism', 'principal', 'operation', 'coordinatorKey']
 IDS_OF_MEMBERS = {'memberId', 'leader', 'protocolLeader'}
 SIZES = {'totalBytes', 'usableBytes'}
 UUID = re.compile(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')
@@ -76,6 +78,8 @@ class Symbols:
             return 'some' if value >= 0 else value
         if 'time' in field.lower() and abs(value - time.time() * 1000) < 3_600_000:
             return 'now'
+        if 'time' in field.lower() and abs(value - TIME) < 100_000:
+            return f'TIME{value - TIME:+}'
         return value
 
 
@@ -100,7 +104,9 @@ def by_label(items):
 
 def differences(kafka, tripline, path=''):
     """Yields path, Kafka's value and Tripline's value where they are not the same. The order of a list does not matter."""
-    if isinstance(kafka, dict) and isinstance(tripline, dict):
+    if not path and ('connection' in kafka) != ('connection' in tripline):
+        yield 'connection', kafka.get('connection', 'an answer'), tripline.get('connection', 'an answer')
+    elif isinstance(kafka, dict) and isinstance(tripline, dict):
         for name in list(kafka) + [name for name in tripline if name not in kafka]:
             inner = name if name.startswith('[') or not path else f'.{name}'
             yield from differences(kafka.get(name, ABSENT), tripline.get(name, ABSENT), path + inner)

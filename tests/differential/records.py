@@ -5,14 +5,15 @@
 """
 import gzip
 import struct
+import time
 import zlib
 
 from messages import Reader
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 8, 16, 32
-# A time in the past that both sides keep.
-TIME = 1_700_000_000_000
+# Yesterday. Kafka rolls segments and deletes them by the time in the records, so it may not be long ago.
+TIME = int(time.time()) // 100 * 100_000 - 86_400_000
 
 _TABLE = []
 for _byte in range(256):

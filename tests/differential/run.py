@@ -89,6 +89,8 @@ def start_kafka(folder):
         'listener.name.sasl_plaintext.plain.sasl.jaas.config': f'org.apache.kafka.common.security.plain.PlainLoginModule required {USERS};',
         'listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
         'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+        # Assignments at once, not after a second.
+        'group.consumer.assignment.interval.ms': '0',
         'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     }
     arguments = [part for name, value in settings.items() for part in ('--set', f'{name}={value}')]

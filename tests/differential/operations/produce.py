@@ -229,6 +229,8 @@ def transactional_without_adding_partition(k):
     k.ask('Produce', 9, **produced(topic, records, tx=k.tx()))
     k.ask('Produce', 12, **produced(topic, records, tx=k.tx()))
     k.ask('EndTxn', 4, transactionalId=k.tx(), producerId=producer, producerEpoch=epoch, committed=True)
+    k.do('Fetch', 12, maxWaitMs=0, minBytes=0, sessionEpoch=-1, topics=[{'topic': topic, 'partitions': [{'partition': 0, 'fetchOffset': 0, 'partitionMaxBytes': 1}]}],
+         until=lambda answer: answer['responses'][0]['partitions'][0]['lastStableOffset'] == 2)
     read_back(k, topic)
 
 

@@ -211,7 +211,6 @@ def add_in_batches(k):
     for more in ({'verifyOnly': True}, {}, {'verifyOnly': True}):
         k.ask('AddPartitionsToTxn', 4, transactions=[{**one, **more}])
         k.ask('AddPartitionsToTxn', 5, transactions=[{**one, **more}])
-    k.ask('AddPartitionsToTxn', 4, transactions=[])
 
 
 @operation
@@ -229,12 +228,32 @@ def end_wrong(k):
 def write_wrong(k):
     topic, producer, epoch = begun(k)
     write(k, producer, epoch, topic, sequence=5)
-    write(k, producer, epoch + 1, topic, sequence=0)
     write(k, 999_999, epoch, topic)
-    write(k, producer, epoch, topic, sequence=1, tx=k.tx('none'))
-    k.ask('Produce', 9, **produced(topic, batch([b'p'], producer_id=producer, epoch=epoch, sequence=1), tx=k.tx()))
-    k.ask('Produce', 9, **produced(topic, batch([b'p'], producer_id=producer, epoch=epoch, sequence=1)))
     read(k, topic, level=0)
+
+
+@operation
+def write_with_a_newer_epoch(k):
+    topic, producer, epoch = begun(k)
+    write(k, producer, epoch + 1, topic, sequence=0)
+
+
+@operation
+def write_with_anothers_id(k):
+    topic, producer, epoch = begun(k)
+    write(k, producer, epoch, topic, sequence=1, tx=k.tx('none'))
+
+
+@operation
+def write_plain_records_meanwhile(k):
+    topic, producer, epoch = begun(k)
+    k.ask('Produce', 9, **produced(topic, batch([b'p'], producer_id=producer, epoch=epoch, sequence=1), tx=k.tx()))
+
+
+@operation
+def write_plain_records_without_id_meanwhile(k):
+    topic, producer, epoch = begun(k)
+    k.ask('Produce', 9, **produced(topic, batch([b'p'], producer_id=producer, epoch=epoch, sequence=1)))
 
 
 @operation
@@ -268,7 +287,6 @@ def offsets_committed(k):
     offsets(k, k.group(), topic)
     offsets(k, k.group(), topic, requireStable=True)
     k.ask('DescribeGroups', 5, groups=[k.group()])
-    k.ask('DeleteGroups', 2, groupsNames=[k.group()])
     end(k, producer, epoch)
     k.ask('OffsetFetch', 7, groupId=k.group(), topics=[{'name': topic, 'partitionIndexes': [0]}], requireStable=True, until=lambda answer: not codes(answer))
 
@@ -343,7 +361,7 @@ def listed(k):
 
     def ask(version=2, **values):
         answer = k.do('ListTransactions', version, **values)
-        answer['transactionStates'] = [state for state in answer['transactionStates'] if state['transactionalId'].startswith(k.tx())]
+        answer['transactionStates'] = [state for state in answer.get('transactionStates', []) if state['transactionalId'].startswith(k.tx())]
         k.record(f'ListTransactions v{version} {sorted(values)}', answer)
     ask(0)
     ask(1, durationFilter=0)
@@ -393,6 +411,7 @@ def aborted_ones_are_told(k):
         add(k, producer, epoch, topic, record=False)
         write(k, producer, epoch, topic, sequence=turn, record=False)
         end(k, producer, epoch, commit=commit, record=False)
+        read(k, topic, until=stable_at(3 * turn + 3))
     read(k, topic, until=stable_at(9))
     read(k, topic, level=0)
     k.ask('Fetch', 12, maxWaitMs=0, minBytes=0, maxBytes=1 << 20, isolationLevel=1, sessionEpoch=-1, topics=[{'topic': topic, 'partitions': [{'partition': 0, 'fetchOffset': 3, 'partitionMaxBytes': 1 << 20}]}])

@@ -56,7 +56,7 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
                 .with_subscribed_topic_names(
                     member.topics.iter().map(|name| TopicName(str_bytes(name))).collect(),
                 )
-                .with_subscribed_topic_regex(member.pattern.as_deref().map(str_bytes))
+                .with_subscribed_topic_regex(Some(str_bytes(member.pattern.as_deref().unwrap_or(""))))
                 .with_assignment(self::shown(&call.broker, &member.assigned))
                 .with_target_assignment(self::shown(&call.broker, &group.target(&member.id)));
             if call.version() >= MEMBER_TYPE_FROM {

@@ -45,6 +45,7 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
             return dead;
         }
         return dead
+            .with_authorized_operations(i32::MIN)
             .with_error_code(ResponseError::GroupIdNotFound.code())
             .with_error_message(Some(str_bytes(&format!("Group {} not found.", &**id))));
     };

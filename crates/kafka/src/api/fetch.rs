@@ -132,6 +132,9 @@ fn find(broker: &Broker, wanted: &mut Wanted) -> Result<Arc<Partition>, i16> {
         return Ok(found.clone());
     }
     let unknown = ResponseError::UnknownTopicOrPartition.code();
+    if wanted.topic_id.is_nil() && wanted.topic.is_empty() {
+        return Err(ResponseError::UnknownTopicId.code());
+    }
     let number = u32::try_from(wanted.partition).map_err(|_| unknown)?;
     let partition = if wanted.topic_id.is_nil() {
         broker.log.partition(&wanted.topic, number).map_err(|_| unknown)?
@@ -172,7 +175,7 @@ fn failed(partition: i32, code: i16) -> PartitionData {
         .with_high_watermark(-1)
         .with_last_stable_offset(-1)
         .with_log_start_offset(-1)
-        .with_aborted_transactions(None)
+        .with_aborted_transactions(Some(Vec::new()))
         .with_records(Some(Bytes::new()))
 }
 

@@ -26,6 +26,16 @@ const ZSTD_FROM: i16 = 7;
 const JOINS_TRANSACTION_FROM: i16 = 12;
 /// Records refused one by one in an answer; the first ones say enough.
 const RECORD_ERRORS_MAX: usize = 100;
+/// Where the version of a batch's format lies, in all versions.
+const AT_MAGIC: usize = 16;
+
+/// With these the first offset is not told, as in Kafka.
+const UNTOLD: [ResponseError; 4] = [
+    ResponseError::CorruptMessage,
+    ResponseError::MessageTooLarge,
+    ResponseError::KafkaStorageError,
+    ResponseError::UnknownTopicOrPartition,
+];
 
 /// An append that was made, or was not.
 struct Outcome {
@@ -190,6 +200,13 @@ impl Appender<'_> {
         let partition = self.broker.log.partition(topic, number)?;
         let records = data.records.as_deref().unwrap_or_default();
         let batch = self.one_batch(records)?;
+        self.check_batch(&batch).map_err(|refusal| Rejected {
+            log_start: partition.offsets().log_start,
+            ..refusal.into()
+        })?;
+        if batch.is_transactional() && self.transactional_id.is_none() {
+            return Err(Refusal::from(ResponseError::TransactionalIdAuthorizationFailed).into());
+        }
         self.check_records(&partition, &batch)?;
         let now_ms = self.broker.now_ms();
         let mut bytes = records.to_vec();
@@ -206,7 +223,12 @@ impl Appender<'_> {
         if batch.is_transactional() && self.version >= JOINS_TRANSACTION_FROM {
             self.join_transaction(topic, number, &batch, now_ms)?;
         }
-        let info = log.append_client(topic, number, &mut bytes, now_ms)?;
+        let info = log.append_client(topic, number, &mut bytes, now_ms).map_err(|error| {
+            let is_early = batch.is_transactional() && !matches!(error, LogError::OutOfOrderSequence { .. });
+            let refusal = Refusal::from(error);
+            let untold = is_early || UNTOLD.iter().any(|code| code.code() == refusal.code);
+            Rejected { log_start: if untold { -1 } else { partition.offsets().log_start }, ..refusal.into() }
+        })?;
         let ticket = if self.wait { Some(log.flush_partition(&partition)?) } else { None };
         Ok((info, ticket))
     }
@@ -240,11 +262,16 @@ impl Appender<'_> {
             ))
             .into());
         }
+        if let Some(0 | 1) = records.get(AT_MAGIC) {
+            let version = self.version;
+            return Err(invalid(format!(
+                "Produce requests with version {version} are only allowed to contain record batches with magic version 2"
+            ))
+            .into());
+        }
         let batch = Batch::parse(records).map_err(|error| match error {
-            commitlog::BatchError::Magic { .. } => invalid(format!(
-                "Produce requests with version {} are only allowed to contain record batches with magic version 2",
-                self.version
-            )),
+            // One that is longer than what was sent is not a whole batch.
+            commitlog::BatchError::Cut { .. } => invalid("there is not one whole record batch".to_owned()),
             error => Refusal::new(ResponseError::CorruptMessage, error.to_string()),
         })?;
         if batch.len() != records.len() {
@@ -257,10 +284,21 @@ impl Appender<'_> {
         if batch.compression() == Ok(Compression::Zstd) && self.version < ZSTD_FROM {
             return Err(Refusal::from(ResponseError::UnsupportedCompressionType).into());
         }
-        if batch.record_count() <= 0 {
-            return Err(invalid("the batch has no record".to_owned()).into());
-        }
         Ok(batch)
+    }
+
+    /// Checks what a client's batch must say of itself.
+    fn check_batch(&self, batch: &Batch<'_>) -> Result<(), Refusal> {
+        let reason = if batch.record_count() <= 0 {
+            "the batch has no record"
+        } else if batch.base_offset() != 0 {
+            "the batch has an offset already"
+        } else if batch.producer_id() >= 0 && batch.base_sequence() < 0 {
+            "the batch has a producer and no sequence"
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(ResponseError::InvalidRecord, reason))
     }
 
     /// Checks what depends on the topic: keys where it is compacted, timestamps.

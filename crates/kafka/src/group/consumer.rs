@@ -12,11 +12,13 @@ use super::assignor::{Assignor, Slot, Slots, assign};
 use super::classic::random;
 
 /// A member joins with this epoch.
-const EPOCH_JOIN: i32 = 0;
+pub(crate) const EPOCH_JOIN: i32 = 0;
 /// A member leaves.
 const EPOCH_LEAVE: i32 = -1;
 /// A static member leaves for a while.
-const EPOCH_LEAVE_STATIC: i32 = -2;
+pub(crate) const EPOCH_LEAVE_STATIC: i32 = -2;
+/// The epoch of a group before its first member.
+const EPOCH_FIRST: i32 = 1;
 /// A group without members is forgotten after so long; what it committed stays.
 const EMPTY_KEPT_MS: i64 = 600_000;
 
@@ -68,7 +70,14 @@ pub(crate) struct Member {
     revoke_deadline_ms: i64,
 }
 
+/// What a member wants: topics, pattern, assignor.
+type Wish = (BTreeSet<String>, Option<String>, Option<Assignor>);
+
 impl Member {
+    fn wish(&self) -> Wish {
+        (self.topics.clone(), self.pattern.clone(), self.assignor)
+    }
+
     fn wants(&self, topic: &str) -> bool {
         self.topics.contains(topic) || self.compiled.as_ref().is_some_and(|pattern| pattern.is_match(topic))
     }
@@ -95,7 +104,7 @@ impl ConsumerGroup {
     pub(crate) fn new(id: &str, session_timeout_ms: i64, members_max: usize, now_ms: i64) -> ConsumerGroup {
         ConsumerGroup {
             id: id.to_owned(),
-            epoch: 0,
+            epoch: EPOCH_FIRST,
             members: BTreeMap::new(),
             target: BTreeMap::new(),
             topics: Topics::new(),
@@ -132,6 +141,7 @@ impl ConsumerGroup {
         }
         let id = if said.member_id.is_empty() { member_id() } else { said.member_id.clone() };
         let mut inherited = Slots::new();
+        let mut wanted = self.members.get(&id).map(Member::wish).unwrap_or_default();
         let before = said.instance_id.as_deref().and_then(|instance_id| {
             self.members.values().find(|member| member.instance_id.as_deref() == Some(instance_id))
         });
@@ -151,6 +161,7 @@ impl ConsumerGroup {
             // It takes over the place of the one that left for a while.
             let before = before.id.clone();
             if let Some(gone) = self.members.remove(&before) {
+                wanted = gone.wish();
                 inherited = gone.assigned;
             }
             if let Some(target) = self.target.remove(&before) {
@@ -185,8 +196,14 @@ impl ConsumerGroup {
             revoke_deadline_ms: i64::MAX,
         };
         change(&mut member, &said)?;
+        let changed = wanted != member.wish();
         self.members.insert(id.clone(), member);
-        self.retarget(all);
+        // One that comes back as it was, or wants nothing, changes nothing for the others.
+        if changed {
+            self.retarget(all);
+        } else {
+            self.share_out(all);
+        }
         Ok(self.move_on(&id, None, true, now_ms))
     }
 
@@ -265,6 +282,10 @@ impl ConsumerGroup {
     /// Raises the epoch and shares out anew.
     fn retarget(&mut self, all: &Topics) {
         self.epoch = self.epoch.saturating_add(1);
+        self.share_out(all);
+    }
+
+    fn share_out(&mut self, all: &Topics) {
         self.topics = self.seen_topics(all);
         let wants = self
             .members
@@ -379,6 +400,11 @@ impl ConsumerGroup {
     /// Returns whether some member wants a topic.
     pub(crate) fn is_subscribed(&self, topic: &str) -> bool {
         self.members.values().any(|member| member.wants(topic))
+    }
+
+    /// Returns whether nobody has ever joined.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.members.is_empty() && self.epoch == EPOCH_FIRST
     }
 
     pub(crate) fn is_forgettable(&self, now_ms: i64) -> bool {
