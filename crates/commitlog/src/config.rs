@@ -148,7 +148,8 @@ impl TopicConfig {
         for (name, value) in settings {
             config.set(name, value)?;
         }
-        let lag_max = settings.get("max.compaction.lag.ms").and_then(|value| value.trim().parse::<i64>().ok());
+        let lag_max =
+            settings.get("max.compaction.lag.ms").and_then(|value| value.trim().parse::<i64>().ok());
         if lag_max.is_some_and(|max| config.min_compaction_lag_ms > max) {
             return Err(LogError::Config {
                 name: "min.compaction.lag.ms".to_owned(),

@@ -92,6 +92,8 @@ impl Log {
         self.check_open()?;
         check_name("length of a transactional id", transactional_id)?;
         let known = self.transactional.lock().expect("no holder panics").get(transactional_id).cloned();
+        // An id that is new takes whoever comes.
+        let identity = identity.filter(|_| known.is_some());
         let state = match known {
             Some(state) => state,
             None => {
@@ -104,6 +106,17 @@ impl Log {
         };
         let mut inner = state.lock();
         let old_epoch = state.epoch();
+        let is_holder = |identity: ProducerIdentity| identity.producer_id == inner.producer_ids[0];
+        if let Some(identity) = identity
+            && is_holder(identity)
+            && inner.raised_from == Some(identity.epoch)
+            && identity.epoch.saturating_add(1) == old_epoch
+            && !inner.is_open()
+        {
+            // It asks again for what it was given.
+            drop(inner);
+            return Ok((state, old_epoch));
+        }
         if let Some(identity) = identity
             && (identity.producer_id != inner.producer_ids[0] || identity.epoch != old_epoch)
         {
@@ -117,6 +130,7 @@ impl Log {
         inner.timeout_ms = timeout_ms;
         inner.ended = Ended::Nothing;
         let epoch = self.raise_epoch(&state, &mut inner)?;
+        inner.raised_from = identity.map(|identity| identity.epoch);
         drop(inner);
         Ok((state, epoch))
     }

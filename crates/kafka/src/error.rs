@@ -34,7 +34,9 @@ impl From<ResponseError> for Refusal {
 fn plain(error: ResponseError) -> &'static str {
     use ResponseError::*;
     match error {
-        TopicAuthorizationFailed | GroupAuthorizationFailed | ClusterAuthorizationFailed
+        TopicAuthorizationFailed
+        | GroupAuthorizationFailed
+        | ClusterAuthorizationFailed
         | TransactionalIdAuthorizationFailed => "the client may not do this",
         UnknownTopicOrPartition => "there is no such topic or partition",
         UnknownTopicId => "there is no topic with this id",

@@ -33,6 +33,11 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
     if !call.allows(Operation::Describe, Resource::Group(&id)) {
         return answer.with_error_code(ResponseError::GroupAuthorizationFailed.code());
     }
+    if id.is_empty() {
+        return answer
+            .with_error_code(ResponseError::InvalidGroupId.code())
+            .with_error_message(Some(str_bytes("no group is named")));
+    }
     let Some(group) = call.broker.groups.find_consumer(&id) else {
         return answer
             .with_error_code(ResponseError::GroupIdNotFound.code())

@@ -30,7 +30,9 @@ pub(crate) fn answer(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Con
             .with_member_id(Some(StrBytes::from_string(told.member_id)))
             .with_member_epoch(told.epoch)
             // One that leaves sends no more of them.
-            .with_heartbeat_interval_ms(if told.epoch < 0 { 0 } else {
+            .with_heartbeat_interval_ms(if told.epoch < 0 {
+                0
+            } else {
                 call.broker
                     .dynamic
                     .integer(RESOURCE_GROUP, &group_id, GROUP_HEARTBEAT)

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use commitlog::{PARTITIONS_MAX, TopicConfig, TopicInfo, TopicSettings, check_topic_name};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::{BrokerId, CreateTopicsRequest};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
 };
+use kafka_protocol::messages::{BrokerId, CreateTopicsRequest};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 

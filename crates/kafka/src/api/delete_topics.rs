@@ -34,7 +34,9 @@ pub(crate) fn answer(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsR
             (None, Some(_)) => known.as_ref().is_ok_and(|info| other.topic_id.as_u128() == info.id),
         };
         let is_named_again = topics.iter().filter(wanted).count() > 1;
-        let result = if topic.name.is_none() && topic.topic_id.is_nil() {
+        let result = if topic.name.is_some() && !topic.topic_id.is_nil() {
+            Err(Refusal::new(ResponseError::InvalidRequest, "both a name and an id are given"))
+        } else if topic.name.is_none() && topic.topic_id.is_nil() {
             Err(Refusal::new(ResponseError::InvalidRequest, "neither a name nor an id is given"))
         } else if is_named_again {
             Err(Refusal::new(ResponseError::InvalidRequest, "the topic is named more than once"))

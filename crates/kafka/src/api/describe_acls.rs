@@ -55,5 +55,5 @@ pub(crate) fn answer(call: &Call, request: DescribeAclsRequest) -> DescribeAclsR
                 .with_acls(acls)
         })
         .collect();
-    DescribeAclsResponse::default().with_error_code(NONE).with_error_message(None).with_resources(resources)
+    DescribeAclsResponse::default().with_error_code(NONE).with_resources(resources)
 }

@@ -17,7 +17,9 @@ pub(crate) fn answer(call: &Call, request: DescribeClusterRequest) -> DescribeCl
     let answer = DescribeClusterResponse::default().with_endpoint_type(BROKERS);
     if call.version() >= 1 && request.endpoint_type != BROKERS {
         let (error, reason) = match request.endpoint_type {
-            CONTROLLERS => (ResponseError::MismatchedEndpointType, "the request was sent to a broker endpoint"),
+            CONTROLLERS => {
+                (ResponseError::MismatchedEndpointType, "the request was sent to a broker endpoint")
+            }
             _ => (ResponseError::UnsupportedEndpointType, "there is no such type of endpoint"),
         };
         return answer.with_error_code(error.code()).with_error_message(Some(str_bytes(reason)));

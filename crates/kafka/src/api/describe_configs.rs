@@ -26,6 +26,8 @@ pub(crate) const RESOURCE_GROUP: i8 = 32;
 pub(crate) const TOPIC_SOURCE_TOPIC: i8 = 1;
 /// Set for the broker while it runs.
 const SOURCE_DYNAMIC_BROKER: i8 = 2;
+/// Set for all brokers while they run.
+const SOURCE_DYNAMIC_ALL: i8 = 3;
 /// Set for the group.
 const SOURCE_GROUP: i8 = 8;
 /// Set for the broker when it was started.
@@ -88,6 +90,10 @@ pub(crate) fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeCo
                     .allows(Operation::DescribeConfigs, Resource::Topic(&resource.resource_name))
                     .then_some(())
                     .ok_or(ResponseError::TopicAuthorizationFailed),
+                RESOURCE_GROUP => call
+                    .allows(Operation::DescribeConfigs, Resource::Group(&resource.resource_name))
+                    .then_some(())
+                    .ok_or(ResponseError::GroupAuthorizationFailed),
                 _ => call
                     .allows(Operation::DescribeConfigs, Resource::Cluster)
                     .then_some(())
@@ -131,6 +137,12 @@ fn describe(
         RESOURCE_BROKER => {
             check_broker_name(broker, &resource.resource_name)?;
             let set = broker.dynamic.of(RESOURCE_BROKER, &resource.resource_name);
+            if resource.resource_name.is_empty() {
+                // Of all brokers: only what was set for all.
+                let some = BROKER_SETTINGS.iter().filter(|setting| set.contains_key(setting.name));
+                let all = some.map(|setting| changeable(setting, &set, SOURCE_DYNAMIC_ALL, asked));
+                return Ok(all.filter(|setting| is_wanted(&setting.name)).collect());
+            }
             let fixed = SETTINGS.iter().map(|setting| broker_setting(broker, setting, asked));
             let kept =
                 BROKER_SETTINGS.iter().map(|setting| changeable(setting, &set, SOURCE_DYNAMIC_BROKER, asked));
@@ -233,7 +245,12 @@ fn changeable(
         if let Some(value) = value {
             synonyms.push(synonym(setting.name, value, source));
         }
-        synonyms.push(synonym(setting.name, setting.default, TOPIC_SOURCE_DEFAULT));
+        // Behind a group's setting stands the broker's.
+        let behind =
+            if source == SOURCE_GROUP { format!("group.{}", setting.name) } else { setting.name.to_owned() };
+        if source != SOURCE_DYNAMIC_ALL {
+            synonyms.push(synonym(&behind, setting.default, TOPIC_SOURCE_DEFAULT));
+        }
     }
     DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_static_str(setting.name))

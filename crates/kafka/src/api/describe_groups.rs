@@ -61,12 +61,11 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
                 .with_group_instance_id(member.instance_id.as_deref().map(str_bytes))
                 .with_client_id(str_bytes(&member.client_id))
                 .with_client_host(str_bytes(&member.client_host));
+            let shown = shown.with_member_assignment(member.assignment.clone());
             if !is_stable {
                 return shown;
             }
-            shown
-                .with_member_metadata(member.metadata(protocol))
-                .with_member_assignment(member.assignment.clone())
+            shown.with_member_metadata(member.metadata(protocol))
         })
         .collect();
     answer

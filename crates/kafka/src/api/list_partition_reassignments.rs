@@ -1,8 +1,8 @@
 //! ListPartitionReassignments: nothing ever moves on one node.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::messages::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse};
+use kafka_protocol::protocol::StrBytes;
 
 use crate::dispatch::Call;
 use crate::error::NONE;

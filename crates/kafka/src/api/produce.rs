@@ -52,14 +52,15 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
         version: call.version(),
         transactional_id: request.transactional_id.as_deref().map(|id| &**id),
         wait: acks == ACKS_ALL,
+        may_transact: request
+            .transactional_id
+            .as_deref()
+            .is_some_and(|id| call.allows(Operation::Write, Resource::Transaction(id))),
     };
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut failed = false;
-    let may_transact =
-        appender.transactional_id.is_none_or(|id| call.allows(Operation::Write, Resource::Transaction(id)));
     for topic in request.topic_data {
         let name = match topic_name(&call, &topic) {
-            Ok(_) if !may_transact => Err(ResponseError::TransactionalIdAuthorizationFailed.into()),
             Ok(name) if !call.allows(Operation::Write, Resource::Topic(&name)) => {
                 Err(ResponseError::TopicAuthorizationFailed.into())
             }
@@ -148,6 +149,8 @@ struct Appender<'a> {
     version: i16,
     transactional_id: Option<&'a str>,
     wait: bool,
+    /// The client may write in the transaction it names.
+    may_transact: bool,
 }
 
 /// Why a batch is not appended.
@@ -200,11 +203,9 @@ impl Appender<'_> {
         let partition = self.broker.log.partition(topic, number)?;
         let records = data.records.as_deref().unwrap_or_default();
         let batch = self.one_batch(records)?;
-        self.check_batch(&batch).map_err(|refusal| Rejected {
-            log_start: partition.offsets().log_start,
-            ..refusal.into()
-        })?;
-        if batch.is_transactional() && self.transactional_id.is_none() {
+        self.check_batch(&batch)
+            .map_err(|refusal| Rejected { log_start: partition.offsets().log_start, ..refusal.into() })?;
+        if batch.is_transactional() && !self.may_transact {
             return Err(Refusal::from(ResponseError::TransactionalIdAuthorizationFailed).into());
         }
         self.check_records(&partition, &batch)?;

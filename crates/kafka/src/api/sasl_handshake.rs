@@ -15,9 +15,7 @@ pub(crate) fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshak
     let answer = SaslHandshakeResponse::default().with_mechanisms(mechanisms);
     let mut login = call.connection.login.lock().expect("no holder panics");
     if !login.is_missing() {
-        return answer
-            .with_mechanisms(Vec::new())
-            .with_error_code(ResponseError::IllegalSaslState.code());
+        return answer.with_mechanisms(Vec::new()).with_error_code(ResponseError::IllegalSaslState.code());
     }
     match Mechanism::from_name(&request.mechanism).filter(|mechanism| enabled.contains(mechanism)) {
         Some(mechanism) => {

@@ -210,6 +210,12 @@ impl ConsumerGroup {
     fn go_on(&mut self, said: Heartbeat, all: &Topics, now_ms: i64) -> Result<Told, Refused> {
         let id = said.member_id.clone();
         let session_timeout_ms = self.session_timeout_ms;
+        if !self.members.contains_key(&id)
+            && said.instance_id.is_some()
+            && self.members.values().any(|member| member.instance_id == said.instance_id)
+        {
+            return Err((ResponseError::FencedInstanceId, "another member has the instance id".to_owned()));
+        }
         let member = self.members.get_mut(&id).ok_or_else(|| unknown(&id, &self.id))?;
         if said.instance_id.is_some() && said.instance_id != member.instance_id {
             return Err((ResponseError::FencedInstanceId, format!("Member {id} has another instance id.")));
@@ -252,6 +258,7 @@ impl ConsumerGroup {
                     "another member has the instance id".to_owned(),
                 ));
             }
+            None if said.epoch == EPOCH_LEAVE_STATIC => return Err(unknown(&said.member_id, &self.id)),
             _ => said.member_id.clone(),
         };
         let member = self.members.get_mut(&id).ok_or_else(|| unknown(&id, &self.id))?;
