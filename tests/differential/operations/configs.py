@@ -183,7 +183,7 @@ def change_broker(k):
     told(k, BROKER, '1', ['background.threads'], until=lambda answer: answer['results'][0]['configs'] and answer['results'][0]['configs'][0]['value'] == '11')
     change(k, BROKER, '1', ('background.threads', DELETE, None))
     change(k, BROKER, '', ('background.threads', SET, '12'))
-    told(k, BROKER, '', until=lambda answer: answer['results'][0]['configs'])
+    told(k, BROKER, '', until=lambda answer: any(config['name'] == 'background.threads' for config in answer['results'][0]['configs']))
     change(k, BROKER, '', ('background.threads', DELETE, None))
 
 

@@ -379,7 +379,7 @@ def allowed_to_write(k):
 def allowed_to_create(k):
     allow(k, rule(k.topic(), operation=CREATE))
     login(k)
-    k.ask('CreateTopics', 7, on='sasl', topics=[{'name': k.topic(), 'numPartitions': 1, 'replicationFactor': 1}], timeoutMs=1000, until=lambda answer: not codes(answer))
+    k.ask('CreateTopics', 7, on='sasl', topics=[{'name': k.topic(), 'numPartitions': 1, 'replicationFactor': 1}], timeoutMs=5000, until=lambda answer: answer['topics'][0]['errorCode'] != 29)
     k.ask('CreateTopics', 7, on='sasl', topics=[{'name': k.topic('other'), 'numPartitions': 1, 'replicationFactor': 1}], timeoutMs=1000)
     k.ask('DeleteTopics', 5, on='sasl', topicNames=[k.topic()], timeoutMs=1000)
 

@@ -41,7 +41,10 @@ pub(crate) fn answer(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
             create(&call.broker, topic, request.validate_only)
         };
         results.push(match result {
-            Ok(info) => created(topic, &info),
+            Ok(info) => {
+                let may_see = call.allows(Operation::DescribeConfigs, Resource::Topic(&topic.name));
+                if may_see { created(topic, &info) } else { created_unseen(topic, &info) }
+            }
             Err(refusal) => CreatableTopicResult::default()
                 .with_name(topic.name.clone())
                 .with_error_code(refusal.code)
@@ -136,6 +139,19 @@ pub(crate) fn check_replicas(broker: &Broker, replicas: &[BrokerId]) -> Result<(
         _ => format!("there is no other broker than {}", node.0),
     };
     Err(Refusal::new(ResponseError::InvalidReplicaAssignment, reason))
+}
+
+/// Answers one who may make a topic and not see its settings.
+fn created_unseen(topic: &CreatableTopic, info: &TopicInfo) -> CreatableTopicResult {
+    CreatableTopicResult::default()
+        .with_name(topic.name.clone())
+        .with_topic_id(Uuid::from_u128(info.id))
+        .with_error_code(NONE)
+        .with_error_message(None)
+        .with_topic_config_error_code(ResponseError::TopicAuthorizationFailed.code())
+        .with_num_partitions(-1)
+        .with_replication_factor(-1)
+        .with_configs(Some(Vec::new()))
 }
 
 fn created(topic: &CreatableTopic, info: &TopicInfo) -> CreatableTopicResult {

@@ -148,6 +148,9 @@ fn describe(
                 BROKER_SETTINGS.iter().map(|setting| changeable(setting, &set, SOURCE_DYNAMIC_BROKER, asked));
             Ok(fixed.chain(kept).filter(|setting| is_wanted(&setting.name)).collect())
         }
+        RESOURCE_GROUP if resource.resource_name.is_empty() => {
+            Err(Refusal::new(ResponseError::InvalidRequest, "no group is named"))
+        }
         RESOURCE_GROUP => {
             let set = broker.dynamic.of(RESOURCE_GROUP, &resource.resource_name);
             Ok(GROUP_SETTINGS

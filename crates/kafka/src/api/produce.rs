@@ -28,6 +28,9 @@ const JOINS_TRANSACTION_FROM: i16 = 12;
 const RECORD_ERRORS_MAX: usize = 100;
 /// Where the version of a batch's format lies, in all versions.
 const AT_MAGIC: usize = 16;
+/// Where its length lies, and the least of the formats before version 2.
+const AT_LENGTH: usize = 8;
+const OLD_LENGTH_MIN: i32 = 14;
 
 /// With these the first offset is not told, as in Kafka.
 const UNTOLD: [ResponseError; 4] = [
@@ -263,12 +266,17 @@ impl Appender<'_> {
             ))
             .into());
         }
-        if let Some(0 | 1) = records.get(AT_MAGIC) {
+        let length = records.get(AT_LENGTH..AT_LENGTH + 4).and_then(|bytes| bytes.try_into().ok());
+        let is_old = matches!(records.get(AT_MAGIC), Some(0 | 1));
+        if is_old && length.is_some_and(|bytes| i32::from_be_bytes(bytes) >= OLD_LENGTH_MIN) {
             let version = self.version;
             return Err(invalid(format!(
                 "Produce requests with version {version} are only allowed to contain record batches with magic version 2"
             ))
             .into());
+        }
+        if records.get(AT_MAGIC).is_some_and(|magic| *magic > 2) {
+            return Err(Refusal::new(ResponseError::CorruptMessage, "there is no such format").into());
         }
         let batch = Batch::parse(records).map_err(|error| match error {
             // One that is longer than what was sent is not a whole batch.
