@@ -92,8 +92,6 @@ impl Log {
         self.check_open()?;
         check_name("length of a transactional id", transactional_id)?;
         let known = self.transactional.lock().expect("no holder panics").get(transactional_id).cloned();
-        // An id that is new takes whoever comes.
-        let identity = identity.filter(|_| known.is_some());
         let state = match known {
             Some(state) => state,
             None => {
@@ -117,7 +115,9 @@ impl Log {
             drop(inner);
             return Ok((state, old_epoch));
         }
+        // An id that is new has nobody to fence, whatever the client believes to be; as in Kafka.
         if let Some(identity) = identity
+            && old_epoch >= 0
             && (identity.producer_id != inner.producer_ids[0] || identity.epoch != old_epoch)
         {
             return Err(LogError::Fenced {

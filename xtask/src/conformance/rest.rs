@@ -29,6 +29,9 @@ const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often it is asked whether a push query has begun.
 const ASK_AGAIN: Duration = Duration::from_millis(2);
 
+/// The settings of ksqlDB's runner: every change of a table is seen, topics have four partitions.
+const RUNNER_SETTINGS: [(&str, &str); 2] = [("cache.max.bytes.buffering", "0"), ("num.partitions", "4")];
+
 /// Runs a case.
 pub fn run(case: &Case) -> Outcome {
     match case_on_server(case) {
@@ -69,10 +72,14 @@ fn expected_refusal(case: &Case, answer: &Answer) -> Result<()> {
 fn case_on_server(case: &Case) -> Result<(), Stop> {
     let folder = tempfile::tempdir().context("making a data directory")?;
     let known = case.properties.iter().filter(|(name, _)| Engine::knows_setting(name));
-    let properties = known.map(|(name, value)| (name.clone(), text_of(value), "case".to_owned())).collect();
+    let own = known.map(|(name, value)| (name.clone(), text_of(value)));
+    let runners = RUNNER_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let properties =
+        runners.into_iter().chain(own).map(|(name, value)| (name, value, "case".to_owned())).collect();
     let engine = Engine::open(EngineConfig { data_dir: folder.path().to_owned(), properties })
         .context("opening the engine")?;
-    let config = ServerConfig { listeners: vec![SocketAddr::from(([127, 0, 0, 1], 0))], ..Default::default() };
+    let config =
+        ServerConfig { listeners: vec![SocketAddr::from(([127, 0, 0, 1], 0))], ..Default::default() };
     let server = Server::start(engine.clone(), config).context("starting the server")?;
     let run = Run { case, engine: &engine, address: server.addresses[0] };
     let result = run.run();
@@ -131,7 +138,9 @@ impl Run<'_> {
             let Some(expected) = expected.get("admin") else { break };
             let statement = statements.get(number).map(String::as_str).unwrap_or_default();
             if !is_within(expected, &entities[number], statement) {
-                return Err(anyhow!("statement {}: {} is not {expected}", number + 1, entities[number]).into());
+                return Err(
+                    anyhow!("statement {}: {} is not {expected}", number + 1, entities[number]).into()
+                );
             }
         }
         Ok(())
@@ -206,8 +215,9 @@ impl Run<'_> {
         let lines: Json = serde_json::from_str(&answer.body)
             .with_context(|| format!("reading the rows of {select}: {}", answer.body))?;
         let lines = lines.as_array().ok_or_else(|| anyhow!("the rows are no array"))?;
-        let differs =
-            |what: &str| anyhow!("{select}: {what}: got {}, not {}", answer.body, Json::from(expected.clone()));
+        let differs = |what: &str| {
+            anyhow!("{select}: {what}: got {}, not {}", answer.body, Json::from(expected.clone()))
+        };
         let header = |lines: &[Json]| lines.first().map(|line| line["header"]["schema"].clone());
         ensure!(header(lines) == header(expected), differs("header"));
         ensure!(lines.len() == expected.len(), differs("number of lines"));
@@ -270,17 +280,20 @@ impl Run<'_> {
 /// Whether all that is expected is there; a name can end in `|starts_with`, and `{STATEMENT}` is the statement.
 fn is_within(expected: &Json, actual: &Json, statement: &str) -> bool {
     match (expected, actual) {
-        (Json::Object(expected), actual) => expected.iter().all(|(name, expected)| {
-            match name.strip_suffix("|starts_with") {
+        (Json::Object(expected), actual) => {
+            expected.iter().all(|(name, expected)| match name.strip_suffix("|starts_with") {
                 Some(name) => actual[name]
                     .as_str()
                     .is_some_and(|actual| actual.starts_with(expected.as_str().unwrap_or_default())),
                 None => is_within(expected, &actual[name], statement),
-            }
-        }),
+            })
+        }
         (Json::Array(expected), Json::Array(actual)) => {
             expected.len() == actual.len()
-                && expected.iter().zip(actual).all(|(expected, actual)| is_within(expected, actual, statement))
+                && expected
+                    .iter()
+                    .zip(actual)
+                    .all(|(expected, actual)| is_within(expected, actual, statement))
         }
         (Json::String(expected), Json::String(actual)) => {
             expected.replace("{STATEMENT}", statement) == *actual

@@ -36,7 +36,8 @@ pub fn post(address: SocketAddr, path: &str, body: &str) -> Result<Answer> {
 }
 
 fn answer(text: &str) -> Result<Answer> {
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| anyhow!("the answer has no end of headers"))?;
+    let (head, body) =
+        text.split_once("\r\n\r\n").ok_or_else(|| anyhow!("the answer has no end of headers"))?;
     let status = head.split(' ').nth(1).ok_or_else(|| anyhow!("the answer has no status"))?.parse()?;
     let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body = if is_chunked { without_chunks(body)? } else { body.to_owned() };
@@ -47,7 +48,8 @@ fn without_chunks(mut text: &str) -> Result<String> {
     let mut body = String::new();
     loop {
         let (size, rest) = text.split_once("\r\n").ok_or_else(|| anyhow!("a chunk has no size"))?;
-        let size = usize::from_str_radix(size.trim(), 16).with_context(|| format!("size of a chunk: {size:?}"))?;
+        let size =
+            usize::from_str_radix(size.trim(), 16).with_context(|| format!("size of a chunk: {size:?}"))?;
         if size == 0 {
             return Ok(body);
         }
