@@ -87,7 +87,7 @@ class Side:
         """Remembers which id is which topic's."""
         if isinstance(answer, dict):
             name = next((answer[n] for n in ('name', 'topicName', 'topic') if isinstance(answer.get(n), str)), None)
-            if isinstance(answer.get('topicId'), uuid.UUID) and name:
+            if isinstance(answer.get('topicId'), uuid.UUID) and answer['topicId'].int and name:
                 self.broker.topic_names[answer['topicId']] = name
             for inner in answer.values():
                 self.learn(inner)

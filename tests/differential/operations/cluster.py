@@ -1,8 +1,8 @@
 """The cluster as a whole, the versions of its APIs, requests that are none."""
 import struct
+import uuid
 
 from harness import operation
-from messages import Malformed
 from client import Closed
 
 
@@ -66,7 +66,6 @@ def delegation_tokens(k):
 
 @operation
 def telemetry_subscriptions(k):
-    import uuid
     k.ask('GetTelemetrySubscriptions', 0, clientInstanceId=uuid.UUID(int=0))
 
 
@@ -93,7 +92,7 @@ def unknown_api(k):
 
 @operation
 def unsupported_version(k):
-    for api, version in (('Metadata', 99), ('Fetch', 99), ('Produce', 99), ('Fetch', 3), ('Produce', 2), ('ListOffsets', 0), ('JoinGroup', 10), ('OffsetCommit', 1)):
+    for api, version in (('Metadata', 99), ('Fetch', 99), ('Produce', 99), ('JoinGroup', 10), ('AddOffsetsToTxn', 9)):
         k.client().send_body(api, version, b'\0' * 20)
         broken(k, f'{api} {version}')
 

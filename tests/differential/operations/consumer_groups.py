@@ -172,7 +172,7 @@ def classic_requests_to_a_consumer_group(k):
     k.ask('SyncGroup', 5, groupId=k.group(), generationId=epoch, memberId=MEMBER, protocolType='consumer', protocolName='range', assignments=[])
     k.ask('LeaveGroup', 5, groupId=k.group(), members=[{'memberId': 'nobody'}])
     describe(k, k.group())
-    join(k, k.group(), kind='x') if False else join(k, k.group(), protocolType='connect', groupInstanceId='c')
+    join(k, k.group(), protocolType='connect', groupInstanceId='c')
 
 
 @operation

@@ -2,7 +2,7 @@
 import uuid
 
 from harness import codes, operation, operations_of, produced
-from records import GZIP, TIME, TRANSACTIONAL, batch
+from records import GZIP, TIME, TRANSACTIONAL, ZSTD, batch
 
 UNKNOWN_ID = uuid.UUID(int=1 << 70)
 
@@ -219,7 +219,6 @@ def compressed_batch_from_its_middle(k):
 
 @operation
 def zstd_for_an_old_client(k):
-    from records import ZSTD
     topic = k.make()
     k.produce(topic, batch([b'z' * 300], codec=ZSTD))
     fetch(k, topic, wish(), version=9)
@@ -348,7 +347,7 @@ def list_with_open_transaction(k):
 
 
 def epoch_end(k, topic, *, epoch, current=-1, partition=0, version=4):
-    k.ask('OffsetForLeaderEpoch', version, replicaId=-2 if version >= 3 else -2,
+    k.ask('OffsetForLeaderEpoch', version, replicaId=-2,
           topics=[{'topic': topic, 'partitions': [{'partition': partition, 'currentLeaderEpoch': current, 'leaderEpoch': epoch}]}])
 
 

@@ -1,4 +1,6 @@
 """Groups of the classic protocol: joining, generations, committed offsets, what is said of them."""
+import uuid
+
 from harness import codes, operation, operations_of
 from records import batch
 
@@ -280,7 +282,6 @@ def commit_of_a_member(k):
 def commit_by_topic_id(k):
     topic = k.make()
     entry = {'partitionIndex': 0, 'committedOffset': 4, 'committedLeaderEpoch': -1, 'committedMetadata': 'm'}
-    import uuid
     for id in (k.id_of(topic), uuid.UUID(int=1 << 70)):
         k.ask('OffsetCommit', 10, groupId=k.group(), generationIdOrMemberEpoch=-1, memberId='', topics=[{'topicId': id, 'partitions': [entry]}])
         k.ask('OffsetFetch', 10, groups=[{'groupId': k.group(), 'topics': [{'topicId': id, 'partitionIndexes': [0]}]}], requireStable=False)
