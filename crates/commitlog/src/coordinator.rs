@@ -152,8 +152,11 @@ impl Log {
             id: state.id.clone(),
             state: TransactionalId { producer_ids: inner.producer_ids, epoch, timeout_ms: inner.timeout_ms },
         };
-        self.record(entry)?.wait()?;
+        self.submit_record(entry)?.wait()?;
         state.set_epoch(epoch);
+        state.touch();
+        // It may just have been forgotten.
+        self.transactional.lock().expect("no holder panics").insert(state.id.clone(), state.clone());
         self.foreign.write().expect("no holder panics").insert(inner.producer_ids[0], state.clone());
         Ok(epoch)
     }
@@ -162,7 +165,7 @@ impl Log {
         let mut ids = self.idempotent_ids.lock().expect("no holder panics");
         if ids.0 + count > ids.1 {
             let next = ids.1 + PRODUCER_ID_BLOCK.max(count);
-            self.record(Entry::ProducerIds { next })?.wait()?;
+            self.submit_record(Entry::ProducerIds { next })?.wait()?;
             *ids = (ids.1, next);
         }
         let first = ids.0;

@@ -4,6 +4,7 @@
 //! dir/topics.journal            which topics there are
 //! dir/transactions.journal      commits, groups' offsets, producer ids
 //! dir/topics/NAME.ID/0/         a partition: segments, their indexes, a checkpoint
+//! dir/ballast                   space kept back for a full disk
 //! ```
 //!
 //! [`Log`] is the way in. Time is always an argument; the only thread is the log-writer, which shares syncs between
@@ -14,6 +15,7 @@
 //! - A group's position is never durable before the records it stands behind.
 //! - What recovery finds damaged is cut or refused, never served.
 
+mod ballast;
 mod batch;
 mod batch_builder;
 mod checkpoint;

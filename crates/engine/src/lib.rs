@@ -17,6 +17,7 @@ mod print;
 mod produce;
 mod query;
 mod recovery;
+mod resume;
 mod rows;
 mod select;
 mod sequence;
@@ -29,8 +30,8 @@ mod worker;
 
 pub use entity::*;
 pub use error::{EngineError, Result};
-pub use fetch::Fetch;
-pub use print::{PrintedRecord, Printing};
+pub use fetch::{Fetch, FetchedRecord};
+pub use print::{PrintedRecord, Printing, text as printed_text};
 pub use produce::NewRecord;
 pub use rows::{RowEvent, Rows};
 pub use sequence::{ProducerSequence, Taken};
@@ -114,7 +115,7 @@ impl Engine {
     }
 
     /// Returns committed records of a topic as PRINT shows them, from an offset on, without reading those before.
-    pub fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>> {
+    pub fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<FetchedRecord>> {
         fetch::fetch(&self.inner, topic, fetch)
     }
 

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
+use crate::answer_bytes::Waiting;
 use crate::api::sasl_authenticate::answer_bare;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
@@ -63,7 +64,7 @@ impl ConnectionState {
         }
     }
 
-    /// Says who the client is, by a certificate.
+    /// Says who the client is, by its certificate or its login.
     pub(crate) fn set_principal(&self, name: &str) {
         *self.principal.write().expect("no holder panics") = format!("User:{name}");
     }
@@ -91,6 +92,9 @@ impl ConnectionState {
     }
 }
 
+/// An answer and its place among those that wait to be read.
+type Queued = (Answer, Option<Waiting>);
+
 /// Serves a connection until either side ends it.
 pub(crate) async fn serve(
     socket: impl AsyncRead + AsyncWrite,
@@ -117,9 +121,10 @@ async fn read_all(
     state: Arc<ConnectionState>,
     broker: Arc<Broker>,
     mut stopping: watch::Receiver<bool>,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<Queued>,
 ) {
     let peer = state.peer;
+    let own_bytes = broker.answer_bytes.of_connection();
     let idle = Duration::from_millis(broker.config.integer("connections.max.idle.ms").max(1000) as u64);
     let length_max = broker.config.integer("socket.request.max.bytes").max(0) as usize;
     let login_length_max = broker.config.integer("sasl.server.max.receive.size").max(0) as usize;
@@ -140,7 +145,7 @@ async fn read_all(
         };
         if state.takes_bare_login() {
             let Some(answer) = answer_bare(&broker, &state, frame).await else { return };
-            if answers.send(Answer::Now(answer)).await.is_err() {
+            if answers.send((Answer::Now(answer), None)).await.is_err() {
                 return;
             }
             continue;
@@ -155,7 +160,7 @@ async fn read_all(
         if !serves(asked.api_key, asked.version) {
             if asked.api_key == ApiKey::ApiVersions as i16 {
                 let Ok(answer) = crate::api::api_versions::unsupported(&asked) else { return };
-                if answers.send(Answer::Now(answer)).await.is_err() {
+                if answers.send((Answer::Now(answer), None)).await.is_err() {
                     return;
                 }
                 continue;
@@ -177,7 +182,10 @@ async fn read_all(
             Ok(Answer::Nothing) => {}
             Ok(Answer::Close) => return,
             Ok(answer) => {
-                if answers.send(answer).await.is_err() || state.ends.load(Ordering::Acquire) {
+                let len = if let Answer::Now(bytes) = &answer { bytes.len() } else { 0 };
+                let waiting = own_bytes.take(len).await;
+                if answers.send((answer, Some(waiting))).await.is_err() || state.ends.load(Ordering::Acquire)
+                {
                     return;
                 }
             }
@@ -243,10 +251,10 @@ async fn read_frame(
 
 async fn write_all(
     mut socket: impl AsyncWrite + Unpin,
-    mut answers: mpsc::Receiver<Answer>,
+    mut answers: mpsc::Receiver<Queued>,
     peer: SocketAddr,
 ) {
-    while let Some(answer) = answers.recv().await {
+    while let Some((answer, _waiting)) = answers.recv().await {
         let bytes = match answer {
             Answer::Now(bytes) => bytes,
             Answer::Later(later) => match later.await {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CommandStatus, Engine, EngineError, Entity, Fetch, Metric, PrintedRecord, ProducerSequence, PropertyInfo,
-    ResultSchema, RowEvent, Session, Taken, TopicDescription,
+    CommandStatus, Engine, EngineError, Entity, Fetch, FetchedRecord, Metric, PrintedRecord,
+    ProducerSequence, PropertyInfo, ResultSchema, RowEvent, Session, Taken, TopicDescription,
 };
 
 /// A record to append: timestamp in ms (none: now), key, value.
@@ -54,7 +54,7 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<(), EngineError>;
     fn query(&self, sql: &str, session: &Session) -> Result<QueryRows, EngineError>;
     fn print(&self, sql: &str, session: &Session) -> Result<Box<dyn Printer>, EngineError>;
-    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>, EngineError>;
+    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<FetchedRecord>, EngineError>;
     fn close_query(&self, id: &str) -> bool;
     fn insert_json(&self, target: &str, row: &str) -> Result<(), EngineError>;
     fn produce(&self, topic: &str, partition: Option<u32>, records: &[NewRecord]) -> Result<(), EngineError>;
@@ -108,7 +108,7 @@ impl Backend for Engine {
         Ok(Box::new(Engine::print(self, sql, session)?))
     }
 
-    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>, EngineError> {
+    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<FetchedRecord>, EngineError> {
         Engine::fetch(self, topic, fetch)
     }
 

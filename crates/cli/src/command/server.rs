@@ -28,8 +28,13 @@ impl Arguments {
         let settings = self.settings.read()?;
         let runtime = client_runtime()?;
         // Taken before anything is started: a signal in between is not lost.
-        let (mut interrupt, mut terminate) = runtime.block_on(async {
-            anyhow::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+        let (mut interrupt, mut terminate, mut hang_up) = runtime.block_on(async {
+            let of = |kind: SignalKind| signal(kind);
+            anyhow::Ok((
+                of(SignalKind::interrupt())?,
+                of(SignalKind::terminate())?,
+                of(SignalKind::hangup())?,
+            ))
         })?;
         let kafka = KafkaConfig::from_settings(&settings)?;
         let serving = Serving::start(self.data, settings, Some(kafka))?;
@@ -40,9 +45,16 @@ impl Arguments {
             println!("tripline: listening for Kafka clients on {address}");
         }
         runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => tracing::info!("interrupted, stopping"),
-                _ = terminate.recv() => tracing::info!("told to end, stopping"),
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => break tracing::info!("interrupted, stopping"),
+                    _ = terminate.recv() => break tracing::info!("told to end, stopping"),
+                    _ = hang_up.recv() => {
+                        if let Some(kafka) = &serving.kafka {
+                            kafka.reload_certificates();
+                        }
+                    }
+                }
             }
         });
         serving.stop();

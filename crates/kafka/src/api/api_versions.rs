@@ -14,7 +14,7 @@ use crate::frame::{Asked, FrameError, encode};
 use crate::legacy;
 
 /// Features that are on: the consumer protocol (KIP-848), transactions whose every end raises the epoch (KIP-890).
-const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
+pub(crate) const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
 
 /// The first version in which a feature's range may begin at 0.
 const ZERO_FROM: i16 = 4;

@@ -28,8 +28,9 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse 
         Ok(plan) => plan,
         Err(error) => return FetchResponse::default().with_error_code(error.code()),
     };
+    let bytes_max = (request.max_bytes as i64).min(broker.config.integer("fetch.max.bytes")).max(0) as usize;
     let bounds = Bounds {
-        bytes_max: (request.max_bytes as i64).min(broker.config.integer("fetch.max.bytes")).max(0) as usize,
+        bytes_max: broker.answer_bytes.for_fetch(bytes_max),
         isolation: if request.isolation_level == READ_COMMITTED {
             Isolation::ReadCommitted
         } else {

@@ -24,6 +24,8 @@ const ACKS_NONE: i16 = 0;
 const ACKS_LEADER: i16 = 1;
 /// The first version that carries record batches only.
 const BATCHES_ONLY_FROM: i16 = 3;
+/// The setting that answers `acks=all` before the sync.
+const LOSABLE: &str = "acks.all.may.be.lost.in.power.failure";
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 /// The first version in which a batch joins its partition to the transaction (KIP-890).
@@ -68,7 +70,7 @@ pub(crate) async fn answer_as(
         broker: &call.broker,
         version: call.version(),
         transactional_id: request.transactional_id.as_deref().map(|id| &**id),
-        wait: acks == ACKS_ALL,
+        wait: acks == ACKS_ALL && !call.broker.config.boolean(LOSABLE),
         may_transact: request
             .transactional_id
             .as_deref()

@@ -33,6 +33,8 @@ pub(crate) struct Heartbeat {
     pub rebalance_timeout_ms: Option<i64>,
     pub topics: Option<BTreeSet<String>>,
     pub pattern: Option<String>,
+    /// Topics it may not see; patterns do not reach them.
+    pub hidden: BTreeSet<String>,
     pub assignor: Option<String>,
     pub owned: Option<Slots>,
 }
@@ -60,6 +62,7 @@ pub(crate) struct Member {
     pub topics: BTreeSet<String>,
     pub pattern: Option<String>,
     compiled: Option<regex::Regex>,
+    hidden: BTreeSet<String>,
     assignor: Option<Assignor>,
     rebalance_timeout_ms: i64,
     /// What it may read.
@@ -79,7 +82,8 @@ impl Member {
     }
 
     fn wants(&self, topic: &str) -> bool {
-        self.topics.contains(topic) || self.compiled.as_ref().is_some_and(|pattern| pattern.is_match(topic))
+        let fits = || self.compiled.as_ref().is_some_and(|pattern| pattern.is_match(topic));
+        self.topics.contains(topic) || (fits() && !self.hidden.contains(topic))
     }
 }
 
@@ -188,6 +192,7 @@ impl ConsumerGroup {
             topics: BTreeSet::new(),
             pattern: None,
             compiled: None,
+            hidden: BTreeSet::new(),
             assignor: None,
             rebalance_timeout_ms: 0,
             assigned: inherited,
@@ -414,6 +419,17 @@ impl ConsumerGroup {
         self.members.is_empty() && self.epoch == EPOCH_FIRST
     }
 
+    /// Returns since when nobody is in it.
+    pub(crate) fn empty_since_ms(&self) -> Option<i64> {
+        self.members.is_empty().then_some(self.empty_since_ms)
+    }
+
+    /// Returns the topics that members want.
+    pub(crate) fn subscribed_topics(&self) -> BTreeSet<String> {
+        let named = self.members.values().flat_map(|member| member.topics.iter().cloned());
+        named.chain(self.topics.keys().cloned()).collect()
+    }
+
     pub(crate) fn is_forgettable(&self, now_ms: i64) -> bool {
         self.members.is_empty() && now_ms.saturating_sub(self.empty_since_ms) > EMPTY_KEPT_MS
     }
@@ -447,6 +463,10 @@ fn change(member: &mut Member, said: &Heartbeat) -> Result<bool, Refused> {
             })?);
         }
         member.pattern = (!pattern.is_empty()).then(|| pattern.clone());
+    }
+    if member.hidden != said.hidden {
+        changed |= member.compiled.is_some();
+        member.hidden = said.hidden.clone();
     }
     member.assignor = assignor;
     if let Some(topics) = &said.topics
@@ -488,6 +508,7 @@ mod tests {
             rebalance_timeout_ms: joins.then_some(1000),
             topics: joins.then(|| BTreeSet::from(["t".to_owned()])),
             pattern: None,
+            hidden: BTreeSet::new(),
             assignor: None,
             owned: owned.map(|owned| owned.iter().map(|partition| (1, *partition)).collect()),
         }
@@ -502,17 +523,17 @@ mod tests {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         let mut beat = |said| group.heartbeat(said, &all(4), 0).unwrap();
         let told = beat(said("a", 0, None));
-        assert_eq!((told.epoch, partitions(&told)), (1, Some(vec![0, 1, 2, 3])));
+        assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![0, 1, 2, 3])));
         let told = beat(said("b", 0, None));
-        assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![])));
-        let told = beat(said("a", 1, None));
+        assert_eq!((told.epoch, partitions(&told)), (3, Some(vec![])));
+        let told = beat(said("a", 2, None));
         let kept = partitions(&told).unwrap();
-        assert_eq!((told.epoch, kept.len()), (1, 2));
+        assert_eq!((told.epoch, kept.len()), (2, 2));
         // Still reads them: the second waits.
-        assert_eq!(partitions(&beat(said("b", 2, None))), None);
-        assert_eq!(beat(said("a", 1, Some(&[0, 1, 2, 3]))).epoch, 1);
-        assert_eq!(beat(said("a", 1, Some(&kept))).epoch, 2);
-        let got = partitions(&beat(said("b", 2, None))).unwrap();
+        assert_eq!(partitions(&beat(said("b", 3, None))), None);
+        assert_eq!(beat(said("a", 2, Some(&[0, 1, 2, 3]))).epoch, 2);
+        assert_eq!(beat(said("a", 2, Some(&kept))).epoch, 3);
+        let got = partitions(&beat(said("b", 3, None))).unwrap();
         assert_eq!((got.len(), got.iter().any(|p| kept.contains(p))), (2, false));
         assert_eq!(group.state(), "Stable");
     }
@@ -522,12 +543,12 @@ mod tests {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         group.heartbeat(said("a", 0, None), &all(2), 0).unwrap();
         group.heartbeat(said("b", 0, None), &all(2), 0).unwrap();
-        group.heartbeat(said("a", 1, Some(&[0, 1])), &all(2), 0).unwrap();
+        group.heartbeat(said("a", 2, Some(&[0, 1])), &all(2), 0).unwrap();
         group.pass(&|| all(2), 999);
         assert_eq!(group.members.len(), 2);
         group.pass(&|| all(2), 1000);
         assert!(!group.members.contains_key("a"));
-        let told = group.heartbeat(said("b", 2, None), &all(2), 1000).unwrap();
+        let told = group.heartbeat(said("b", 3, None), &all(2), 1000).unwrap();
         assert_eq!(partitions(&told), Some(vec![0, 1]));
     }
 
@@ -552,7 +573,7 @@ mod tests {
     fn more_partitions_are_noticed() {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         group.heartbeat(said("a", 0, None), &all(1), 0).unwrap();
-        let told = group.heartbeat(said("a", 1, None), &all(3), 0).unwrap();
-        assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![0, 1, 2])));
+        let told = group.heartbeat(said("a", 2, None), &all(3), 0).unwrap();
+        assert_eq!((told.epoch, partitions(&told)), (3, Some(vec![0, 1, 2])));
     }
 }

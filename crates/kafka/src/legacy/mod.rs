@@ -17,6 +17,7 @@ use kafka_protocol::messages::ApiKey;
 use crate::api;
 use crate::dispatch::{Answer, Call};
 use crate::frame::{self, Asked, FrameError};
+use crate::newer::AnyOffsetCommit;
 use wire::Writer;
 
 /// API, first and last version of those served here.
@@ -65,6 +66,7 @@ pub(crate) async fn answer(call: Call, body: Bytes) -> Result<Answer, FrameError
         }
         ApiKey::OffsetCommit => {
             let request = offset_commit::decode(&body, version).ok_or_else(malformed)?;
+            let request = AnyOffsetCommit(request);
             let response = blocking(call, move |call| api::offset_commit::answer(call, request)).await?;
             finish(&asked, |out| offset_commit::encode(out, &response))
         }

@@ -222,6 +222,9 @@ fn producer_ids_are_given_as_kafka_gives_them() {
     let (code, id, epoch) = ask("a", 1000, -1, -1);
     assert_eq!((code, epoch), (0, 0));
     assert_eq!(ask("a", 1000, id, epoch), (0, id, epoch + 1));
+    // It asks again for what it was given.
+    assert_eq!(ask("a", 1000, id, epoch), (0, id, epoch + 1));
+    assert_eq!(ask("a", 1000, id, epoch + 1), (0, id, epoch + 2));
     assert_eq!(ask("a", 1000, id, epoch).0, ResponseError::ProducerFenced.code());
     assert_eq!(ask("a", 1000, id + 100, epoch + 1).0, ResponseError::ProducerFenced.code());
 }
