@@ -88,6 +88,8 @@ def label(item):
     names = [name for name in IDENTITY if name in item and not isinstance(item[name], (dict, list))]
     if 'topicId' in names and names.index('topicId') > 0 and item[names[0]] not in ('', None):
         names.remove('topicId')
+    if isinstance(item.get('entity'), list):
+        return ','.join(sorted(label(part) for part in item['entity']))
     if 'lastOffsetDelta' in item:
         names = ['baseOffset']
     return ','.join(str(item[name]) for name in names)

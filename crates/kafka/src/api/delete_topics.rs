@@ -32,7 +32,7 @@ pub(crate) fn answer(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsR
     let responses = found
         .iter()
         // What was asked for more than once is told once.
-        .filter(|topic| told.insert((topic.asked.name.clone(), topic.asked.topic_id)))
+        .filter(|topic| told.insert(topic.key()))
         .map(|topic| {
             let asked = &topic.asked;
             let may_see = |name: &str| call.allows(Operation::Describe, Resource::Topic(name));

@@ -83,6 +83,9 @@ pub(crate) async fn answer_as(
             Ok(name) if !call.allows(Operation::Write, Resource::Topic(&name)) => {
                 Err(ResponseError::TopicAuthorizationFailed.into())
             }
+            Ok(_) if appender.transactional_id.is_some() && !appender.may_transact => {
+                Err(ResponseError::TransactionalIdAuthorizationFailed.into())
+            }
             Ok(name) => Ok(name),
             Err(error) => Err(Refusal::from(error)),
         };
