@@ -66,7 +66,7 @@ pub(crate) struct Inner {
     offsets_in_flight: Vec<OffsetEntry>,
     /// How an outside producer's last transaction ended.
     pub ended: Ended,
-    /// The epoch that a producer named when it was given the present one; forgotten with a restart.
+    /// The epoch that the holder itself had raised; forgotten when another takes over, and with a restart.
     pub raised_from: Option<i16>,
 }
 

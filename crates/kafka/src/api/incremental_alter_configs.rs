@@ -205,7 +205,7 @@ pub(crate) fn change_other(
                 RESOURCE_BROKER => ResponseError::InvalidRequest,
                 _ => ResponseError::InvalidConfig,
             };
-            known.check(value).map_err(|reason| Refusal::new(error, reason))?;
+            known.check(value, &broker.config).map_err(|reason| Refusal::new(error, reason))?;
         }
     }
     if !validate_only {
