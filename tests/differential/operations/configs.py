@@ -1,5 +1,5 @@
 """Settings of topics, groups, brokers and clients: told, changed, refused."""
-from harness import codes, operation, operations_of
+from harness import operation, operations_of
 
 TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
 SET, DELETE, APPEND, SUBTRACT = 0, 1, 2, 3
