@@ -105,7 +105,7 @@ def start_tripline(binary, folder):
     http, port, sasl = free_ports(3)
     settings = dict(SETTINGS)
     settings |= {'plain.sasl.jaas.config': USERS}
-    command = [str(binary), 'server', '--data-dir', str(folder), '--listen', f'127.0.0.1:{http}', '--kafka-listen', f'PLAINTEXT://127.0.0.1:{port}',
+    command = [str(binary), 'server', '--data', str(folder), '--listen', f'127.0.0.1:{http}', '--kafka-listen', f'PLAINTEXT://127.0.0.1:{port}',
                '--kafka-listen', f'SASL_PLAINTEXT://127.0.0.1:{sasl}']
     for name, value in settings.items():
         command += ['--set', f'kafka.{name}={value}']
