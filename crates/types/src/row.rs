@@ -99,6 +99,18 @@ pub fn decode_into(bytes: &[u8], values: &mut Vec<Value>) -> Result<(), RowError
     Ok(())
 }
 
+/// Appends a STRING value, given as UTF-8.
+#[inline]
+pub fn encode_text(text: &[u8], out: &mut Vec<u8>) {
+    match u8::try_from(text.len()) {
+        Ok(len) if len < tag::SHORT_STRING => {
+            out.push(tag::SHORT_STRING | len);
+            out.extend_from_slice(text);
+        }
+        _ => put_bytes(tag::STRING, text, out),
+    }
+}
+
 fn encode_value(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(tag::NULL),
@@ -111,13 +123,7 @@ fn encode_value(value: &Value, out: &mut Vec<u8>) {
             out.extend_from_slice(&v.to_bits().to_le_bytes());
         }
         Value::Decimal(v) => put_decimal(v, out),
-        Value::String(text) => match u8::try_from(text.len()) {
-            Ok(len) if len < tag::SHORT_STRING => {
-                out.push(tag::SHORT_STRING | len);
-                out.extend_from_slice(text.as_bytes());
-            }
-            _ => put_bytes(tag::STRING, text.as_bytes(), out),
-        },
+        Value::String(text) => encode_text(text.as_bytes(), out),
         Value::Bytes(bytes) => put_bytes(tag::BYTES, bytes, out),
         Value::Date(v) => put_number(tag::DATE, (*v).into(), out),
         Value::Time(v) => put_number(tag::TIME, (*v).into(), out),

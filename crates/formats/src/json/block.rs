@@ -23,16 +23,18 @@ pub(super) fn whole_block(bytes: &[u8], at: usize) -> Option<&Block> {
     bytes.get(at..)?.first_chunk()
 }
 
-/// The bytes at `at`, filled up with zeros behind the end. A zero is a control character and no digit,
-/// so every loop over blocks stops there.
-#[cold]
+/// The bytes at `at`, less than a block of them, as one number: filled up with zeros behind the end. A zero is a control
+/// character and no digit, so every loop over blocks stops there.
 #[inline(never)]
-pub(super) fn last_block(bytes: &[u8], at: usize) -> Block {
-    let mut block = [0; BLOCK_BYTES];
+fn last_word(bytes: &[u8], at: usize) -> u128 {
     let rest = bytes.get(at..).unwrap_or_default();
-    let len = rest.len().min(BLOCK_BYTES);
-    block[..len].copy_from_slice(&rest[..len]);
-    block
+    match bytes.last_chunk::<BLOCK_BYTES>() {
+        // Every record ends so: the last 16 bytes there are, without those before `at`.
+        Some(last) if !rest.is_empty() => {
+            u128::from_le_bytes(*last) >> (8 * BLOCK_BYTES.saturating_sub(rest.len()))
+        }
+        _ => rest.iter().rev().fold(0, |word, byte| word << 8 | u128::from(*byte)),
+    }
 }
 
 /// The string mask of the 16 bytes at `at`.
@@ -41,7 +43,7 @@ pub(super) fn string_mask_at(bytes: &[u8], at: usize) -> StringMask {
     // Masks, not blocks, leave the branches: a block would take the way over memory.
     match whole_block(bytes, at) {
         Some(block) => string_mask(block),
-        None => string_mask(&last_block(bytes, at)),
+        None => string_mask(&last_word(bytes, at).to_le_bytes()),
     }
 }
 
@@ -50,7 +52,7 @@ pub(super) fn string_mask_at(bytes: &[u8], at: usize) -> StringMask {
 pub(super) fn digit_mask_at(bytes: &[u8], at: usize) -> u32 {
     match whole_block(bytes, at) {
         Some(block) => digit_mask(block),
-        None => digit_mask(&last_block(bytes, at)),
+        None => digit_mask(&last_word(bytes, at).to_le_bytes()),
     }
 }
 
@@ -59,7 +61,7 @@ pub(super) fn digit_mask_at(bytes: &[u8], at: usize) -> u32 {
 pub(super) fn word_at(bytes: &[u8], at: usize) -> u128 {
     match whole_block(bytes, at) {
         Some(block) => u128::from_le_bytes(*block),
-        None => u128::from_le_bytes(last_block(bytes, at)),
+        None => last_word(bytes, at),
     }
 }
 
@@ -157,7 +159,7 @@ mod tests {
         fn a_block_behind_the_end_is_filled_with_zeros(bytes in proptest::collection::vec(1u8.., 0..40), at in 0usize..50) {
             let mut padded = bytes.clone();
             padded.resize(100, 0);
-            prop_assert_eq!(&last_block(&bytes, at)[..], &padded[at..at + BLOCK_BYTES]);
+            prop_assert_eq!(&word_at(&bytes, at).to_le_bytes()[..], &padded[at..at + BLOCK_BYTES]);
         }
     }
 }
