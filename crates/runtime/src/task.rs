@@ -2,7 +2,10 @@
 
 mod build;
 mod grouped;
+mod join_filter;
 mod prune;
+#[cfg(test)]
+mod shortcut_tests;
 
 use plan::step::QueryPlan;
 use state::Logged;

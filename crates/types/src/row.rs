@@ -93,10 +93,25 @@ pub fn decode(bytes: &[u8], arity: usize) -> Result<Vec<Value>, RowError> {
 /// Appends all values `bytes` consist of to `values`; on an error those before it stay.
 pub fn decode_into(bytes: &[u8], values: &mut Vec<Value>) -> Result<(), RowError> {
     let mut reader = Reader { bytes };
-    while !reader.bytes.is_empty() {
-        values.push(reader.value(NESTING_MAX)?);
+    loop {
+        // The frequent ones are made where they stay.
+        match *reader.bytes {
+            [] => return Ok(()),
+            [tag::NULL, ref rest @ ..] => {
+                values.push(Value::Null);
+                reader.bytes = rest;
+            }
+            [tag::BIGINT, low, ref rest @ ..] if low < 0x80 => {
+                values.push(Value::BigInt(unzigzag(low.into())));
+                reader.bytes = rest;
+            }
+            [tag::BIGINT, low, high, ref rest @ ..] if high < 0x80 => {
+                values.push(Value::BigInt(unzigzag(u64::from(low & 0x7f) | u64::from(high) << 7)));
+                reader.bytes = rest;
+            }
+            _ => values.push(reader.value(NESTING_MAX)?),
+        }
     }
-    Ok(())
 }
 
 /// Appends a STRING value, given as UTF-8.
@@ -177,6 +192,10 @@ fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
+fn unzigzag(zigzag: u64) -> i64 {
+    (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
 }
@@ -255,8 +274,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Result<i64, RowError> {
-        let zigzag = self.varint()?;
-        Ok((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+        Ok(unzigzag(self.varint()?))
     }
 
     fn small(&mut self) -> Result<i32, RowError> {

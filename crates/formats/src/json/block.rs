@@ -56,6 +56,20 @@ pub(super) fn digit_mask_at(bytes: &[u8], at: usize) -> u32 {
     }
 }
 
+/// Bytes that [`few_digits_at`] looks at.
+pub(super) const FEW_BYTES: usize = 8;
+
+/// How many of the 8 bytes at `at` are digits, from the first on; 0 also where there are fewer bytes.
+#[inline(always)]
+pub(super) fn few_digits_at(bytes: &[u8], at: usize) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return 0 };
+    // Digits become 0 to 9; all else has or gets its top bit. Sums carry only out of bytes that are no digits.
+    let digits = u64::from_le_bytes(*chunk) ^ (ONES * u64::from(b'0'));
+    let others = (digits.wrapping_add(ONES * (0x80 - 10)) | digits) & (ONES * 0x80);
+    others.trailing_zeros() as usize / 8
+}
+
 /// The 16 bytes at `at` as one number, the first byte lowest.
 #[inline(always)]
 pub(super) fn word_at(bytes: &[u8], at: usize) -> u128 {
@@ -149,6 +163,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn digits_are_counted_in_eight_bytes(text in "[0-9]{0,10}[ -~ä]?[0-9]{0,10}", at in 0usize..12) {
+            let bytes = text.as_bytes();
+            let rest = bytes.get(at..).unwrap_or_default();
+            let count = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+            prop_assert_eq!(few_digits_at(bytes, at), if rest.len() < 8 { 0 } else { count });
+        }
+
         #[test]
         fn blocks_are_classified_as_by_the_scalar_twin(block: [u8; BLOCK_BYTES]) {
             prop_assert_eq!(string_mask(&block), scalar::string_mask(&block));

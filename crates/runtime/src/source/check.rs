@@ -31,38 +31,38 @@ enum Check {
 #[derive(Debug)]
 pub(super) struct RecordCheck(Vec<Fine>);
 
-/// Which looks of a slot are fine.
+/// Kinds there are at most.
+const KINDS_MAX: usize = 16;
+
+/// Which looks of a slot are fine: for each kind, below how many bytes.
 #[derive(Clone, Copy, Debug)]
-struct Fine {
-    /// One bit for each `Kind`.
-    kinds: u16,
-    len_max: u32,
-}
+struct Fine([u32; KINDS_MAX]);
 
 impl Fine {
     fn new(check: Check) -> Self {
         use Kind::*;
+        let any: &[Kind] = &[True, False, Integer, Number, Exponent, String, EscapedString, Object, Array];
         let (kinds, len_max): (&[Kind], u32) = match check {
-            Check::Anything => {
-                (&[True, False, Integer, Number, Exponent, String, EscapedString, Object, Array], u32::MAX)
-            }
-            Check::Boolean => (&[True, False], u32::MAX),
+            Check::Anything => (any, u32::MAX - 1),
+            Check::Boolean => (&[True, False], u32::MAX - 1),
             // Nine characters are in range.
             Check::Int => (&[Integer], 9),
             Check::BigInt => (&[Integer], 18),
             // Without exponent a number this short is finite.
             Check::Double => (&[Integer, Number], 40),
-            Check::Texts => (&[Array], u32::MAX),
-            Check::TextMap | Check::Fields => (&[Object], u32::MAX),
-            Check::Decoded => (&[], u32::MAX),
+            Check::Texts => (&[Array], u32::MAX - 1),
+            Check::TextMap | Check::Fields => (&[Object], u32::MAX - 1),
+            Check::Decoded => (&[], 0),
         };
-        let bits = [Missing, Null].iter().chain(kinds).fold(0, |bits, kind| bits | 1 << *kind as u16);
-        Self { kinds: bits, len_max }
+        let mut below = [0; KINDS_MAX];
+        kinds.iter().for_each(|kind| below[*kind as usize] = len_max + 1);
+        [Missing, Null].iter().for_each(|kind| below[*kind as usize] = u32::MAX);
+        Self(below)
     }
 
     #[inline(always)]
-    fn is_fine(self, slot: &Slot) -> bool {
-        (self.kinds >> (slot.kind as u16) & 1 == 1) & (slot.len <= self.len_max)
+    fn is_fine(&self, slot: &Slot) -> bool {
+        slot.len < self.0[slot.kind as usize % KINDS_MAX]
     }
 }
 

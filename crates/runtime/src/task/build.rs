@@ -13,6 +13,7 @@ use sql::ast::WindowKind;
 use state::{JoinOptions, SessionOptions, WindowOptions};
 
 use super::TaskOptions;
+use super::join_filter::side_filters;
 use crate::error::TaskError;
 use crate::eval::{Compiled, compile};
 use crate::operator::{
@@ -61,6 +62,7 @@ pub(super) fn build(root: &Step, options: &TaskOptions) -> Result<Built, TaskErr
         options,
         keep_source,
         holds_back: false,
+        side_filters: Default::default(),
         nodes: Vec::with_capacity(steps + 1),
         sources: vec![],
     };
@@ -161,6 +163,8 @@ struct Builder<'a> {
     keep_source: bool,
     /// The aggregate holds its results back.
     holds_back: bool,
+    /// What the filter behind the join built next asks of its sides.
+    side_filters: [Vec<Compiled>; 2],
     nodes: Vec<Node>,
     sources: Vec<usize>,
 }
@@ -201,6 +205,9 @@ impl Builder<'_> {
             StepKind::Filter { input, predicate } => {
                 let is_table = step.output == SourceKind::Table;
                 let wanted = if old == Old::Needed { Old::Needed } else { Old::IfFree };
+                if let StepKind::StreamStreamJoin { kind: JoinKind::Inner, left, .. } = &input.kind {
+                    self.side_filters = side_filters(predicate, left.layout.value.len());
+                }
                 let (input, knows_old) = self.step(input, wanted)?;
                 let filter = Filter { predicate: compile(predicate), is_table, knows_old };
                 (self.push("filter", filter, &[(input, Side::Left)]), knows_old)
@@ -244,6 +251,7 @@ impl Builder<'_> {
             }
             StepKind::StreamStreamJoin { kind, left, right, before_ms, after_ms, grace_ms } => {
                 let columns = [left.layout.value.len(), right.layout.value.len()];
+                let filters = std::mem::take(&mut self.side_filters);
                 let inputs = self.inputs(left, right)?;
                 let width_ms = before_ms.saturating_add(*after_ms);
                 let retention_ms = match grace_ms {
@@ -257,7 +265,7 @@ impl Builder<'_> {
                     retention_ms,
                 };
                 let options = JoinOptions { store: store(), ..JoinOptions::new(retention_ms.max(1)) };
-                let join = StreamStreamJoin::new(columns, outer_sides(*kind), times, &options);
+                let join = StreamStreamJoin::new(columns, outer_sides(*kind), filters, times, &options);
                 (self.push("join", join, &inputs), false)
             }
             StepKind::StreamTableJoin { kind, left, right } => {
