@@ -104,7 +104,9 @@ impl Log {
         };
         let mut inner = state.lock();
         let old_epoch = state.epoch();
+        // An id that is new has nobody to fence, whatever the client believes to be; as in Kafka.
         if let Some(identity) = identity
+            && old_epoch >= 0
             && (identity.producer_id != inner.producer_ids[0] || identity.epoch != old_epoch)
         {
             return Err(LogError::Fenced {

@@ -65,6 +65,8 @@ pub struct RunningQuery {
     pub schema: ResultSchema,
     /// Whether it is a push query (EMIT CHANGES), which goes on until it is closed.
     pub is_push: bool,
+    /// Whether it looked into a table that a query keeps.
+    pub is_lookup: bool,
     /// Something the user should know, e.g. that it reads from `latest` and how to read what is there.
     pub notice: Option<String>,
     /// The rows.

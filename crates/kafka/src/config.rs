@@ -84,6 +84,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("plain.sasl.jaas.config", "", Kind::Password, "users of PLAIN: user_NAME=\"PASSWORD\" ..."),
     s("queued.max.request.bytes", "268435456", Kind::Long, "bytes of requests that all connections hold together"),
     s("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", Kind::List, "how clients log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+    s("sasl.server.max.receive.size", "524288", Kind::Int, "largest request before the login"),
     s("socket.request.max.bytes", "104857600", Kind::Int, "largest request"),
     s("ssl.client.auth", "none", Kind::Text, "certificates of clients: none, requested, required"),
     s("ssl.keystore.location", "", Kind::Text, "PEM file with the key and its certificates"),
@@ -127,6 +128,11 @@ impl KafkaConfig {
     /// Returns whether a name is one of the broker's settings.
     pub fn knows(name: &str) -> bool {
         find(name).is_some()
+    }
+
+    /// Returns whether a name is one of the broker's and means something else without `kafka.` before it.
+    pub fn is_own(name: &str) -> bool {
+        name.strip_prefix("kafka.").is_some_and(|plain| AMBIGUOUS.contains(&plain))
     }
 
     /// Takes the broker's settings out of all settings (name, value, origin); the last one of a name counts.

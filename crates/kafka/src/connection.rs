@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
+use crate::api::sasl_authenticate::answer_bare;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
 use crate::frame::take_header;
@@ -44,6 +45,8 @@ pub(crate) struct ConnectionState {
     pub principal: RwLock<String>,
     /// How far its login is.
     pub login: Mutex<Login>,
+    /// The login's messages come without requests around them.
+    bare_login: AtomicBool,
     /// The next answer is the last.
     ends: AtomicBool,
 }
@@ -55,8 +58,23 @@ impl ConnectionState {
             peer,
             principal: RwLock::new(ANONYMOUS.to_owned()),
             login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
+            bare_login: AtomicBool::new(false),
             ends: AtomicBool::new(false),
         }
+    }
+
+    /// Says who the client is, by a certificate.
+    pub(crate) fn set_principal(&self, name: &str) {
+        *self.principal.write().expect("no holder panics") = format!("User:{name}");
+    }
+
+    /// From here to the end of the login its messages come without requests around them.
+    pub(crate) fn expect_bare_login(&self) {
+        self.bare_login.store(true, Ordering::Release);
+    }
+
+    fn takes_bare_login(&self) -> bool {
+        self.bare_login.load(Ordering::Acquire) && self.login.lock().expect("no holder panics").is_missing()
     }
 
     /// Ends the connection once the request under way is answered.
@@ -64,9 +82,13 @@ impl ConnectionState {
         self.ends.store(true, Ordering::Release);
     }
 
+    fn is_logging_in(&self) -> bool {
+        self.login.lock().expect("no holder panics").is_missing()
+    }
+
     fn may_ask(&self, api_key: i16) -> bool {
         BEFORE_LOGIN.iter().any(|key| *key as i16 == api_key)
-            || !self.login.lock().expect("no holder panics").is_missing()
+            || !self.is_logging_in()
     }
 }
 
@@ -101,7 +123,9 @@ async fn read_all(
     let peer = state.peer;
     let idle = Duration::from_millis(broker.config.integer("connections.max.idle.ms").max(1000) as u64);
     let length_max = broker.config.integer("socket.request.max.bytes").max(0) as usize;
+    let login_length_max = broker.config.integer("sasl.server.max.receive.size").max(0) as usize;
     loop {
+        let length_max = if state.is_logging_in() { length_max.min(login_length_max) } else { length_max };
         let frame = tokio::select! {
             frame = read_frame(&mut socket, idle, length_max, &broker.request_kib) => frame,
             _ = stopping.changed() => return,
@@ -115,6 +139,13 @@ async fn read_all(
                 return;
             }
         };
+        if state.takes_bare_login() {
+            let Some(answer) = answer_bare(&broker, &state, frame).await else { return };
+            if answers.send(Answer::Now(answer)).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let asked = match take_header(&mut frame) {
             Ok(asked) => asked,
             Err(error) => {
@@ -183,7 +214,7 @@ async fn read_frame(
         return Err("a frame's length is negative");
     };
     if length > length_max {
-        return Err("a frame is above socket.request.max.bytes");
+        return Err("a frame is longer than is taken");
     }
     let mut budget: Option<OwnedSemaphorePermit> = None;
     let mut frame = BytesMut::with_capacity(length.min(FRAME_RESERVE));

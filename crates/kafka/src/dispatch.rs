@@ -11,6 +11,7 @@ use crate::api;
 use crate::broker::Broker;
 use crate::connection::ConnectionState;
 use crate::frame::{Asked, FrameError, decode, encode};
+use crate::legacy;
 use crate::security::acl::{Operation, Resource};
 
 /// One request under way.
@@ -72,7 +73,7 @@ pub(crate) enum Answer {
     Close,
 }
 
-/// An API with its first and last version.
+/// An API with the first and last version that the decoders know; those before the first are in `legacy`.
 pub(crate) struct Served {
     pub api_key: i16,
     pub min: i16,
@@ -107,6 +108,9 @@ macro_rules! served {
 
         /// Carries out a request.
         pub(crate) async fn dispatch(call: Call, body: Bytes) -> Result<Answer, FrameError> {
+            if legacy::serves(call.asked.api_key, call.asked.version) {
+                return legacy::answer(call, body).await;
+            }
             $(
                 if call.asked.api_key == ApiKey::$key as i16 {
                     let request: $Request = decode(&call.asked, body)?;
@@ -120,6 +124,9 @@ macro_rules! served {
         pub(crate) fn check(asked: &Asked, body: Bytes) -> bool {
             if !serves(asked.api_key, asked.version) {
                 return false;
+            }
+            if legacy::serves(asked.api_key, asked.version) {
+                return legacy::check(asked, body);
             }
             $(
                 if asked.api_key == ApiKey::$key as i16 {
@@ -155,7 +162,7 @@ served! {
     AddOffsetsToTxn 0 4 blocking api::add_offsets_to_txn::answer, AddOffsetsToTxnRequest;
     EndTxn 0 5 blocking api::end_txn::answer, EndTxnRequest;
     TxnOffsetCommit 0 5 blocking api::txn_offset_commit::answer, TxnOffsetCommitRequest;
-    SaslHandshake 1 1 now api::sasl_handshake::answer, SaslHandshakeRequest;
+    SaslHandshake 0 1 now api::sasl_handshake::answer, SaslHandshakeRequest;
     SaslAuthenticate 0 2 waiting api::sasl_authenticate::answer, SaslAuthenticateRequest;
     DescribeUserScramCredentials 0 0 now api::describe_user_scram_credentials::answer, DescribeUserScramCredentialsRequest;
     AlterUserScramCredentials 0 0 blocking api::alter_user_scram_credentials::answer, AlterUserScramCredentialsRequest;
@@ -185,4 +192,5 @@ served! {
 /// Returns whether an API is served in a version.
 pub(crate) fn serves(api_key: i16, version: i16) -> bool {
     SERVED.iter().any(|served| served.api_key == api_key && (served.min..=served.max).contains(&version))
+        || legacy::serves(api_key, version)
 }

@@ -23,6 +23,7 @@ mod error;
 mod fetch_session;
 mod frame;
 mod group;
+mod legacy;
 mod listen;
 mod owner;
 mod security;

@@ -18,7 +18,8 @@ use crate::clock::Clock;
 use crate::config::KafkaConfig;
 use crate::connection::{self, ConnectionState};
 use crate::owner::Owner;
-use crate::security::tls::Tls;
+use crate::security::certificate;
+use crate::security::tls::{ClientAuth, Tls, TlsFiles};
 use crate::store::Store;
 
 /// Threads for sockets.
@@ -88,7 +89,13 @@ impl KafkaServer {
         clock: Clock,
         owner: impl Owner,
     ) -> Result<Running, ListenError> {
-        let tls = config.tls_files().map(Tls::load).transpose().map_err(ListenError::Tls)?.map(Arc::new);
+        let load = |files| Tls::load(files).map(Arc::new).map_err(ListenError::Tls);
+        let tls = config.tls_files().map(load).transpose()?;
+        // As in Kafka: who logs in by SASL is not asked for a certificate besides.
+        let tls_for_sasl = config
+            .tls_files()
+            .map(|files| load(TlsFiles { client_auth: ClientAuth::None, ..files }))
+            .transpose()?;
         let mut bound = Vec::new();
         let mut endpoints = Vec::new();
         for listener in &config.listeners {
@@ -106,6 +113,7 @@ impl KafkaServer {
                 None if local.ip().is_unspecified() => (host_name(), local.port()),
                 None => (local.ip().to_string(), local.port()),
             });
+            let tls = if listener.sasl { &tls_for_sasl } else { &tls };
             let doors = Doors { tls: tls.clone().filter(|_| listener.tls), sasl: listener.sasl };
             bound.push((socket, local, doors));
         }
@@ -210,7 +218,14 @@ async fn accept(
                             return connection::serve(socket, state, broker, stopping).await;
                         };
                         match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(socket)).await {
-                            Ok(Ok(socket)) => connection::serve(socket, state, broker, stopping).await,
+                            Ok(Ok(socket)) => {
+                                let shown = socket.get_ref().1.peer_certificates();
+                                let shown = shown.and_then(|chain| certificate::subject(chain.first()?));
+                                if let Some(name) = shown {
+                                    state.set_principal(&name);
+                                }
+                                connection::serve(socket, state, broker, stopping).await
+                            }
                             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS failed"),
                             Err(_) => tracing::debug!(%peer, "TLS took too long"),
                         }

@@ -35,6 +35,8 @@ pub struct QueryRows {
     pub schema: ResultSchema,
     /// Whether it goes on until it is closed.
     pub is_push: bool,
+    /// Whether it looked into a table that a query keeps.
+    pub is_lookup: bool,
     /// Something the user should know.
     pub notice: Option<String>,
     /// The rows.
@@ -96,6 +98,7 @@ impl Backend for Engine {
             id: query.id,
             schema: query.schema,
             is_push: query.is_push,
+            is_lookup: query.is_lookup,
             notice: query.notice,
             rows: Box::new(query.rows),
         })

@@ -113,6 +113,7 @@ impl Backend for Fake {
                 text: text.into(),
             },
             is_push,
+            is_lookup: !is_push,
             notice: None,
             rows: Box::new(FakeRows { kind, notes: self.0.clone(), given: 0, limit: sql.contains("LIMIT") }),
         })

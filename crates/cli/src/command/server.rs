@@ -8,7 +8,8 @@ use kafka::{Clock, KafkaConfig, KafkaServer};
 use server::{Running, Server, ServerConfig, Setting};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{client_runtime, settings::Settings};
+use super::client_runtime;
+use super::settings::{Settings, is_engines};
 
 /// How long stopping may take before the process ends anyway; what was acknowledged is on disk.
 const STOP_TIMEOUT: Duration = Duration::from_millis(4500);
@@ -76,7 +77,6 @@ impl Serving {
         let shown = data_dir.display().to_string();
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("cannot make data directory {shown:?}"))?;
-        let is_engines = |name: &str| Engine::knows_setting(name) || !KafkaConfig::knows(name);
         let properties = settings.into_iter().filter(|(name, ..)| is_engines(name)).collect();
         let engine = Engine::open(EngineConfig { data_dir, properties })
             .map_err(|error| anyhow::anyhow!(error.render()))

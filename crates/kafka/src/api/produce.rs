@@ -1,5 +1,6 @@
 //! Produce: appends batches as they are, and answers when they are as durable as was asked for.
 
+use bytes::Bytes;
 use commitlog::{AppendInfo, Batch, CommitTicket, Compression, LogError, Partition, TimestampType};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -15,11 +16,14 @@ use crate::config::str_bytes;
 use crate::dispatch::{Answer, Call};
 use crate::error::{NONE, Refusal};
 use crate::frame::{FrameError, encode};
+use crate::legacy;
 use crate::security::acl::{Operation, Resource};
 
 const ACKS_ALL: i16 = -1;
 const ACKS_NONE: i16 = 0;
 const ACKS_LEADER: i16 = 1;
+/// The first version that carries record batches only.
+const BATCHES_ONLY_FROM: i16 = 3;
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 /// The first version in which a batch joins its partition to the transaction (KIP-890).
@@ -35,6 +39,16 @@ struct Outcome {
 }
 
 pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer, FrameError> {
+    let asked = call.asked.clone();
+    answer_as(call, request, move |response| encode(&asked, asked.version, response)).await
+}
+
+/// Carries out a request and lets `encode` write the answer.
+pub(crate) async fn answer_as(
+    call: Call,
+    request: ProduceRequest,
+    encode: impl FnOnce(&ProduceResponse) -> Result<Bytes, FrameError> + Send + 'static,
+) -> Result<Answer, FrameError> {
     let acks = request.acks;
     let valid = matches!(acks, ACKS_ALL | ACKS_NONE | ACKS_LEADER);
     let appender = Appender {
@@ -72,7 +86,6 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
         // As in Kafka: closing is the only way to tell.
         return Ok(if failed { Answer::Close } else { Answer::Nothing });
     }
-    let asked = call.asked.clone();
     let collected = async move {
         let mut responses = Vec::with_capacity(topics.len());
         for (name, topic_id, outcomes) in topics {
@@ -87,7 +100,7 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
                     .with_partition_responses(partitions),
             );
         }
-        encode(&asked, asked.version, &ProduceResponse::default().with_responses(responses))
+        encode(&ProduceResponse::default().with_responses(responses))
     };
     Ok(Answer::Later(Box::pin(collected)))
 }
@@ -188,7 +201,12 @@ impl Appender<'_> {
         let number =
             u32::try_from(data.index).map_err(|_| Refusal::from(ResponseError::UnknownTopicOrPartition))?;
         let partition = self.broker.log.partition(topic, number)?;
-        let records = data.records.as_deref().unwrap_or_default();
+        let mut records = data.records.as_deref().unwrap_or_default();
+        let converted =
+            if self.version < BATCHES_ONLY_FROM { legacy::produce::as_batch(records)? } else { None };
+        if let Some(converted) = &converted {
+            records = converted;
+        }
         let batch = self.one_batch(records)?;
         self.check_records(&partition, &batch)?;
         let now_ms = self.broker.now_ms();

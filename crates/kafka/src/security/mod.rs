@@ -1,6 +1,7 @@
 //! Who a client is and what it may do.
 
 pub(crate) mod acl;
+pub(crate) mod certificate;
 pub(crate) mod credentials;
 pub(crate) mod sasl;
 pub(crate) mod scram;

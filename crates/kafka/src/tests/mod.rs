@@ -6,6 +6,7 @@
 mod client;
 mod groups;
 mod hostile;
+mod legacy;
 mod login;
 mod records;
 mod transactions;
