@@ -35,7 +35,8 @@ fn record() -> impl Strategy<Value = (Option<String>, i64)> {
         1 => Just("17".to_owned()),
         1 => Just(format!("\"{}\"", "long".repeat(40))),
     ];
-    let number = prop_oneof![6 => "[0-9]{1,3}", 1 => Just("null".to_owned()), 1 => Just("\"5\"".to_owned())];
+    let number =
+        prop_oneof![6 => "[1-9][0-9]{0,2}", 1 => Just("null".to_owned()), 1 => Just("\"5\"".to_owned())];
     let fields =
         (prop::option::weighted(0.9, key), prop::option::weighted(0.9, number)).prop_map(|(k, n)| {
             let fields = [k.map(|k| format!("\"V0\":{k}")), n.map(|n| format!("\"V1\":{n}"))];
