@@ -1,4 +1,5 @@
 # client: confluent-kafka
+# long
 # install: pip confluent-kafka
 """librdkafka: codecs, keys, headers, nulls; groups of every kind while members come and go; transactions; admin; logins."""
 import os, pathlib, sys, threading

@@ -1,6 +1,7 @@
 # Apache Kafka's own Java client (java/Client.java) and its command-line tools.
 # client: Apache Kafka's Java client and tools
 # needs: java mvn
+# long
 set -euo pipefail
 test -e "$KAFKA_TOOLS" || { echo "the script that fetches Kafka's jars is not here"; exit 77; }
 tool() { timeout 60 python3 "$KAFKA_TOOLS" tool "$@"; }

@@ -9,6 +9,7 @@ A client is one file here (or a folder, for Rust), which says in its first lines
     # install: pip A B        packages taken by name into the work folder: pip, npm or go
     # needs: java mvn         programs that must be there, or it is skipped
     # alone                   runs when no other client does
+    # long                    is begun first
 
 A client whose packages cannot be had is skipped with the reason; the others run all the same. What a script gets:
 
@@ -57,7 +58,7 @@ class Client:
         source = path / 'src/main.rs' if path.is_dir() else path
         self.says = {}
         for line in source.read_text().splitlines()[:12]:
-            said = re.match(r'(?:#|//!?) (client|install|needs|alone)\b:?\s*(.*)$', line)
+            said = re.match(r'(?:#|//!?) (client|install|needs|alone|long)\b:?\s*(.*)$', line)
             if said:
                 self.says.setdefault(said[1], []).append(said[2].strip())
         self.name = self.says.get('client', [path.stem])[0]
@@ -212,6 +213,7 @@ def main():
     # Some wait for a registry while others compile.
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         ready = list(filter(None, pool.map(prepare, clients)))
+    ready.sort(key=lambda job: 'long' not in job[0].says)
     started = time.time()
 
     def run(client, command):

@@ -564,6 +564,13 @@ pub(crate) fn set_log_append_time(batch: &mut [u8], now_ms: i64) {
     set_crc(batch);
 }
 
+/// Makes the records' own timestamps count and sums the batch again.
+pub(crate) fn set_create_time(batch: &mut [u8]) {
+    let attributes = i16_at(batch, AT_ATTRIBUTES) & !ATTRIBUTE_LOG_APPEND_TIME;
+    put_at(batch, AT_ATTRIBUTES, attributes.to_be_bytes());
+    set_crc(batch);
+}
+
 /// Computes and stores the CRC of a whole batch.
 pub(crate) fn set_crc(batch: &mut [u8]) {
     let crc = crc32c(&batch[AT_ATTRIBUTES..]);

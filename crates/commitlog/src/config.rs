@@ -77,7 +77,7 @@ impl Default for TopicConfig {
 
 /// Every setting Kafka 4 has for a topic. Those marked `false` are checked by name only and have no effect on a
 /// single node.
-const NAMES: [(&str, bool); 34] = [
+const NAMES: [(&str, bool); 36] = [
     ("cleanup.policy", true),
     ("retention.ms", true),
     ("retention.bytes", true),
@@ -112,6 +112,33 @@ const NAMES: [(&str, bool); 34] = [
     ("local.retention.ms", false),
     ("local.retention.bytes", false),
     ("remote.storage.enable", false),
+    ("remote.log.copy.disable", false),
+    ("remote.log.delete.on.disable", false),
+];
+
+/// Where the numbers of settings that have no effect end: their values are checked all the same, as Kafka does.
+const BOUNDS: [(&str, i64, i64); 12] = [
+    ("max.compaction.lag.ms", 1, i64::MAX),
+    ("segment.jitter.ms", 0, i64::MAX),
+    ("segment.index.bytes", 4, i32::MAX as i64),
+    ("file.delete.delay.ms", 0, i64::MAX),
+    ("flush.messages", 1, i64::MAX),
+    ("flush.ms", 0, i64::MAX),
+    ("min.insync.replicas", 1, i32::MAX as i64),
+    ("compression.lz4.level", 1, 17),
+    ("compression.zstd.level", -131_072, 22),
+    ("compression.gzip.level", -1, 9),
+    ("local.retention.ms", -2, i64::MAX),
+    ("local.retention.bytes", -2, i64::MAX),
+];
+
+/// Settings without an effect that are true or false.
+const BOOLEANS: [&str; 5] = [
+    "preallocate",
+    "unclean.leader.election.enable",
+    "message.downconversion.enable",
+    "remote.log.copy.disable",
+    "remote.log.delete.on.disable",
 ];
 
 impl TopicConfig {
@@ -120,6 +147,15 @@ impl TopicConfig {
         let mut config = TopicConfig::default();
         for (name, value) in settings {
             config.set(name, value)?;
+        }
+        let lag_max =
+            settings.get("max.compaction.lag.ms").and_then(|value| value.trim().parse::<i64>().ok());
+        if lag_max.is_some_and(|max| config.min_compaction_lag_ms > max) {
+            return Err(LogError::Config {
+                name: "min.compaction.lag.ms".to_owned(),
+                value: config.min_compaction_lag_ms.to_string(),
+                reason: "it is larger than \"max.compaction.lag.ms\"".to_owned(),
+            });
         }
         Ok(config)
     }
@@ -140,7 +176,8 @@ impl TopicConfig {
         match name {
             "cleanup.policy" => {
                 (self.compact, self.delete) = (false, false);
-                for policy in value.split(',') {
+                // None of both: nothing is ever taken away.
+                for policy in value.split(',').filter(|_| !value.trim().is_empty()) {
                     match policy.trim() {
                         "compact" => self.compact = true,
                         "delete" => self.delete = true,
@@ -182,6 +219,27 @@ impl TopicConfig {
                     })?),
                 }
             }
+            "compression.gzip.level" if value.trim() == "0" => return Err(malformed("it must be -1 or from 1 to 9")),
+            "remote.storage.enable" if is_boolean(value) == Some(true) => {
+                return Err(malformed("there is no remote storage"));
+            }
+            "leader.replication.throttled.replicas" | "follower.replication.throttled.replicas" => {
+                let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                let is_pair = |item: &str| {
+                    item.trim().split_once(':').is_some_and(|(left, right)| is_number(left) && is_number(right))
+                };
+                if !(value.is_empty() || value.trim() == "*" || value.split(',').all(is_pair)) {
+                    return Err(malformed("it must be \"*\" or a list of PARTITION:BROKER"));
+                }
+            }
+            _ if BOOLEANS.contains(&name) || name == "remote.storage.enable" => {
+                is_boolean(value).ok_or_else(|| malformed("it must be \"true\" or \"false\""))?;
+            }
+            _ if BOUNDS.iter().any(|(known, ..)| *known == name) => {
+                for (_, min, max) in BOUNDS.iter().filter(|(known, ..)| *known == name) {
+                    integer(*min, *max)?;
+                }
+            }
             _ if NAMES.iter().any(|(known, _)| *known == name) => {}
             _ => {
                 let (nearest, _) = NAMES
@@ -199,7 +257,8 @@ impl TopicConfig {
         let policy = match (self.compact, self.delete) {
             (true, true) => "compact,delete",
             (true, false) => "compact",
-            _ => "delete",
+            (false, true) => "delete",
+            (false, false) => "",
         };
         let compression = match self.compression {
             None => "producer",
@@ -232,6 +291,14 @@ impl TopicConfig {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
+    }
+}
+
+fn is_boolean(value: &str) -> Option<bool> {
+    match value.trim() {
+        text if text.eq_ignore_ascii_case("true") => Some(true),
+        text if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
     }
 }
 
@@ -298,6 +365,25 @@ mod tests {
         assert!(TopicConfig::from_settings(&settings("retention.ms", "a day")).is_err());
         assert!(TopicConfig::from_settings(&settings("cleanup.policy", "shred")).is_err());
         assert!(TopicConfig::from_settings(&settings("flush.ms", "1")).is_ok());
+    }
+
+    #[test]
+    fn values_without_an_effect_are_checked() {
+        for (name, right, wrong) in [
+            ("preallocate", "TRUE", "perhaps"),
+            ("flush.messages", "1", "0"),
+            ("compression.gzip.level", "9", "0"),
+            ("compression.lz4.level", "17", "18"),
+            ("leader.replication.throttled.replicas", "0:1,1:1", "0"),
+            ("remote.storage.enable", "false", "true"),
+            ("cleanup.policy", "", "none"),
+        ] {
+            assert!(TopicConfig::from_settings(&settings(name, right)).is_ok(), "{name}={right}");
+            assert!(TopicConfig::from_settings(&settings(name, wrong)).is_err(), "{name}={wrong}");
+        }
+        let lags = [("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "5")];
+        let lags = lags.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert!(TopicConfig::from_settings(&TopicSettings::from(lags)).is_err());
     }
 
     #[test]

@@ -339,6 +339,9 @@ impl Partition {
             set_leader_epoch(batch, 0);
             if append_time {
                 set_log_append_time(batch, now_ms);
+            } else if Batch::parse(batch).expect("checked before").is_log_append_time() {
+                // Who reads believes the bit, not the topic's setting.
+                set_create_time(batch);
             }
             next = Batch::parse(batch).expect("checked before").next_offset();
             rest = after;

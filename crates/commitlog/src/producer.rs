@@ -75,6 +75,19 @@ pub(crate) struct Producers {
 impl Producers {
     /// Decides about a batch that is not a control batch.
     pub(crate) fn admit(&self, batch: &Batch<'_>) -> Result<Admission, LogError> {
+        let admission = self.admit_sequence(batch)?;
+        let is_open = |id: i64| self.by_id.get(&id).is_some_and(|p| p.transaction_first_offset.is_some());
+        if admission == Admission::Append && !batch.is_transactional() && is_open(batch.producer_id()) {
+            return Err(LogError::TransactionState {
+                transactional_id: String::new(),
+                action: "append",
+                reason: "its producer writes records outside of it",
+            });
+        }
+        Ok(admission)
+    }
+
+    fn admit_sequence(&self, batch: &Batch<'_>) -> Result<Admission, LogError> {
         let producer_id = batch.producer_id();
         if producer_id == NO_PRODUCER_ID {
             return Ok(Admission::Append);

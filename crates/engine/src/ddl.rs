@@ -584,6 +584,7 @@ pub(crate) fn start_tasks(
             fails_on_malformed: settings.boolean("ksql.fail.on.deserialization.error"),
             fails_on_bad_time: settings.boolean("ksql.timestamp.throw.on.invalid"),
             state: inner.state_setup(),
+            holds_back: is_table && plan.sink.is_some() && cache_bytes > 0,
         },
         || query::topic_sink(&inner.log, &plan, cache_bytes),
         is_table,

@@ -45,6 +45,8 @@ pub(crate) struct Setup<'a> {
     /// Stops it at the first record with an invalid time (`ksql.timestamp.throw.on.invalid`).
     pub fails_on_bad_time: bool,
     pub state: StateSetup<'a>,
+    /// Whether an aggregate may give the last change of a row only, with the commit.
+    pub holds_back: bool,
 }
 
 /// Where state is kept, and how much of it.
@@ -153,6 +155,12 @@ pub(crate) fn build(
             sources.push(source);
             input_steps.push(steps[source].clone());
         }
+        let mut sink = sink()?;
+        if let Sink::Topic(sink) = &mut sink
+            && restored.task.holds_back()
+        {
+            sink.write_at_once();
+        }
         let slot = TaskSlot {
             id: (setup.next_id)(),
             query_id: setup.query_id.clone(),
@@ -160,7 +168,7 @@ pub(crate) fn build(
             fused: (!is_push).then(|| Fused::new(plan)).flatten().map(Box::new),
             group: setup.group.clone(),
             sources,
-            sink: sink()?,
+            sink,
             statistics: Arc::new(TaskStatistics::default()),
             changelog,
             schedule,
@@ -197,6 +205,7 @@ fn new_tasks(
     let options = TaskOptions {
         inline_repartition: true,
         materialize,
+        holds_back: setup.holds_back,
         store: runtime::StoreOptions {
             track_changes: setup.changelog.is_some(),
             budget_bytes: setup.state.memory.first_budget(count),

@@ -138,6 +138,7 @@ fn stream(
             fails_on_malformed: false,
             fails_on_bad_time: false,
             state: inner.state_setup(),
+            holds_back: false,
         },
         || {
             let is_table = plan.root.output == SourceKind::Table;

@@ -10,6 +10,7 @@
 //! first, as Kafka Streams does.
 
 mod cache;
+mod held_back;
 pub(crate) mod input;
 mod memory;
 pub(crate) mod output;

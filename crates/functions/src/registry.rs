@@ -134,6 +134,10 @@ pub trait Aggregate: Send + Sync {
     fn merge(&self, left: &Value, right: &Value) -> Result<Value, EvalError>;
     /// The result for a state.
     fn finish(&self, state: &Value) -> Result<Value, EvalError>;
+    /// Whether `finish` gives the state itself and so never fails.
+    fn result_is_state(&self) -> bool {
+        false
+    }
 }
 
 /// What DESCRIBE FUNCTION and SHOW FUNCTIONS tell.

@@ -26,7 +26,25 @@ impl Refusal {
 
 impl From<ResponseError> for Refusal {
     fn from(error: ResponseError) -> Refusal {
-        Refusal { code: error.code(), message: None }
+        Refusal { code: error.code(), message: Some(plain(error).to_owned()) }
+    }
+}
+
+/// Returns what a code alone means.
+fn plain(error: ResponseError) -> &'static str {
+    use ResponseError::*;
+    match error {
+        TopicAuthorizationFailed
+        | GroupAuthorizationFailed
+        | ClusterAuthorizationFailed
+        | TransactionalIdAuthorizationFailed => "the client may not do this",
+        UnknownTopicOrPartition => "there is no such topic or partition",
+        UnknownTopicId => "there is no topic with this id",
+        InvalidRequiredAcks => "acks must be -1, 0 or 1",
+        TopicDeletionDisabled => "\"delete.topic.enable\" is off",
+        InvalidTxnState => "the producer has no such transaction",
+        UnsupportedCompressionType => "the codec needs a newer version of the request",
+        _ => "the request is refused",
     }
 }
 

@@ -96,7 +96,7 @@ impl FetchSessions {
             EPOCH_FINAL | EPOCH_INITIAL => {
                 sessions.by_id.remove(&request.session_id);
                 let wanted = asked(request);
-                if request.session_epoch == EPOCH_FINAL || wanted.is_empty() {
+                if request.session_epoch == EPOCH_FINAL {
                     return Ok(Plan { session_id: 0, session: None, incremental: false, wanted });
                 }
                 let session = sessions.begin(self.sessions_max, &wanted, uses_ids, now_ms);

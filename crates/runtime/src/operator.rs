@@ -8,6 +8,7 @@ mod filter;
 mod flat_map;
 mod fold;
 mod foreign_key_join;
+mod held_back;
 mod map;
 mod repartition;
 mod session_aggregate;
@@ -72,6 +73,25 @@ pub(crate) trait Operator {
         vec![]
     }
 
+    /// Takes a record of a group whose key is there as stores have it, as is what the functions take; for the aggregate
+    /// that [`crate::task`] has a short way to.
+    fn take_grouped(
+        &mut self,
+        key: &[u8],
+        args: &mut Vec<Value>,
+        change: &Change<'_>,
+        down: &mut Downstream<'_, '_>,
+    ) -> Result<(), TaskError> {
+        let _ = (key, args, change, down);
+        Err(TaskError::InvalidPlan("step takes no groups"))
+    }
+
+    /// Sends what was held back until the end of the epoch.
+    fn flush(&mut self, down: &mut Downstream<'_, '_>) -> Result<(), TaskError> {
+        let _ = down;
+        Ok(())
+    }
+
     /// Brings what is derived from stores and meta data up to date after a restore.
     fn restored(&mut self) -> Result<(), TaskError> {
         Ok(())
@@ -119,6 +139,40 @@ pub(crate) struct Downstream<'a, 'b> {
 }
 
 impl<'a, 'b> Downstream<'a, 'b> {
+    /// Makes operator `number` send what it has held back.
+    pub(crate) fn flush(
+        nodes: &'a mut [Node],
+        number: usize,
+        context: &'a mut Context<'b>,
+    ) -> Result<(), TaskError> {
+        Self::at(nodes, number, context, |operator, down| operator.flush(down))
+    }
+
+    /// Gives a record of a group to operator `number`.
+    #[inline]
+    pub(crate) fn take_grouped(
+        nodes: &'a mut [Node],
+        number: usize,
+        (key, args): (&[u8], &mut Vec<Value>),
+        change: &Change<'_>,
+        context: &'a mut Context<'b>,
+    ) -> Result<(), TaskError> {
+        Self::at(nodes, number, context, |operator, down| operator.take_grouped(key, args, change, down))
+    }
+
+    #[inline]
+    fn at(
+        nodes: &'a mut [Node],
+        number: usize,
+        context: &'a mut Context<'b>,
+        call: impl FnOnce(&mut (dyn Operator + Send), &mut Downstream<'a, 'b>) -> Result<(), TaskError>,
+    ) -> Result<(), TaskError> {
+        let behind = nodes.get_mut(number..).and_then(|nodes| nodes.split_first_mut());
+        let Some((node, nodes)) = behind else { return Ok(()) };
+        let mut down = Downstream { nodes, first: number + 1, target: node.target, context };
+        call(&mut *node.operator, &mut down)
+    }
+
     /// Runs node `number` for a change.
     pub(crate) fn run(
         nodes: &'a mut [Node],

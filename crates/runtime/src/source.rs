@@ -96,11 +96,11 @@ struct JsonDecoder {
 }
 
 impl JsonDecoder {
-    /// Finds and checks the columns of a record; false for a record that is `null`.
+    /// Finds and checks the columns of a record; false for a record that is `null`. All slots are missing before.
     #[inline]
     fn load(&mut self, bytes: &[u8], slots: &mut [Slot], topic: &Arc<str>) -> Result<bool, DecodeError> {
         let refuse = |reason: String| DecodeError::Value { topic: topic.clone(), reason };
-        match self.scanner.scan(bytes, slots) {
+        match self.scanner.scan_into(bytes, slots) {
             Ok(Top::Object) => {
                 self.check.check(bytes, slots, &self.layout).map_err(refuse)?;
                 Ok(true)
@@ -236,6 +236,7 @@ impl SourceDecoder {
                 None => false,
                 Some(bytes) => {
                     let mut slots = std::mem::take(&mut json.slots);
+                    slots.fill(Slot::MISSING);
                     let loaded = json.load(bytes, &mut slots, topic);
                     json.slots = slots;
                     loaded?

@@ -1,7 +1,11 @@
 //! A task: one query's steps on one partition.
 
 mod build;
+mod grouped;
+mod join_filter;
 mod prune;
+#[cfg(test)]
+mod shortcut_tests;
 
 use plan::step::QueryPlan;
 use state::Logged;
@@ -9,8 +13,10 @@ use state::Logged;
 use crate::change::{Change, ErrorReason, Output, SourceRecord};
 use crate::codec;
 use crate::error::TaskError;
+use crate::eval::Columns;
 use crate::operator::{Context, Downstream, Node};
 use crate::view::MaterializedView;
+use grouped::{Found, Grouped};
 
 /// First byte of the saved meta data.
 const META_VERSION: u8 = 1;
@@ -22,6 +28,9 @@ pub struct TaskOptions {
     pub inline_repartition: bool,
     /// The result of a table query can be read; see [`Task::materialized`].
     pub materialize: bool,
+    /// An aggregate whose result shows no more than the last change of a row may wait for [`Task::flush`]. Changes of
+    /// stores have to be tracked, and drained after each flush.
+    pub holds_back: bool,
     /// How stores are set up; the memory budget is that of each store.
     pub store: state::Options,
 }
@@ -59,6 +68,9 @@ pub struct Task {
     sources: Vec<usize>,
     /// Where the nodes of the materialised view begin.
     view: Option<usize>,
+    /// The operator that holds its results back.
+    holder_back: Option<usize>,
+    grouped: Option<Box<Grouped>>,
     counters: Counters,
 }
 
@@ -69,10 +81,13 @@ impl Task {
         let mut root = plan.root.clone();
         prune::prune(&mut root);
         let built = build::build(&root, options)?;
+        let grouped = built.holder_back.and_then(|node| Grouped::new(&root, node)).map(Box::new);
         Ok(Self {
             nodes: built.nodes,
             sources: built.sources,
             view: built.view,
+            holder_back: built.holder_back,
+            grouped,
             counters: Counters::default(),
         })
     }
@@ -99,7 +114,33 @@ impl Task {
             offset: record.offset,
         };
         let mut context = Context { out, counters: &mut self.counters };
+        if let Some(grouped) = &mut self.grouped
+            && let Some(Columns::Json(row)) = &record.value
+        {
+            match grouped.find(row) {
+                Found::Nothing => return Ok(()),
+                Found::Unclear => {}
+                Found::Group => {
+                    let Grouped { node, key_bytes, values, .. } = &mut **grouped;
+                    let group = (&**key_bytes, values);
+                    return Downstream::take_grouped(&mut self.nodes, *node, group, &change, &mut context);
+                }
+            }
+        }
         Downstream::run(&mut self.nodes, node, &change, &mut context)
+    }
+
+    /// Returns whether results wait for [`Task::flush`].
+    pub fn holds_back(&self) -> bool {
+        self.holder_back.is_some()
+    }
+
+    /// Gives the rows that were held back: the last one of each key that changed since the last flush, in the order of
+    /// their first change.
+    pub fn flush(&mut self, out: &mut dyn Output) -> Result<(), TaskError> {
+        let Some(number) = self.holder_back else { return Ok(()) };
+        let mut context = Context { out, counters: &mut self.counters };
+        Downstream::flush(&mut self.nodes, number, &mut context)
     }
 
     /// Returns the stores with their names, the same ones in each run of a query.

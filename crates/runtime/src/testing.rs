@@ -117,6 +117,9 @@ pub(crate) fn sum() -> Vec<AggregateFunction> {
         fn finish(&self, state: &Value) -> Result<Value, EvalError> {
             Ok(state.clone())
         }
+        fn result_is_state(&self) -> bool {
+            true
+        }
     }
     let call = AggregateCall { params: vec![BigInt], state: BigInt, returns: BigInt, code: Arc::new(Sum) };
     vec![AggregateFunction { name: "SUM".into(), call, args: vec![column(0, BigInt)] }]

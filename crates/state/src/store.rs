@@ -146,17 +146,29 @@ impl Store {
         key: &[u8],
         change: impl FnOnce(Option<&[u8]>, &mut Vec<u8>) -> Update,
     ) -> Result<()> {
+        self.update_noting(key, change).map(|_| ())
+    }
+
+    /// As [`Store::update`]; returns whether the entry was unchanged since the last drain and is not any more.
+    pub fn update_noting(
+        &mut self,
+        key: &[u8],
+        change: impl FnOnce(Option<&[u8]>, &mut Vec<u8>) -> Update,
+    ) -> Result<bool> {
         let place = self.place(key)?;
         let mut value = std::mem::take(&mut self.value_buffer);
         value.clear();
+        let mut was_clean = true;
         let decision = match place.bucket {
             None => change(None, &mut value),
             Some(bucket) => {
                 let (head, bytes) = self.slab.entry(slot_addr(slot_at(&self.index, bucket)))?;
+                was_clean = !head.mark.is_changed();
                 let old = (head.mark != Mark::Removed).then(|| head.value(bytes));
                 change(old, &mut value)
             }
         };
+        let is_first = was_clean && decision != Update::Keep;
         let done = match decision {
             Update::Keep => Ok(()),
             Update::Put => self.put_at(place, key, &value),
@@ -164,7 +176,8 @@ impl Store {
         };
         self.value_buffer = value;
         done?;
-        self.settle()
+        self.settle()?;
+        Ok(is_first)
     }
 
     /// Gives the value of `key` to `change` for overwriting; it returns whether it did.

@@ -113,7 +113,22 @@ impl WindowStore {
         start: i64,
         change: impl FnOnce(Option<&[u8]>, &mut Vec<u8>) -> Update,
     ) -> Result<()> {
-        self.write(key, start, |store, segment_key| store.update(segment_key, change))
+        self.update_noting(key, start, change).map(|_| ())
+    }
+
+    /// As [`WindowStore::update`]; returns whether the entry was unchanged since the last drain and is not any more.
+    pub fn update_noting(
+        &mut self,
+        key: &[u8],
+        start: i64,
+        change: impl FnOnce(Option<&[u8]>, &mut Vec<u8>) -> Update,
+    ) -> Result<bool> {
+        let mut is_first = false;
+        self.write(key, start, |store, segment_key| {
+            is_first = store.update_noting(segment_key, change)?;
+            Ok(())
+        })?;
+        Ok(is_first)
     }
 
     /// Calls `visit(start, value)` for the windows of `key` that start within `starts`, in time order.

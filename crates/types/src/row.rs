@@ -93,10 +93,37 @@ pub fn decode(bytes: &[u8], arity: usize) -> Result<Vec<Value>, RowError> {
 /// Appends all values `bytes` consist of to `values`; on an error those before it stay.
 pub fn decode_into(bytes: &[u8], values: &mut Vec<Value>) -> Result<(), RowError> {
     let mut reader = Reader { bytes };
-    while !reader.bytes.is_empty() {
-        values.push(reader.value(NESTING_MAX)?);
+    loop {
+        // The frequent ones are made where they stay.
+        match *reader.bytes {
+            [] => return Ok(()),
+            [tag::NULL, ref rest @ ..] => {
+                values.push(Value::Null);
+                reader.bytes = rest;
+            }
+            [tag::BIGINT, low, ref rest @ ..] if low < 0x80 => {
+                values.push(Value::BigInt(unzigzag(low.into())));
+                reader.bytes = rest;
+            }
+            [tag::BIGINT, low, high, ref rest @ ..] if high < 0x80 => {
+                values.push(Value::BigInt(unzigzag(u64::from(low & 0x7f) | u64::from(high) << 7)));
+                reader.bytes = rest;
+            }
+            _ => values.push(reader.value(NESTING_MAX)?),
+        }
     }
-    Ok(())
+}
+
+/// Appends a STRING value, given as UTF-8.
+#[inline]
+pub fn encode_text(text: &[u8], out: &mut Vec<u8>) {
+    match u8::try_from(text.len()) {
+        Ok(len) if len < tag::SHORT_STRING => {
+            out.push(tag::SHORT_STRING | len);
+            out.extend_from_slice(text);
+        }
+        _ => put_bytes(tag::STRING, text, out),
+    }
 }
 
 fn encode_value(value: &Value, out: &mut Vec<u8>) {
@@ -111,13 +138,7 @@ fn encode_value(value: &Value, out: &mut Vec<u8>) {
             out.extend_from_slice(&v.to_bits().to_le_bytes());
         }
         Value::Decimal(v) => put_decimal(v, out),
-        Value::String(text) => match u8::try_from(text.len()) {
-            Ok(len) if len < tag::SHORT_STRING => {
-                out.push(tag::SHORT_STRING | len);
-                out.extend_from_slice(text.as_bytes());
-            }
-            _ => put_bytes(tag::STRING, text.as_bytes(), out),
-        },
+        Value::String(text) => encode_text(text.as_bytes(), out),
         Value::Bytes(bytes) => put_bytes(tag::BYTES, bytes, out),
         Value::Date(v) => put_number(tag::DATE, (*v).into(), out),
         Value::Time(v) => put_number(tag::TIME, (*v).into(), out),
@@ -169,6 +190,10 @@ fn put_varint(mut value: u64, out: &mut Vec<u8>) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+fn unzigzag(zigzag: u64) -> i64 {
+    (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)
 }
 
 struct Reader<'a> {
@@ -249,8 +274,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Result<i64, RowError> {
-        let zigzag = self.varint()?;
-        Ok((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+        Ok(unzigzag(self.varint()?))
     }
 
     fn small(&mut self) -> Result<i32, RowError> {

@@ -65,6 +65,11 @@ impl TopicSink {
         }
     }
 
+    /// Rows no longer wait here for the commit: the task holds them back itself.
+    pub fn write_at_once(&mut self) {
+        self.cache = None;
+    }
+
     /// Writes the rows that wait, when all are asked for or they are too many.
     pub fn drain_cache(
         &mut self,

@@ -8,6 +8,7 @@ use plan::step::{SourceKind, Step};
 use runtime::{DecodeError, Dispatch, EncodeError, Fused, RowError, SourceDecoder, Task};
 
 use super::TaskId;
+use super::held_back;
 use super::input::Input;
 use super::output::{Problem, Problems, Sink, TaskOutput, TaskStatistics, TopicSink};
 use super::snapshot::Schedule;
@@ -57,6 +58,9 @@ impl TaskSlot {
         now_ms: i64,
         problems: &mut Problems,
     ) -> Result<(), LogError> {
+        if all && self.task.holds_back() {
+            held_back::flush(self, tx, now_ms, problems)?;
+        }
         let Sink::Topic(sink) = &mut self.sink else { return Ok(()) };
         let (statistics, query_id) = (&self.statistics, &self.query_id);
         let topic = sink.encoder.topic().clone();

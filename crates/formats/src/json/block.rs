@@ -23,16 +23,18 @@ pub(super) fn whole_block(bytes: &[u8], at: usize) -> Option<&Block> {
     bytes.get(at..)?.first_chunk()
 }
 
-/// The bytes at `at`, filled up with zeros behind the end. A zero is a control character and no digit,
-/// so every loop over blocks stops there.
-#[cold]
+/// The bytes at `at`, less than a block of them, as one number: filled up with zeros behind the end. A zero is a control
+/// character and no digit, so every loop over blocks stops there.
 #[inline(never)]
-pub(super) fn last_block(bytes: &[u8], at: usize) -> Block {
-    let mut block = [0; BLOCK_BYTES];
+fn last_word(bytes: &[u8], at: usize) -> u128 {
     let rest = bytes.get(at..).unwrap_or_default();
-    let len = rest.len().min(BLOCK_BYTES);
-    block[..len].copy_from_slice(&rest[..len]);
-    block
+    match bytes.last_chunk::<BLOCK_BYTES>() {
+        // Every record ends so: the last 16 bytes there are, without those before `at`.
+        Some(last) if !rest.is_empty() => {
+            u128::from_le_bytes(*last) >> (8 * BLOCK_BYTES.saturating_sub(rest.len()))
+        }
+        _ => rest.iter().rev().fold(0, |word, byte| word << 8 | u128::from(*byte)),
+    }
 }
 
 /// The string mask of the 16 bytes at `at`.
@@ -41,7 +43,7 @@ pub(super) fn string_mask_at(bytes: &[u8], at: usize) -> StringMask {
     // Masks, not blocks, leave the branches: a block would take the way over memory.
     match whole_block(bytes, at) {
         Some(block) => string_mask(block),
-        None => string_mask(&last_block(bytes, at)),
+        None => string_mask(&last_word(bytes, at).to_le_bytes()),
     }
 }
 
@@ -50,8 +52,22 @@ pub(super) fn string_mask_at(bytes: &[u8], at: usize) -> StringMask {
 pub(super) fn digit_mask_at(bytes: &[u8], at: usize) -> u32 {
     match whole_block(bytes, at) {
         Some(block) => digit_mask(block),
-        None => digit_mask(&last_block(bytes, at)),
+        None => digit_mask(&last_word(bytes, at).to_le_bytes()),
     }
+}
+
+/// Bytes that [`few_digits_at`] looks at.
+pub(super) const FEW_BYTES: usize = 8;
+
+/// How many of the 8 bytes at `at` are digits, from the first on; 0 also where there are fewer bytes.
+#[inline(always)]
+pub(super) fn few_digits_at(bytes: &[u8], at: usize) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return 0 };
+    // Digits become 0 to 9; all else has or gets its top bit. Sums carry only out of bytes that are no digits.
+    let digits = u64::from_le_bytes(*chunk) ^ (ONES * u64::from(b'0'));
+    let others = (digits.wrapping_add(ONES * (0x80 - 10)) | digits) & (ONES * 0x80);
+    others.trailing_zeros() as usize / 8
 }
 
 /// The 16 bytes at `at` as one number, the first byte lowest.
@@ -59,7 +75,7 @@ pub(super) fn digit_mask_at(bytes: &[u8], at: usize) -> u32 {
 pub(super) fn word_at(bytes: &[u8], at: usize) -> u128 {
     match whole_block(bytes, at) {
         Some(block) => u128::from_le_bytes(*block),
-        None => u128::from_le_bytes(last_block(bytes, at)),
+        None => last_word(bytes, at),
     }
 }
 
@@ -148,6 +164,14 @@ mod tests {
 
     proptest! {
         #[test]
+        fn digits_are_counted_in_eight_bytes(text in "[0-9]{0,10}[ -~ä]?[0-9]{0,10}", at in 0usize..12) {
+            let bytes = text.as_bytes();
+            let rest = bytes.get(at..).unwrap_or_default();
+            let count = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+            prop_assert_eq!(few_digits_at(bytes, at), if rest.len() < 8 { 0 } else { count });
+        }
+
+        #[test]
         fn blocks_are_classified_as_by_the_scalar_twin(block: [u8; BLOCK_BYTES]) {
             prop_assert_eq!(string_mask(&block), scalar::string_mask(&block));
             prop_assert_eq!(digit_mask(&block), scalar::digit_mask(&block));
@@ -157,7 +181,7 @@ mod tests {
         fn a_block_behind_the_end_is_filled_with_zeros(bytes in proptest::collection::vec(1u8.., 0..40), at in 0usize..50) {
             let mut padded = bytes.clone();
             padded.resize(100, 0);
-            prop_assert_eq!(&last_block(&bytes, at)[..], &padded[at..at + BLOCK_BYTES]);
+            prop_assert_eq!(&word_at(&bytes, at).to_le_bytes()[..], &padded[at..at + BLOCK_BYTES]);
         }
     }
 }

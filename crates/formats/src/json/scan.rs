@@ -123,8 +123,16 @@ impl Scanner {
     /// # Panics
     /// If `slots` is shorter than `Projection::slot_count`.
     pub fn scan(&mut self, record: &[u8], slots: &mut [Slot]) -> Result<Top, ScanError> {
+        slots[..self.projection.slot_count()].fill(Slot::MISSING);
+        self.scan_into(record, slots)
+    }
+
+    /// As `scan`, for slots that all are [`Slot::MISSING`].
+    ///
+    /// # Panics
+    /// If `slots` is shorter than `Projection::slot_count`.
+    pub fn scan_into(&mut self, record: &[u8], slots: &mut [Slot]) -> Result<Top, ScanError> {
         let slots = &mut slots[..self.projection.slot_count()];
-        slots.fill(Slot::MISSING);
         let start = first_byte(record)?;
         let mut input = Input { bytes: record, high: 0 };
         let (end, top) = if record.get(start) == Some(&b'{') {

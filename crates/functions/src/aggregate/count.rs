@@ -55,6 +55,10 @@ impl Aggregate for Count {
     fn finish(&self, state: &Value) -> Result<Value, EvalError> {
         Ok(state.clone())
     }
+
+    fn result_is_state(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -85,6 +85,10 @@ impl Aggregate for Sum {
     fn finish(&self, state: &Value) -> Result<Value, EvalError> {
         Ok(state.clone())
     }
+
+    fn result_is_state(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,12 @@ fn split(text: &str, delimiter: &str) -> Vec<Value> {
     if text.is_empty() {
         return vec![Value::text("")];
     }
-    text.split(delimiter).map(Value::text).collect()
+    let mut chars = delimiter.chars();
+    match (chars.next(), chars.next()) {
+        // The search for one character needs no preparation.
+        (Some(delimiter), None) => text.split(delimiter).map(Value::text).collect(),
+        _ => text.split(delimiter).map(Value::text).collect(),
+    }
 }
 
 fn split_bytes(bytes: &[u8], delimiter: &[u8]) -> Vec<Value> {

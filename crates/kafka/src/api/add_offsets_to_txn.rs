@@ -16,8 +16,6 @@ pub(crate) fn answer(call: &Call, request: AddOffsetsToTxnRequest) -> AddOffsets
     let identity = ProducerIdentity { producer_id: *request.producer_id, epoch: request.producer_epoch };
     let code = if request.transactional_id.is_empty() {
         ResponseError::InvalidRequest.code()
-    } else if request.group_id.is_empty() {
-        ResponseError::InvalidGroupId.code()
     } else if !call.allows(Operation::Write, Resource::Transaction(&request.transactional_id)) {
         ResponseError::TransactionalIdAuthorizationFailed.code()
     } else if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {

@@ -1,6 +1,6 @@
 //! AddPartitionsToTxn: announces what a transaction will write to.
 
-use commitlog::ProducerIdentity;
+use commitlog::{LogError, ProducerIdentity};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::AddPartitionsToTxnRequest;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
@@ -28,6 +28,11 @@ pub(crate) fn answer(call: &Call, request: AddPartitionsToTxnRequest) -> AddPart
         let asked = Asked { id: &request.v3_and_below_transactional_id, identity, verify_only: false };
         let results = add(call, &asked, &request.v3_and_below_topics);
         return AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(results);
+    }
+    if !call.allows(Operation::ClusterAction, Resource::Cluster) {
+        // Several at once is what brokers ask.
+        return AddPartitionsToTxnResponse::default()
+            .with_error_code(ResponseError::ClusterAuthorizationFailed.code());
     }
     let results = request
         .transactions
@@ -82,7 +87,14 @@ fn add(
             let now_ms = broker.now_ms();
             broker.log.add_partitions_to_transaction(asked.id, asked.identity, &partitions, now_ms)
         };
-        done.map_or_else(|error| transaction_code(&error, version >= FENCED_FROM), |()| NONE)
+        match done {
+            Ok(()) => NONE,
+            // What is not part of the transaction ends in its being aborted (KIP-890).
+            Err(LogError::TransactionState { .. }) if asked.verify_only => {
+                ResponseError::TransactionAbortable.code()
+            }
+            Err(error) => transaction_code(&error, version >= FENCED_FROM),
+        }
     };
     topics
         .iter()
@@ -91,7 +103,9 @@ fn add(
                 .partitions
                 .iter()
                 .map(|index| {
-                    let code = if is_denied(&topic.name) {
+                    let code = if common == ResponseError::TransactionalIdAuthorizationFailed.code() {
+                        common
+                    } else if is_denied(&topic.name) {
                         ResponseError::TopicAuthorizationFailed.code()
                     } else if is_known(&topic.name, *index) {
                         common

@@ -30,7 +30,7 @@ pub(crate) fn answer(call: &Call, request: AlterClientQuotasRequest) -> AlterCli
             });
             let answer = EntryData::default().with_entity(entity.collect());
             match done {
-                Ok(()) => answer.with_error_code(NONE),
+                Ok(()) => answer.with_error_code(NONE).with_error_message(None),
                 Err(refusal) => answer.with_error_code(refusal.code).with_error_message(refusal.text()),
             }
         })

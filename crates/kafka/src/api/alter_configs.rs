@@ -6,17 +6,23 @@ use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
 use super::describe_configs::RESOURCE_TOPIC;
-use super::incremental_alter_configs::{apply, change_other, may_alter};
+use super::incremental_alter_configs::{
+    apply, change_other, may_alter, named_once, named_twice, topic_to_alter,
+};
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
 
 pub(crate) fn answer(call: &Call, request: AlterConfigsRequest) -> AlterConfigsResponse {
+    let names: Vec<_> =
+        request.resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
+    let twice = named_twice(&names);
     let responses = request
         .resources
         .into_iter()
         .map(|resource| {
             let (code, message) = match may_alter(call, resource.resource_type, &resource.resource_name)
+                .and_then(|()| named_once(&twice, resource.resource_type, &resource.resource_name))
                 .and_then(|()| alter(&call.broker, &resource, request.validate_only))
             {
                 Ok(()) => (NONE, None),
@@ -43,14 +49,14 @@ fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) 
         }
         return change_other(broker, kind, name, &changes, validate_only);
     }
-    let info = broker.topic(Some(&resource.resource_name), uuid::Uuid::nil())?;
+    let info = topic_to_alter(broker, &resource.resource_name)?;
     // What is not named goes back to its default.
     let mut changes: Vec<(&str, Option<String>)> =
         info.settings.keys().map(|name| (name.as_str(), None)).collect();
     for config in &resource.configs {
         let Some(value) = &config.value else {
             let message = format!("Null value not supported for : {}", &*config.name);
-            return Err(Refusal::new(ResponseError::InvalidConfig, message));
+            return Err(Refusal::new(ResponseError::InvalidRequest, message));
         };
         changes.push((&config.name, Some(value.to_string())));
     }

@@ -30,7 +30,7 @@ pub(crate) fn answer(
                     let answer =
                         ReassignablePartitionResponse::default().with_partition_index(asked.partition_index);
                     match reassign(call, &topic.name, asked) {
-                        Ok(()) => answer.with_error_code(NONE),
+                        Ok(()) => answer.with_error_code(NONE).with_error_message(None),
                         Err(refusal) => {
                             answer.with_error_code(refusal.code).with_error_message(refusal.text())
                         }
@@ -43,6 +43,7 @@ pub(crate) fn answer(
     AlterPartitionReassignmentsResponse::default()
         .with_allow_replication_factor_change(request.allow_replication_factor_change)
         .with_error_code(NONE)
+        .with_error_message(None)
         .with_responses(responses)
 }
 

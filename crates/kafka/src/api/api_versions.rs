@@ -16,6 +16,9 @@ use crate::legacy;
 /// Features that are on: the consumer protocol (KIP-848), transactions whose every end raises the epoch (KIP-890).
 pub(crate) const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
 
+/// The first version in which a feature's range may begin at 0.
+const ZERO_FROM: i16 = 4;
+
 pub(crate) async fn answer(call: Call, request: ApiVersionsRequest) -> Result<Answer, FrameError> {
     let valid = call.version() < 3
         || (is_name(&request.client_software_name) && is_name(&request.client_software_version));
@@ -29,12 +32,14 @@ pub(crate) async fn answer(call: Call, request: ApiVersionsRequest) -> Result<An
                     .with_max_version(served.max)
             })
             .collect();
+        // Before version 4 a range may not begin at 0 and is left out.
         let supported = FEATURES
             .iter()
+            .filter(|_| call.version() >= ZERO_FROM)
             .map(|(name, level)| {
                 SupportedFeatureKey::default()
                     .with_name(StrBytes::from_static_str(name))
-                    .with_min_version(if call.version() < 4 { 1 } else { 0 })
+                    .with_min_version(0)
                     .with_max_version(*level)
             })
             .collect();

@@ -33,6 +33,11 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
     if !call.allows(Operation::Describe, Resource::Group(&id)) {
         return answer.with_error_code(ResponseError::GroupAuthorizationFailed.code());
     }
+    if id.is_empty() {
+        return answer
+            .with_error_code(ResponseError::InvalidGroupId.code())
+            .with_error_message(Some(str_bytes("no group is named")));
+    }
     let Some(group) = call.broker.groups.find_consumer(&id) else {
         return answer
             .with_error_code(ResponseError::GroupIdNotFound.code())
@@ -64,7 +69,7 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
                 .with_subscribed_topic_names(
                     member.topics.iter().map(|name| TopicName(str_bytes(name))).collect(),
                 )
-                .with_subscribed_topic_regex(member.pattern.as_deref().map(str_bytes))
+                .with_subscribed_topic_regex(Some(str_bytes(member.pattern.as_deref().unwrap_or(""))))
                 .with_assignment(self::shown(&call.broker, &member.assigned))
                 .with_target_assignment(self::shown(&call.broker, &group.target(&member.id)));
             if call.version() >= MEMBER_TYPE_FROM {

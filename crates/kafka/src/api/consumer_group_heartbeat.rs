@@ -16,7 +16,7 @@ use crate::dispatch::Call;
 use crate::dynamic::{GROUP_HEARTBEAT, GROUP_SESSION};
 use crate::error::NONE;
 use crate::group::assignor::Slots;
-use crate::group::consumer::{Heartbeat, Told, Topics};
+use crate::group::consumer::{EPOCH_JOIN, EPOCH_LEAVE_STATIC, Heartbeat, Told, Topics};
 use crate::security::acl::{Operation, Resource};
 
 /// The first version in which the member makes its id.
@@ -29,13 +29,16 @@ pub(crate) fn answer(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Con
             .with_error_code(NONE)
             .with_member_id(Some(StrBytes::from_string(told.member_id)))
             .with_member_epoch(told.epoch)
-            .with_heartbeat_interval_ms(
+            // One that leaves sends no more of them.
+            .with_heartbeat_interval_ms(if told.epoch < 0 {
+                0
+            } else {
                 call.broker
                     .dynamic
                     .integer(RESOURCE_GROUP, &group_id, GROUP_HEARTBEAT)
                     .unwrap_or(call.broker.config.integer("group.consumer.heartbeat.interval.ms"))
-                    as i32,
-            )
+                    as i32
+            })
             .with_assignment(told.assigned.map(|slots| {
                 let topics = by_topic(&slots).into_iter().map(|(id, partitions)| {
                     TopicPartitions::default().with_topic_id(id).with_partitions(partitions)
@@ -60,6 +63,24 @@ pub(crate) fn by_topic(slots: &Slots) -> BTreeMap<Uuid, Vec<i32>> {
 /// Returns all topics as groups see them.
 pub(crate) fn all_topics(broker: &Broker) -> Topics {
     broker.log.topics().into_iter().map(|info| (info.name, (info.id, info.partitions))).collect()
+}
+
+/// Checks what needs no group to be checked.
+fn check(said: &Heartbeat) -> Result<(), (ResponseError, String)> {
+    let invalid = |reason: &str| Err((ResponseError::InvalidRequest, reason.to_owned()));
+    if said.epoch < EPOCH_LEAVE_STATIC {
+        return invalid("the member epoch is none");
+    }
+    if said.epoch == EPOCH_LEAVE_STATIC && said.instance_id.is_none() {
+        return invalid("only a static member leaves for a while");
+    }
+    if said.rack_id.as_deref() == Some("") {
+        return invalid("the rack id is empty");
+    }
+    if said.epoch == EPOCH_JOIN && said.owned.is_none() {
+        return invalid("a member that joins says which partitions it has: none");
+    }
+    Ok(())
 }
 
 fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told, (ResponseError, String)> {
@@ -116,19 +137,26 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
     if let Some(reason) = broker.owner.holds_group(&request.group_id) {
         return Err((ResponseError::GroupIdNotFound, reason));
     }
-    let group = if said.epoch == 0 {
+    check(&said)?;
+    let group = if said.epoch == EPOCH_JOIN {
         broker.groups.find_or_make_consumer(&request.group_id, broker.now_ms()).ok_or_else(|| {
             let message = format!("Group {} is not a consumer group.", &**request.group_id);
             (ResponseError::GroupIdNotFound, message)
         })?
     } else {
         broker.groups.find_consumer(&request.group_id).ok_or_else(|| {
-            (ResponseError::UnknownMemberId, format!("Group {} not found.", &**request.group_id))
+            (ResponseError::GroupIdNotFound, format!("Group {} not found.", &**request.group_id))
         })?
     };
     let mut group = group.lock().expect("no holder panics");
     if let Some(timeout_ms) = broker.dynamic.integer(RESOURCE_GROUP, &request.group_id, GROUP_SESSION) {
         group.session_timeout_ms = timeout_ms;
     }
-    group.heartbeat(said, &all, broker.now_ms())
+    let told = group.heartbeat(said, &all, broker.now_ms());
+    // Who was refused leaves no group behind.
+    if told.is_err() && group.is_untouched() {
+        drop(group);
+        broker.groups.remove_empty_consumer(&request.group_id);
+    }
+    told
 }

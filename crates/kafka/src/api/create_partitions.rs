@@ -9,6 +9,7 @@ use kafka_protocol::messages::create_partitions_response::{
     CreatePartitionsResponse, CreatePartitionsTopicResult,
 };
 
+use super::create_topics::check_replicas;
 use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
@@ -68,6 +69,9 @@ fn grow(broker: &Broker, topic: &CreatePartitionsTopic, validate_only: bool) -> 
             assignments.len()
         );
         return Err(Refusal::new(ResponseError::InvalidReplicaAssignment, message));
+    }
+    for assignment in topic.assignments.iter().flatten() {
+        check_replicas(broker, &assignment.broker_ids)?;
     }
     if !validate_only {
         broker.log.create_partitions(&topic.name, topic.count as u32)?;

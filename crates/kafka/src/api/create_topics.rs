@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use commitlog::{PARTITIONS_MAX, TopicConfig, TopicInfo, TopicSettings, check_topic_name};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::CreateTopicsRequest;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
 };
+use kafka_protocol::messages::{BrokerId, CreateTopicsRequest};
+use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::describe_configs::{TOPIC_SOURCE_DEFAULT, TOPIC_SOURCE_TOPIC};
+use super::describe_configs::{TOPIC_SOURCE_DEFAULT, TOPIC_SOURCE_TOPIC, topic_values};
 use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
@@ -35,19 +36,22 @@ pub(crate) fn answer(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
         } else if !call.allows(Operation::Create, Resource::Cluster)
             && !call.allows(Operation::Create, Resource::Topic(&topic.name))
         {
-            Err(ResponseError::TopicAuthorizationFailed.into())
+            Err(Refusal::new(ResponseError::TopicAuthorizationFailed, "Authorization failed."))
         } else {
             create(&call.broker, topic, request.validate_only)
         };
         results.push(match result {
-            Ok(info) => created(topic, &info),
+            Ok(info) => {
+                let may_see = call.allows(Operation::DescribeConfigs, Resource::Topic(&topic.name));
+                if may_see { created(topic, &info) } else { created_unseen(topic, &info) }
+            }
             Err(refusal) => CreatableTopicResult::default()
                 .with_name(topic.name.clone())
                 .with_error_code(refusal.code)
                 .with_error_message(refusal.text())
                 .with_num_partitions(-1)
                 .with_replication_factor(-1)
-                .with_configs(None),
+                .with_configs(Some(Vec::new())),
         });
     }
     CreateTopicsResponse::default().with_topics(results)
@@ -71,7 +75,7 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
             }
         }
     } else {
-        assigned_partitions(topic)?
+        assigned_partitions(broker, topic)?
     };
     // Copies above one are accepted: the one node has the one copy.
     if topic.assignments.is_empty() && (topic.replication_factor == 0 || topic.replication_factor < -1) {
@@ -91,7 +95,8 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
     if validate_only {
         return Ok(TopicInfo {
             name: topic.name.to_string(),
-            id: 0,
+            // Kafka tells an id here too, which nothing will ever have.
+            id: crate::group::classic::random(),
             partitions,
             config: TopicConfig::from_settings(&settings)?,
             settings,
@@ -102,7 +107,7 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
 }
 
 /// Returns the number of partitions a list of replicas by partition asks for.
-fn assigned_partitions(topic: &CreatableTopic) -> Result<u32, Refusal> {
+fn assigned_partitions(broker: &Broker, topic: &CreatableTopic) -> Result<u32, Refusal> {
     if topic.num_partitions != -1 || topic.replication_factor != -1 {
         return Err(Refusal::new(
             ResponseError::InvalidRequest,
@@ -112,34 +117,57 @@ fn assigned_partitions(topic: &CreatableTopic) -> Result<u32, Refusal> {
     let mut numbers: Vec<i32> = topic.assignments.iter().map(|a| a.partition_index).collect();
     numbers.sort_unstable();
     let consecutive = numbers.iter().enumerate().all(|(index, number)| *number == index as i32);
-    let some_replica = topic.assignments.iter().all(|a| !a.broker_ids.is_empty());
-    if !consecutive || !some_replica || numbers.len() > PARTITIONS_MAX as usize {
+    for assignment in &topic.assignments {
+        check_replicas(broker, &assignment.broker_ids)?;
+    }
+    if !consecutive || numbers.len() > PARTITIONS_MAX as usize {
         return Err(Refusal::new(
             ResponseError::InvalidReplicaAssignment,
-            "partitions must be numbered from 0 without gaps, each with a replica",
+            "partitions must be numbered from 0 without gaps",
         ));
     }
     Ok(numbers.len() as u32)
 }
 
+/// Checks that a partition's replicas are this node, once.
+pub(crate) fn check_replicas(broker: &Broker, replicas: &[BrokerId]) -> Result<(), Refusal> {
+    let node = broker.node_id();
+    let reason = match replicas {
+        [] => "a partition needs a replica".to_owned(),
+        [first, second, ..] if first == second => format!("broker {} is named more than once", first.0),
+        [replica] if *replica == node => return Ok(()),
+        _ => format!("there is no other broker than {}", node.0),
+    };
+    Err(Refusal::new(ResponseError::InvalidReplicaAssignment, reason))
+}
+
+/// Answers one who may make a topic and not see its settings.
+fn created_unseen(topic: &CreatableTopic, info: &TopicInfo) -> CreatableTopicResult {
+    CreatableTopicResult::default()
+        .with_name(topic.name.clone())
+        .with_topic_id(Uuid::from_u128(info.id))
+        .with_error_code(NONE)
+        .with_error_message(None)
+        .with_topic_config_error_code(ResponseError::TopicAuthorizationFailed.code())
+        .with_num_partitions(-1)
+        .with_replication_factor(-1)
+        .with_configs(Some(Vec::new()))
+}
+
 fn created(topic: &CreatableTopic, info: &TopicInfo) -> CreatableTopicResult {
-    let configs = info
-        .config
-        .describe()
-        .into_iter()
-        .map(|(name, value)| {
-            let source =
-                if info.settings.contains_key(&name) { TOPIC_SOURCE_TOPIC } else { TOPIC_SOURCE_DEFAULT };
+    let configs = topic_values(info)
+        .map(|(name, value, is_set)| {
             CreatableTopicConfigs::default()
-                .with_name(str_bytes(&name))
-                .with_value(Some(str_bytes(&value)))
-                .with_config_source(source)
+                .with_name(StrBytes::from_static_str(name))
+                .with_value(Some(str_bytes(value)))
+                .with_config_source(if is_set { TOPIC_SOURCE_TOPIC } else { TOPIC_SOURCE_DEFAULT })
         })
         .collect();
     CreatableTopicResult::default()
         .with_name(topic.name.clone())
         .with_topic_id(Uuid::from_u128(info.id))
         .with_error_code(NONE)
+        .with_error_message(None)
         .with_num_partitions(info.partitions as i32)
         .with_replication_factor(1)
         .with_configs(Some(configs))

@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::config::str_bytes;
 use crate::dispatch::Call;
-use crate::error::{NONE, code};
+use crate::error::{NONE, Refusal};
 use crate::security::acl::{Filter, Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DeleteAclsRequest) -> DeleteAclsResponse {
@@ -30,21 +30,26 @@ pub(crate) fn answer(call: &Call, request: DeleteAclsRequest) -> DeleteAclsRespo
                 permission: filter.permission_type,
             };
             let removed = if !allowed {
-                Err(ResponseError::ClusterAuthorizationFailed.code())
+                Err(Refusal::from(ResponseError::ClusterAuthorizationFailed))
             } else if !filter.is_valid() {
-                Err(ResponseError::InvalidRequest.code())
+                Err(Refusal::from(ResponseError::InvalidRequest))
             } else {
-                broker.rules.remove(&broker.store, &filter, broker.now_ms()).map_err(|error| code(&error))
+                broker.rules.remove(&broker.store, &filter, broker.now_ms()).map_err(Refusal::from)
             };
             let removed = match removed {
                 Ok(removed) => removed,
-                Err(code) => return DeleteAclsFilterResult::default().with_error_code(code),
+                Err(refusal) => {
+                    return DeleteAclsFilterResult::default()
+                        .with_error_code(refusal.code)
+                        .with_error_message(refusal.text());
+                }
             };
             let matching = removed
                 .into_iter()
                 .map(|rule| {
                     DeleteAclsMatchingAcl::default()
                         .with_error_code(NONE)
+                        .with_error_message(None)
                         .with_resource_type(rule.resource_type)
                         .with_resource_name(str_bytes(&rule.resource_name))
                         .with_pattern_type(rule.pattern_type)
@@ -54,7 +59,10 @@ pub(crate) fn answer(call: &Call, request: DeleteAclsRequest) -> DeleteAclsRespo
                         .with_permission_type(rule.permission)
                 })
                 .collect();
-            DeleteAclsFilterResult::default().with_error_code(NONE).with_matching_acls(matching)
+            DeleteAclsFilterResult::default()
+                .with_error_code(NONE)
+                .with_error_message(None)
+                .with_matching_acls(matching)
         })
         .collect();
     DeleteAclsResponse::default().with_filter_results(results)

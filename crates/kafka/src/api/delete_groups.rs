@@ -1,5 +1,7 @@
 //! DeleteGroups: forgets groups nobody is in, with their positions.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::DeleteGroupsRequest;
 use kafka_protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
@@ -10,9 +12,11 @@ use crate::error::{NONE, code};
 use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
+    let mut told = BTreeSet::new();
     let results = request
         .groups_names
         .into_iter()
+        .filter(|id| told.insert(id.clone()))
         .map(|id| {
             if !call.allows(Operation::Delete, Resource::Group(&id)) {
                 let code = ResponseError::GroupAuthorizationFailed.code();

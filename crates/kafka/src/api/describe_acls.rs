@@ -11,11 +11,14 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::config::str_bytes;
 use crate::dispatch::Call;
-use crate::error::NONE;
+use crate::error::{NONE, Refusal};
 use crate::security::acl::{Filter, Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DescribeAclsRequest) -> DescribeAclsResponse {
-    let refused = |error: ResponseError| DescribeAclsResponse::default().with_error_code(error.code());
+    let refused = |error: ResponseError| {
+        let refusal = Refusal::from(error);
+        DescribeAclsResponse::default().with_error_code(refusal.code).with_error_message(refusal.text())
+    };
     if !call.allows(Operation::Describe, Resource::Cluster) {
         return refused(ResponseError::ClusterAuthorizationFailed);
     }

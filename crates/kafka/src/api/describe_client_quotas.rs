@@ -52,6 +52,9 @@ fn check(components: &[ComponentData]) -> Result<(), Refusal> {
     let invalid = |message: String| Err(Refusal::new(ResponseError::InvalidRequest, message));
     let kinds: Vec<&str> = components.iter().map(|component| &*component.entity_type).collect();
     for (index, component) in components.iter().enumerate() {
+        if kinds[index].is_empty() {
+            return invalid("Unexpected empty filter component entity type".to_owned());
+        }
         if ![TYPE_USER, TYPE_CLIENT, TYPE_ADDRESS].contains(&kinds[index]) {
             let message = format!("Custom entity type '{}' not supported", kinds[index]);
             return Err(Refusal::new(ResponseError::UnsupportedVersion, message));

@@ -10,14 +10,19 @@ use crate::error::NONE;
 use crate::security::acl::Resource;
 
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 
 pub(crate) fn answer(call: &Call, request: DescribeClusterRequest) -> DescribeClusterResponse {
     let broker = &call.broker;
-    let answer = DescribeClusterResponse::default().with_endpoint_type(request.endpoint_type);
+    let answer = DescribeClusterResponse::default().with_endpoint_type(BROKERS);
     if call.version() >= 1 && request.endpoint_type != BROKERS {
-        return answer
-            .with_error_code(ResponseError::MismatchedEndpointType.code())
-            .with_error_message(Some(str_bytes("the request was sent to a broker endpoint")));
+        let (error, reason) = match request.endpoint_type {
+            CONTROLLERS => {
+                (ResponseError::MismatchedEndpointType, "the request was sent to a broker endpoint")
+            }
+            _ => (ResponseError::UnsupportedEndpointType, "there is no such type of endpoint"),
+        };
+        return answer.with_error_code(error.code()).with_error_message(Some(str_bytes(reason)));
     }
     let (host, port) = broker.endpoint(call.connection.listener);
     let node =

@@ -26,6 +26,8 @@ pub(crate) const RESOURCE_GROUP: i8 = 32;
 pub(crate) const TOPIC_SOURCE_TOPIC: i8 = 1;
 /// Set for the broker while it runs.
 const SOURCE_DYNAMIC_BROKER: i8 = 2;
+/// Set for all brokers while they run.
+const SOURCE_DYNAMIC_ALL: i8 = 3;
 /// Set for the group.
 const SOURCE_GROUP: i8 = 8;
 /// Set for the broker when it was started.
@@ -33,7 +35,8 @@ const SOURCE_STATIC_BROKER: i8 = 4;
 /// Kafka's default.
 pub(crate) const TOPIC_SOURCE_DEFAULT: i8 = 5;
 
-/// A topic's setting: name, default, what values it takes, the broker's setting behind it.
+/// A topic's setting: name, default, what values it takes, the broker's setting behind it where that one has a default
+/// of its own.
 struct TopicSetting(&'static str, &'static str, Kind, &'static str);
 
 #[rustfmt::skip]
@@ -46,10 +49,12 @@ const TOPIC_SETTINGS: &[TopicSetting] = &[
     TopicSetting("delete.retention.ms", "86400000", Kind::Long, "log.cleaner.delete.retention.ms"),
     TopicSetting("file.delete.delay.ms", "60000", Kind::Long, "log.segment.delete.delay.ms"),
     TopicSetting("flush.messages", "9223372036854775807", Kind::Long, "log.flush.interval.messages"),
-    TopicSetting("flush.ms", "9223372036854775807", Kind::Long, "log.flush.interval.ms"),
+    TopicSetting("flush.ms", "9223372036854775807", Kind::Long, ""),
     TopicSetting("follower.replication.throttled.replicas", "", Kind::List, ""),
     TopicSetting("index.interval.bytes", "4096", Kind::Int, "log.index.interval.bytes"),
     TopicSetting("leader.replication.throttled.replicas", "", Kind::List, ""),
+    TopicSetting("local.retention.bytes", "-2", Kind::Long, "log.local.retention.bytes"),
+    TopicSetting("local.retention.ms", "-2", Kind::Long, "log.local.retention.ms"),
     TopicSetting("max.compaction.lag.ms", "9223372036854775807", Kind::Long, "log.cleaner.max.compaction.lag.ms"),
     TopicSetting("max.message.bytes", "1048588", Kind::Int, "message.max.bytes"),
     TopicSetting("message.timestamp.after.max.ms", "3600000", Kind::Long, "log.message.timestamp.after.max.ms"),
@@ -59,12 +64,15 @@ const TOPIC_SETTINGS: &[TopicSetting] = &[
     TopicSetting("min.compaction.lag.ms", "0", Kind::Long, "log.cleaner.min.compaction.lag.ms"),
     TopicSetting("min.insync.replicas", "1", Kind::Int, "min.insync.replicas"),
     TopicSetting("preallocate", "false", Kind::Boolean, "log.preallocate"),
+    TopicSetting("remote.log.copy.disable", "false", Kind::Boolean, ""),
+    TopicSetting("remote.log.delete.on.disable", "false", Kind::Boolean, ""),
+    TopicSetting("remote.storage.enable", "false", Kind::Boolean, ""),
     TopicSetting("retention.bytes", "-1", Kind::Long, "log.retention.bytes"),
-    TopicSetting("retention.ms", "604800000", Kind::Long, "log.retention.ms"),
+    TopicSetting("retention.ms", "604800000", Kind::Long, ""),
     TopicSetting("segment.bytes", "1073741824", Kind::Int, "log.segment.bytes"),
     TopicSetting("segment.index.bytes", "10485760", Kind::Int, "log.index.size.max.bytes"),
-    TopicSetting("segment.jitter.ms", "0", Kind::Long, "log.roll.jitter.ms"),
-    TopicSetting("segment.ms", "604800000", Kind::Long, "log.roll.ms"),
+    TopicSetting("segment.jitter.ms", "0", Kind::Long, ""),
+    TopicSetting("segment.ms", "604800000", Kind::Long, ""),
     TopicSetting("unclean.leader.election.enable", "false", Kind::Boolean, "unclean.leader.election.enable"),
 ];
 
@@ -113,7 +121,8 @@ fn describe(
     asked: &Asked,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     let is_wanted = |name: &str| {
-        resource.configuration_keys.as_ref().is_none_or(|keys| keys.iter().any(|key| &**key == name))
+        let keys = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty());
+        keys.is_none_or(|keys| keys.iter().any(|key| &**key == name))
     };
     match resource.resource_type {
         RESOURCE_TOPIC => {
@@ -128,10 +137,19 @@ fn describe(
         RESOURCE_BROKER => {
             check_broker_name(broker, &resource.resource_name)?;
             let set = broker.dynamic.of(RESOURCE_BROKER, &resource.resource_name);
+            if resource.resource_name.is_empty() {
+                // Of all brokers: only what was set for all.
+                let some = BROKER_SETTINGS.iter().filter(|setting| set.contains_key(setting.name));
+                let all = some.map(|setting| changeable(setting, &set, SOURCE_DYNAMIC_ALL, asked));
+                return Ok(all.filter(|setting| is_wanted(&setting.name)).collect());
+            }
             let fixed = SETTINGS.iter().map(|setting| broker_setting(broker, setting, asked));
             let kept =
                 BROKER_SETTINGS.iter().map(|setting| changeable(setting, &set, SOURCE_DYNAMIC_BROKER, asked));
             Ok(fixed.chain(kept).filter(|setting| is_wanted(&setting.name)).collect())
+        }
+        RESOURCE_GROUP if resource.resource_name.is_empty() => {
+            Err(Refusal::new(ResponseError::InvalidRequest, "no group is named"))
         }
         RESOURCE_GROUP => {
             let set = broker.dynamic.of(RESOURCE_GROUP, &resource.resource_name);
@@ -158,6 +176,14 @@ pub(crate) fn check_broker_name(broker: &Broker, name: &str) -> Result<(), Refus
     Err(Refusal::new(ResponseError::InvalidRequest, message))
 }
 
+/// Returns all settings of a topic: name, value, whether it was set for the topic.
+pub(crate) fn topic_values(info: &TopicInfo) -> impl Iterator<Item = (&'static str, &str, bool)> {
+    TOPIC_SETTINGS.iter().map(|setting| {
+        let set = info.settings.get(setting.0);
+        (setting.0, set.map_or(setting.1, String::as_str), set.is_some())
+    })
+}
+
 fn topic_setting(
     info: &TopicInfo,
     TopicSetting(name, default, kind, broker_name): &TopicSetting,
@@ -179,6 +205,7 @@ fn topic_setting(
         .with_value(Some(str_bytes(value)))
         .with_config_source(if set.is_some() { TOPIC_SOURCE_TOPIC } else { TOPIC_SOURCE_DEFAULT })
         .with_config_type(*kind as i8)
+        .with_documentation(None)
         .with_synonyms(synonyms)
 }
 
@@ -221,13 +248,19 @@ fn changeable(
         if let Some(value) = value {
             synonyms.push(synonym(setting.name, value, source));
         }
-        synonyms.push(synonym(setting.name, setting.default, TOPIC_SOURCE_DEFAULT));
+        // Behind a group's setting stands the broker's.
+        let behind =
+            if source == SOURCE_GROUP { format!("group.{}", setting.name) } else { setting.name.to_owned() };
+        if source != SOURCE_DYNAMIC_ALL {
+            synonyms.push(synonym(&behind, setting.default, TOPIC_SOURCE_DEFAULT));
+        }
     }
     DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_static_str(setting.name))
         .with_value(Some(str_bytes(value.map_or(setting.default, String::as_str))))
         .with_config_source(if value.is_some() { source } else { TOPIC_SOURCE_DEFAULT })
         .with_config_type(setting.kind as i8)
+        .with_documentation(None)
         .with_synonyms(synonyms)
 }
 

@@ -59,6 +59,7 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
             return dead;
         }
         return dead
+            .with_authorized_operations(i32::MIN)
             .with_error_code(ResponseError::GroupIdNotFound.code())
             .with_error_message(Some(str_bytes(&format!("Group {} not found.", &**id))));
     };
@@ -74,12 +75,11 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
                 .with_group_instance_id(member.instance_id.as_deref().map(str_bytes))
                 .with_client_id(str_bytes(&member.client_id))
                 .with_client_host(str_bytes(&member.client_host));
+            let shown = shown.with_member_assignment(member.assignment.clone());
             if !is_stable {
                 return shown;
             }
-            shown
-                .with_member_metadata(member.metadata(protocol))
-                .with_member_assignment(member.assignment.clone())
+            shown.with_member_metadata(member.metadata(protocol))
         })
         .collect();
     answer

@@ -7,7 +7,7 @@ use kafka_protocol::messages::describe_producers_response::{
 use kafka_protocol::messages::{DescribeProducersRequest, ProducerId};
 
 use crate::dispatch::Call;
-use crate::error::NONE;
+use crate::error::{NONE, Refusal};
 use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> DescribeProducersResponse {
@@ -21,13 +21,19 @@ pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> Describe
                 .map(|index| {
                     let answer = PartitionResponse::default().with_partition_index(*index);
                     if !call.allows(Operation::Read, Resource::Topic(&topic.name)) {
-                        return answer.with_error_code(ResponseError::TopicAuthorizationFailed.code());
+                        let refusal = Refusal::from(ResponseError::TopicAuthorizationFailed);
+                        return answer.with_error_code(refusal.code).with_error_message(refusal.text());
                     }
                     let found = u32::try_from(*index)
                         .ok()
                         .and_then(|n| call.broker.log.partition(&topic.name, n).ok());
                     let Some(partition) = found else {
-                        return answer.with_error_code(ResponseError::UnknownTopicOrPartition.code());
+                        let error = match commitlog::check_topic_name(&topic.name) {
+                            Ok(()) => ResponseError::UnknownTopicOrPartition,
+                            Err(_) => ResponseError::InvalidTopicException,
+                        };
+                        let refusal = Refusal::from(error);
+                        return answer.with_error_code(refusal.code).with_error_message(refusal.text());
                     };
                     let producers = partition
                         .producers()

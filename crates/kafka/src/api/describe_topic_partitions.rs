@@ -30,6 +30,14 @@ pub(crate) fn answer(
     };
     names.sort();
     names.dedup();
+    if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < 0) {
+        let refused = |name: &String| {
+            DescribeTopicPartitionsResponseTopic::default()
+                .with_name(Some(TopicName(str_bytes(name))))
+                .with_error_code(ResponseError::InvalidRequest.code())
+        };
+        return DescribeTopicPartitionsResponse::default().with_topics(names.iter().map(refused).collect());
+    }
     let mut first = 0;
     if let Some(cursor) = &request.cursor {
         names.retain(|name| name.as_str() >= &**cursor.topic_name);
@@ -50,6 +58,7 @@ pub(crate) fn answer(
             }
             continue;
         }
+        let answer = answer.with_topic_authorized_operations(call.operations(Resource::Topic(&name)));
         let Ok(info) = broker.log.describe_topic(&name) else {
             let code = match commitlog::check_topic_name(&name) {
                 Ok(()) => ResponseError::UnknownTopicOrPartition,

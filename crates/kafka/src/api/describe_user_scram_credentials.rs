@@ -1,5 +1,7 @@
 //! DescribeUserScramCredentials: who has which; never the secrets.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::DescribeUserScramCredentialsRequest;
 use kafka_protocol::messages::describe_user_scram_credentials_response::{
@@ -17,15 +19,26 @@ pub(crate) fn answer(
 ) -> DescribeUserScramCredentialsResponse {
     if !call.allows(Operation::Describe, Resource::Cluster) {
         let code = ResponseError::ClusterAuthorizationFailed.code();
-        return DescribeUserScramCredentialsResponse::default().with_error_code(code);
+        let asked = request.users.iter().flatten().map(|user| {
+            DescribeUserScramCredentialsResult::default()
+                .with_user(user.name.clone())
+                .with_error_code(code)
+                .with_error_message(None)
+        });
+        return DescribeUserScramCredentialsResponse::default()
+            .with_error_code(code)
+            .with_error_message(None)
+            .with_results(asked.collect());
     }
     let users = call.broker.credentials.users();
     let asked: Vec<String> = match &request.users {
         Some(names) if !names.is_empty() => names.iter().map(|user| user.name.to_string()).collect(),
         _ => users.keys().cloned().collect(),
     };
+    let mut told = BTreeSet::new();
     let results = asked
         .iter()
+        .filter(|name| told.insert(name.as_str()))
         .map(|name| {
             let answer = DescribeUserScramCredentialsResult::default().with_user(str_bytes(name));
             if asked.iter().filter(|other| *other == name).count() > 1 {

@@ -133,6 +133,9 @@ fn find(broker: &Broker, wanted: &mut Wanted) -> Result<Arc<Partition>, i16> {
         return Ok(found.clone());
     }
     let unknown = ResponseError::UnknownTopicOrPartition.code();
+    if wanted.topic_id.is_nil() && wanted.topic.is_empty() {
+        return Err(ResponseError::UnknownTopicId.code());
+    }
     let number = u32::try_from(wanted.partition).map_err(|_| unknown)?;
     let partition = if wanted.topic_id.is_nil() {
         broker.log.partition(&wanted.topic, number).map_err(|_| unknown)?
@@ -166,14 +169,19 @@ fn read_all(broker: &Broker, wanted: &mut [Wanted], bounds: &Bounds) -> Vec<Part
         .collect()
 }
 
+/// With these Kafka tells no list of aborted transactions, with others an empty one.
+const WITHOUT_ABORTED: [ResponseError; 3] =
+    [ResponseError::OffsetOutOfRange, ResponseError::UnknownLeaderEpoch, ResponseError::FencedLeaderEpoch];
+
 fn failed(partition: i32, code: i16) -> PartitionData {
+    let is_without = WITHOUT_ABORTED.iter().any(|error| error.code() == code);
     PartitionData::default()
         .with_partition_index(partition)
         .with_error_code(code)
         .with_high_watermark(-1)
         .with_last_stable_offset(-1)
         .with_log_start_offset(-1)
-        .with_aborted_transactions(None)
+        .with_aborted_transactions((!is_without).then(Vec::new))
         .with_records(Some(Bytes::new()))
 }
 

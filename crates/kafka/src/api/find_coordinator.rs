@@ -36,6 +36,7 @@ pub(crate) fn answer(call: &Call, request: FindCoordinatorRequest) -> FindCoordi
         let (code, (node_id, host, port)) = answer(&request.key);
         return FindCoordinatorResponse::default()
             .with_error_code(code)
+            .with_error_message(Some(told(code)))
             .with_node_id(node_id)
             .with_host(host)
             .with_port(port);
@@ -55,4 +56,13 @@ pub(crate) fn answer(call: &Call, request: FindCoordinatorRequest) -> FindCoordi
         })
         .collect();
     FindCoordinatorResponse::default().with_coordinators(coordinators)
+}
+
+/// What older versions tell beside the code, on success too.
+fn told(code: i16) -> StrBytes {
+    StrBytes::from_static_str(match code {
+        NONE => "NONE",
+        _ if code == ResponseError::InvalidRequest.code() => "there is no coordinator of this kind",
+        _ => "the client may not know",
+    })
 }

@@ -1,5 +1,7 @@
 //! IncrementalAlterConfigs: sets, resets, and edits lists.
 
+use std::collections::BTreeSet;
+
 use commitlog::{TopicConfig, TopicInfo};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::IncrementalAlterConfigsRequest;
@@ -9,6 +11,8 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
 };
 
 use super::describe_configs::{RESOURCE_BROKER, RESOURCE_GROUP, RESOURCE_TOPIC, check_broker_name};
+use kafka_protocol::protocol::StrBytes;
+
 use crate::broker::Broker;
 use crate::config::{Kind, SETTINGS};
 use crate::dispatch::Call;
@@ -27,11 +31,15 @@ pub(crate) fn answer(
     call: &Call,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
+    let names: Vec<_> =
+        request.resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
+    let twice = named_twice(&names);
     let responses = request
         .resources
         .into_iter()
         .map(|resource| {
             let (code, message) = match may_alter(call, resource.resource_type, &resource.resource_name)
+                .and_then(|()| named_once(&twice, resource.resource_type, &resource.resource_name))
                 .and_then(|()| alter(&call.broker, &resource, request.validate_only))
             {
                 Ok(()) => (NONE, None),
@@ -75,13 +83,13 @@ fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) 
         let (kind, name) = (resource.resource_type, &*resource.resource_name);
         return change_other(broker, kind, name, &changes, validate_only);
     }
-    let info = broker.topic(Some(&resource.resource_name), uuid::Uuid::nil())?;
+    let info = topic_to_alter(broker, &resource.resource_name)?;
     let mut changes: Vec<(&str, Option<String>)> = Vec::new();
     for config in &resource.configs {
         let value = config.value.as_deref();
         let missing = || {
             let message = format!("Null value not supported for : {}", &*config.name);
-            Refusal::new(ResponseError::InvalidConfig, message)
+            Refusal::new(ResponseError::InvalidRequest, message)
         };
         let change = match config.config_operation {
             SET => Some(value.ok_or_else(missing)?.to_owned()),
@@ -123,6 +131,32 @@ pub(crate) fn apply(
     Ok(())
 }
 
+/// A resource's type and name.
+type Named = (i8, StrBytes);
+
+/// Returns the resources that a request names more than once.
+pub(crate) fn named_twice(names: &[Named]) -> BTreeSet<Named> {
+    let mut seen = BTreeSet::new();
+    names.iter().filter(|name| !seen.insert(*name)).cloned().collect()
+}
+
+/// Checks that a resource is named once.
+pub(crate) fn named_once(twice: &BTreeSet<Named>, kind: i8, name: &StrBytes) -> Result<(), Refusal> {
+    if twice.contains(&(kind, name.clone())) {
+        return Err(Refusal::new(ResponseError::InvalidRequest, "the resource is named more than once"));
+    }
+    Ok(())
+}
+
+/// Returns the topic whose settings are to be changed.
+pub(crate) fn topic_to_alter(broker: &Broker, name: &str) -> Result<TopicInfo, Refusal> {
+    if name.is_empty() {
+        return Err(Refusal::new(ResponseError::InvalidRequest, "no topic is named"));
+    }
+    commitlog::check_topic_name(name)?;
+    Ok(broker.topic(Some(name), uuid::Uuid::nil())?)
+}
+
 /// Decides whether the client may change settings.
 pub(crate) fn may_alter(call: &Call, resource_type: i8, name: &str) -> Result<(), Refusal> {
     let (resource, error) = match resource_type {
@@ -147,7 +181,7 @@ pub(crate) fn change_other(
             BROKER_SETTINGS
         }
         RESOURCE_GROUP if !name.is_empty() => GROUP_SETTINGS,
-        RESOURCE_GROUP => return Err(ResponseError::InvalidGroupId.into()),
+        RESOURCE_GROUP => return Err(Refusal::new(ResponseError::InvalidRequest, "no group is named")),
         _ => {
             let message = format!("settings of resource type {kind} cannot be changed");
             return Err(Refusal::new(ResponseError::InvalidRequest, message));
@@ -167,9 +201,11 @@ pub(crate) fn change_other(
             ));
         };
         if let Some(value) = value {
-            known
-                .check(value, &broker.config)
-                .map_err(|reason| Refusal::new(ResponseError::InvalidConfig, reason))?;
+            let error = match kind {
+                RESOURCE_BROKER => ResponseError::InvalidRequest,
+                _ => ResponseError::InvalidConfig,
+            };
+            known.check(value, &broker.config).map_err(|reason| Refusal::new(error, reason))?;
         }
     }
     if !validate_only {

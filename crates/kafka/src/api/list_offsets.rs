@@ -1,5 +1,7 @@
 //! ListOffsets: first, last, by time.
 
+use std::collections::BTreeSet;
+
 use commitlog::{LogError, Partition};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ListOffsetsRequest;
@@ -31,13 +33,20 @@ pub(crate) fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsRes
         .into_iter()
         .map(|topic| {
             let allowed = call.allows(Operation::Describe, Resource::Topic(&topic.name));
+            let twice = named_twice(&topic.partitions);
+            let mut told = BTreeSet::new();
             let partitions = topic
                 .partitions
                 .iter()
+                .filter(|asked| told.insert(asked.partition_index))
                 .map(|asked| {
                     let found = u32::try_from(asked.partition_index)
                         .map_err(|_| ResponseError::UnknownTopicOrPartition.code())
                         .and_then(|n| if allowed { Ok(n) } else { Err(denied) })
+                        .and_then(|n| match twice.contains(&asked.partition_index) {
+                            true => Err(ResponseError::InvalidRequest.code()),
+                            false => Ok(n),
+                        })
                         .and_then(|n| log.partition(&topic.name, n).map_err(|error| code(&error)))
                         .and_then(|partition| {
                             check_leader_epoch(asked.current_leader_epoch).map_err(|e| e.code())?;
@@ -65,6 +74,12 @@ pub(crate) fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsRes
     ListOffsetsResponse::default().with_topics(topics)
 }
 
+/// Returns the partitions that are asked for more than once.
+fn named_twice(asked: &[ListOffsetsPartition]) -> BTreeSet<i32> {
+    let mut seen = BTreeSet::new();
+    asked.iter().map(|partition| partition.partition_index).filter(|index| !seen.insert(*index)).collect()
+}
+
 /// Returns an offset and its timestamp, −1 where there is none to tell.
 fn look_up(
     partition: &Partition,
@@ -83,7 +98,8 @@ fn look_up(
         EARLIEST => Ok(Some((offsets.log_start, -1))),
         MAX_TIMESTAMP => {
             too_old(7)?;
-            partition.offset_of_max_timestamp().map_err(failed)
+            let found = partition.offset_of_max_timestamp().map_err(failed)?;
+            Ok(found.filter(|(offset, _)| *offset < end))
         }
         EARLIEST_LOCAL => {
             too_old(8)?;
@@ -97,6 +113,7 @@ fn look_up(
             too_old(11)?;
             Ok(None)
         }
+        timestamp if timestamp < 0 => Err(ResponseError::UnsupportedVersion.code()),
         timestamp => {
             let found = partition.offset_for_timestamp(timestamp).map_err(failed)?;
             Ok(found.filter(|(offset, _)| *offset < end))

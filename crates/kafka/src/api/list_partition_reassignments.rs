@@ -2,6 +2,7 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse};
+use kafka_protocol::protocol::StrBytes;
 
 use crate::dispatch::Call;
 use crate::error::NONE;
@@ -11,10 +12,12 @@ pub(crate) fn answer(
     call: &Call,
     _request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
-    let code = if call.allows(Operation::Describe, Resource::Cluster) {
-        NONE
-    } else {
-        ResponseError::ClusterAuthorizationFailed.code()
+    let (code, message) = match call.allows(Operation::Describe, Resource::Cluster) {
+        true => (NONE, None),
+        false => {
+            let reason = StrBytes::from_static_str("the client may not do this");
+            (ResponseError::ClusterAuthorizationFailed.code(), Some(reason))
+        }
     };
-    ListPartitionReassignmentsResponse::default().with_error_code(code)
+    ListPartitionReassignmentsResponse::default().with_error_code(code).with_error_message(message)
 }

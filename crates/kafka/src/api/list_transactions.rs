@@ -50,7 +50,8 @@ pub(crate) fn answer(call: &Call, request: ListTransactionsRequest) -> ListTrans
             let producer_fits = request.producer_id_filters.is_empty()
                 || request.producer_id_filters.iter().any(|id| **id == info.identity.producer_id);
             let old_enough = request.duration_filter < 0
-                || info.since_ms.is_some_and(|since| now_ms.saturating_sub(since) > request.duration_filter);
+                // As in Kafka, one that has not begun is as old as can be.
+                || info.since_ms.is_none_or(|since| now_ms.saturating_sub(since) > request.duration_filter);
             state_fits && producer_fits && old_enough
         })
         .map(|info| {

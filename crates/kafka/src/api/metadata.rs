@@ -42,8 +42,9 @@ pub(crate) fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse 
         }
     };
     let mut topics = topics;
+    let denied = ResponseError::TopicAuthorizationFailed.code();
     if version >= OPERATIONS_FROM && request.include_topic_authorized_operations {
-        for topic in topics.iter_mut().filter(|topic| topic.error_code == NONE) {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code != denied) {
             if let Some(name) = &topic.name {
                 topic.topic_authorized_operations = call.operations(Resource::Topic(name));
             }

@@ -16,6 +16,9 @@ pub(crate) fn answer(call: &Call, request: OffsetDeleteRequest) -> OffsetDeleteR
     if !call.allows(Operation::Delete, Resource::Group(&request.group_id)) {
         return refused(ResponseError::GroupAuthorizationFailed);
     }
+    if request.group_id.is_empty() {
+        return refused(ResponseError::InvalidGroupId);
+    }
     let group = broker.groups.find(&request.group_id);
     let consumers = broker.groups.find_consumer(&request.group_id);
     if group.is_none() && consumers.is_none() && !broker.log.has_offsets(&request.group_id) {

@@ -11,6 +11,8 @@ use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::security::acl::{Operation, Resource};
 
+const NO_EPOCH: i32 = -1;
+
 pub(crate) fn answer(call: &Call, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
     let log = &call.broker.log;
     let topics = request
@@ -37,7 +39,11 @@ pub(crate) fn answer(call: &Call, request: OffsetForLeaderEpochRequest) -> Offse
                     let answer = answer.with_error_code(NONE);
                     match asked.leader_epoch {
                         LEADER_EPOCH => answer.with_leader_epoch(LEADER_EPOCH).with_end_offset(offsets.next),
-                        _ => answer.with_leader_epoch(-1).with_end_offset(-1),
+                        // One before the first has ended where the log begins.
+                        epoch if epoch < NO_EPOCH => {
+                            answer.with_leader_epoch(epoch).with_end_offset(offsets.log_start)
+                        }
+                        _ => answer.with_leader_epoch(NO_EPOCH).with_end_offset(-1),
                     }
                 })
                 .collect();

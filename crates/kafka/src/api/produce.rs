@@ -32,6 +32,19 @@ const ZSTD_FROM: i16 = 7;
 const JOINS_TRANSACTION_FROM: i16 = 12;
 /// Records refused one by one in an answer; the first ones say enough.
 const RECORD_ERRORS_MAX: usize = 100;
+/// Where the version of a batch's format lies, in all versions.
+const AT_MAGIC: usize = 16;
+/// Where its length lies, and the least of the formats before version 2.
+const AT_LENGTH: usize = 8;
+const OLD_LENGTH_MIN: i32 = 14;
+
+/// With these the first offset is not told, as in Kafka.
+const UNTOLD: [ResponseError; 4] = [
+    ResponseError::CorruptMessage,
+    ResponseError::MessageTooLarge,
+    ResponseError::KafkaStorageError,
+    ResponseError::UnknownTopicOrPartition,
+];
 
 /// An append that was made, or was not.
 struct Outcome {
@@ -58,16 +71,20 @@ pub(crate) async fn answer_as(
         version: call.version(),
         transactional_id: request.transactional_id.as_deref().map(|id| &**id),
         wait: acks == ACKS_ALL && !call.broker.config.boolean(LOSABLE),
+        may_transact: request
+            .transactional_id
+            .as_deref()
+            .is_some_and(|id| call.allows(Operation::Write, Resource::Transaction(id))),
     };
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut failed = false;
-    let may_transact =
-        appender.transactional_id.is_none_or(|id| call.allows(Operation::Write, Resource::Transaction(id)));
     for topic in request.topic_data {
         let name = match topic_name(&call, &topic) {
-            Ok(_) if !may_transact => Err(ResponseError::TransactionalIdAuthorizationFailed.into()),
             Ok(name) if !call.allows(Operation::Write, Resource::Topic(&name)) => {
                 Err(ResponseError::TopicAuthorizationFailed.into())
+            }
+            Ok(_) if appender.transactional_id.is_some() && !appender.may_transact => {
+                Err(ResponseError::TransactionalIdAuthorizationFailed.into())
             }
             Ok(name) => Ok(name),
             Err(error) => Err(Refusal::from(error)),
@@ -153,6 +170,8 @@ struct Appender<'a> {
     version: i16,
     transactional_id: Option<&'a str>,
     wait: bool,
+    /// The client may write in the transaction it names.
+    may_transact: bool,
 }
 
 /// Why a batch is not appended.
@@ -210,6 +229,11 @@ impl Appender<'_> {
             records = converted;
         }
         let batch = self.one_batch(records)?;
+        self.check_batch(&batch)
+            .map_err(|refusal| Rejected { log_start: partition.offsets().log_start, ..refusal.into() })?;
+        if batch.is_transactional() && !self.may_transact {
+            return Err(Refusal::from(ResponseError::TransactionalIdAuthorizationFailed).into());
+        }
         self.check_records(&partition, &batch)?;
         let now_ms = self.broker.now_ms();
         let mut bytes = records.to_vec();
@@ -226,7 +250,12 @@ impl Appender<'_> {
         if batch.is_transactional() && self.version >= JOINS_TRANSACTION_FROM {
             self.join_transaction(topic, number, &batch, now_ms)?;
         }
-        let info = log.append_client(topic, number, &mut bytes, now_ms)?;
+        let info = log.append_client(topic, number, &mut bytes, now_ms).map_err(|error| {
+            let is_early = batch.is_transactional() && !matches!(error, LogError::OutOfOrderSequence { .. });
+            let refusal = Refusal::from(error);
+            let untold = is_early || UNTOLD.iter().any(|code| code.code() == refusal.code);
+            Rejected { log_start: if untold { -1 } else { partition.offsets().log_start }, ..refusal.into() }
+        })?;
         let ticket = if self.wait { Some(log.flush_partition(&partition)?) } else { None };
         Ok((info, ticket))
     }
@@ -260,11 +289,21 @@ impl Appender<'_> {
             ))
             .into());
         }
+        let length = records.get(AT_LENGTH..AT_LENGTH + 4).and_then(|bytes| bytes.try_into().ok());
+        let is_old = matches!(records.get(AT_MAGIC), Some(0 | 1));
+        if is_old && length.is_some_and(|bytes| i32::from_be_bytes(bytes) >= OLD_LENGTH_MIN) {
+            let version = self.version;
+            return Err(invalid(format!(
+                "Produce requests with version {version} are only allowed to contain record batches with magic version 2"
+            ))
+            .into());
+        }
+        if records.get(AT_MAGIC).is_some_and(|magic| *magic > 2) {
+            return Err(Refusal::new(ResponseError::CorruptMessage, "there is no such format").into());
+        }
         let batch = Batch::parse(records).map_err(|error| match error {
-            commitlog::BatchError::Magic { .. } => invalid(format!(
-                "Produce requests with version {} are only allowed to contain record batches with magic version 2",
-                self.version
-            )),
+            // One that is longer than what was sent is not a whole batch.
+            commitlog::BatchError::Cut { .. } => invalid("there is not one whole record batch".to_owned()),
             error => Refusal::new(ResponseError::CorruptMessage, error.to_string()),
         })?;
         if batch.len() != records.len() {
@@ -277,10 +316,21 @@ impl Appender<'_> {
         if batch.compression() == Ok(Compression::Zstd) && self.version < ZSTD_FROM {
             return Err(Refusal::from(ResponseError::UnsupportedCompressionType).into());
         }
-        if batch.record_count() <= 0 {
-            return Err(invalid("the batch has no record".to_owned()).into());
-        }
         Ok(batch)
+    }
+
+    /// Checks what a client's batch must say of itself.
+    fn check_batch(&self, batch: &Batch<'_>) -> Result<(), Refusal> {
+        let reason = if batch.record_count() <= 0 {
+            "the batch has no record"
+        } else if batch.base_offset() != 0 {
+            "the batch has an offset already"
+        } else if batch.producer_id() >= 0 && batch.base_sequence() < 0 {
+            "the batch has a producer and no sequence"
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(ResponseError::InvalidRecord, reason))
     }
 
     /// Checks what depends on the topic: keys where it is compacted, timestamps.

@@ -18,6 +18,11 @@ use crate::security::sasl::Step;
 const FAILED_DELAY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn answer(call: &Call, request: SaslAuthenticateRequest) -> SaslAuthenticateResponse {
+    if !call.connection.login.lock().expect("no holder panics").is_missing() {
+        return SaslAuthenticateResponse::default()
+            .with_error_code(ResponseError::IllegalSaslState.code())
+            .with_error_message(Some(str_bytes("no login is wanted")));
+    }
     match take(&call.broker, &call.connection, request.auth_bytes).await {
         Ok(bytes) => SaslAuthenticateResponse::default().with_error_code(NONE).with_auth_bytes(bytes),
         Err(()) => {

@@ -18,7 +18,7 @@ pub(crate) fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshak
     let answer = SaslHandshakeResponse::default().with_mechanisms(mechanisms);
     let mut login = call.connection.login.lock().expect("no holder panics");
     if !login.is_missing() {
-        return answer.with_error_code(ResponseError::IllegalSaslState.code());
+        return answer.with_mechanisms(Vec::new()).with_error_code(ResponseError::IllegalSaslState.code());
     }
     match Mechanism::from_name(&request.mechanism).filter(|mechanism| enabled.contains(mechanism)) {
         Some(mechanism) => {
@@ -28,7 +28,11 @@ pub(crate) fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshak
             }
             answer.with_error_code(NONE)
         }
-        None => answer.with_error_code(ResponseError::UnsupportedSaslMechanism.code()),
+        None => {
+            *login = Login::Failed;
+            call.connection.close_after_answer();
+            answer.with_error_code(ResponseError::UnsupportedSaslMechanism.code())
+        }
     }
 }
 

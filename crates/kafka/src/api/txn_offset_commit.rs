@@ -95,7 +95,7 @@ fn check(call: &Call, request: &TxnOffsetCommitRequest) -> Result<(), ResponseEr
     match call.broker.groups.find(&request.group_id) {
         Some(group) => group.lock().expect("no holder panics").check_transactional_commit(who),
         None if request.generation_id < 0 => Ok(()),
-        None => Err(ResponseError::IllegalGeneration),
+        None => Err(ResponseError::UnknownMemberId),
     }
 }
 

@@ -4,6 +4,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::UpdateFeaturesRequest;
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::update_features_response::{UpdatableFeatureResult, UpdateFeaturesResponse};
+use kafka_protocol::protocol::StrBytes;
 
 use super::api_versions::FEATURES;
 use crate::dispatch::Call;
@@ -22,7 +23,7 @@ pub(crate) fn answer(call: &Call, request: UpdateFeaturesRequest) -> UpdateFeatu
     if call.version() >= ONE_RESULT_FROM {
         return match results.into_iter().find_map(|(_, result)| result.err()) {
             Some(refusal) => answer.with_error_code(refusal.code).with_error_message(refusal.text()),
-            None => answer.with_error_code(NONE),
+            None => answer.with_error_code(NONE).with_error_message(None),
         };
     }
     let results = results
@@ -30,12 +31,14 @@ pub(crate) fn answer(call: &Call, request: UpdateFeaturesRequest) -> UpdateFeatu
         .map(|(update, result)| {
             let shown = UpdatableFeatureResult::default().with_feature(update.feature.clone());
             match result {
-                Ok(()) => shown.with_error_code(NONE),
+                Ok(()) => {
+                    shown.with_error_code(NONE).with_error_message(Some(StrBytes::from_static_str("NONE")))
+                }
                 Err(refusal) => shown.with_error_code(refusal.code).with_error_message(refusal.text()),
             }
         })
         .collect();
-    answer.with_error_code(NONE).with_results(results)
+    answer.with_error_code(NONE).with_error_message(None).with_results(results)
 }
 
 fn check(update: &FeatureUpdateKey) -> Result<(), Refusal> {

@@ -339,7 +339,6 @@ impl ClassicGroup {
         let Some(member) = self.member(old) else { return };
         member.answer_join(Joined::refused(ResponseError::FencedInstanceId, old));
         member.answer_sync(Synced::refused(ResponseError::FencedInstanceId));
-        let unchanged = member.protocols == join.protocols;
         member.id = id.to_owned();
         member.protocols = join.protocols;
         member.session_timeout_ms = join.session_timeout_ms;
@@ -353,7 +352,8 @@ impl ClassicGroup {
         if self.not_synced.remove(old) {
             self.not_synced.insert(id.to_owned());
         }
-        if stable && unchanged && self.chosen_protocol() == self.protocol {
+        // As in Kafka, what it says with the protocol may be new: only another protocol needs a new assignment.
+        if stable && self.chosen_protocol() == self.protocol {
             let mut joined = self.joined(id, can_skip_assignment);
             if was_leader && !can_skip_assignment {
                 // It must not assign anew; an old client does not, when another is the leader.

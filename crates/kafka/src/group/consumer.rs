@@ -12,11 +12,13 @@ use super::assignor::{Assignor, Slot, Slots, assign};
 use super::classic::random;
 
 /// A member joins with this epoch.
-const EPOCH_JOIN: i32 = 0;
+pub(crate) const EPOCH_JOIN: i32 = 0;
 /// A member leaves.
 const EPOCH_LEAVE: i32 = -1;
 /// A static member leaves for a while.
-const EPOCH_LEAVE_STATIC: i32 = -2;
+pub(crate) const EPOCH_LEAVE_STATIC: i32 = -2;
+/// The epoch of a group before its first member.
+const EPOCH_FIRST: i32 = 1;
 /// A group without members is forgotten after so long; what it committed stays.
 const EMPTY_KEPT_MS: i64 = 600_000;
 
@@ -71,7 +73,14 @@ pub(crate) struct Member {
     revoke_deadline_ms: i64,
 }
 
+/// What a member wants: topics, pattern, assignor.
+type Wish = (BTreeSet<String>, Option<String>, Option<Assignor>);
+
 impl Member {
+    fn wish(&self) -> Wish {
+        (self.topics.clone(), self.pattern.clone(), self.assignor)
+    }
+
     fn wants(&self, topic: &str) -> bool {
         let fits = || self.compiled.as_ref().is_some_and(|pattern| pattern.is_match(topic));
         self.topics.contains(topic) || (fits() && !self.hidden.contains(topic))
@@ -99,7 +108,7 @@ impl ConsumerGroup {
     pub(crate) fn new(id: &str, session_timeout_ms: i64, members_max: usize, now_ms: i64) -> ConsumerGroup {
         ConsumerGroup {
             id: id.to_owned(),
-            epoch: 0,
+            epoch: EPOCH_FIRST,
             members: BTreeMap::new(),
             target: BTreeMap::new(),
             topics: Topics::new(),
@@ -136,6 +145,7 @@ impl ConsumerGroup {
         }
         let id = if said.member_id.is_empty() { member_id() } else { said.member_id.clone() };
         let mut inherited = Slots::new();
+        let mut wanted = self.members.get(&id).map(Member::wish).unwrap_or_default();
         let before = said.instance_id.as_deref().and_then(|instance_id| {
             self.members.values().find(|member| member.instance_id.as_deref() == Some(instance_id))
         });
@@ -155,6 +165,7 @@ impl ConsumerGroup {
             // It takes over the place of the one that left for a while.
             let before = before.id.clone();
             if let Some(gone) = self.members.remove(&before) {
+                wanted = gone.wish();
                 inherited = gone.assigned;
             }
             if let Some(target) = self.target.remove(&before) {
@@ -190,14 +201,26 @@ impl ConsumerGroup {
             revoke_deadline_ms: i64::MAX,
         };
         change(&mut member, &said)?;
+        let changed = wanted != member.wish();
         self.members.insert(id.clone(), member);
-        self.retarget(all);
+        // One that comes back as it was, or wants nothing, changes nothing for the others.
+        if changed {
+            self.retarget(all);
+        } else {
+            self.share_out(all);
+        }
         Ok(self.move_on(&id, None, true, now_ms))
     }
 
     fn go_on(&mut self, said: Heartbeat, all: &Topics, now_ms: i64) -> Result<Told, Refused> {
         let id = said.member_id.clone();
         let session_timeout_ms = self.session_timeout_ms;
+        if !self.members.contains_key(&id)
+            && said.instance_id.is_some()
+            && self.members.values().any(|member| member.instance_id == said.instance_id)
+        {
+            return Err((ResponseError::FencedInstanceId, "another member has the instance id".to_owned()));
+        }
         let member = self.members.get_mut(&id).ok_or_else(|| unknown(&id, &self.id))?;
         if said.instance_id.is_some() && said.instance_id != member.instance_id {
             return Err((ResponseError::FencedInstanceId, format!("Member {id} has another instance id.")));
@@ -240,6 +263,7 @@ impl ConsumerGroup {
                     "another member has the instance id".to_owned(),
                 ));
             }
+            None if said.epoch == EPOCH_LEAVE_STATIC => return Err(unknown(&said.member_id, &self.id)),
             _ => said.member_id.clone(),
         };
         let member = self.members.get_mut(&id).ok_or_else(|| unknown(&id, &self.id))?;
@@ -270,6 +294,10 @@ impl ConsumerGroup {
     /// Raises the epoch and shares out anew.
     fn retarget(&mut self, all: &Topics) {
         self.epoch = self.epoch.saturating_add(1);
+        self.share_out(all);
+    }
+
+    fn share_out(&mut self, all: &Topics) {
         self.topics = self.seen_topics(all);
         let wants = self
             .members
@@ -386,6 +414,11 @@ impl ConsumerGroup {
         self.members.values().any(|member| member.wants(topic))
     }
 
+    /// Returns whether nobody has ever joined.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.members.is_empty() && self.epoch == EPOCH_FIRST
+    }
+
     /// Returns since when nobody is in it.
     pub(crate) fn empty_since_ms(&self) -> Option<i64> {
         self.members.is_empty().then_some(self.empty_since_ms)
@@ -490,17 +523,17 @@ mod tests {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         let mut beat = |said| group.heartbeat(said, &all(4), 0).unwrap();
         let told = beat(said("a", 0, None));
-        assert_eq!((told.epoch, partitions(&told)), (1, Some(vec![0, 1, 2, 3])));
+        assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![0, 1, 2, 3])));
         let told = beat(said("b", 0, None));
-        assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![])));
-        let told = beat(said("a", 1, None));
+        assert_eq!((told.epoch, partitions(&told)), (3, Some(vec![])));
+        let told = beat(said("a", 2, None));
         let kept = partitions(&told).unwrap();
-        assert_eq!((told.epoch, kept.len()), (1, 2));
+        assert_eq!((told.epoch, kept.len()), (2, 2));
         // Still reads them: the second waits.
-        assert_eq!(partitions(&beat(said("b", 2, None))), None);
-        assert_eq!(beat(said("a", 1, Some(&[0, 1, 2, 3]))).epoch, 1);
-        assert_eq!(beat(said("a", 1, Some(&kept))).epoch, 2);
-        let got = partitions(&beat(said("b", 2, None))).unwrap();
+        assert_eq!(partitions(&beat(said("b", 3, None))), None);
+        assert_eq!(beat(said("a", 2, Some(&[0, 1, 2, 3]))).epoch, 2);
+        assert_eq!(beat(said("a", 2, Some(&kept))).epoch, 3);
+        let got = partitions(&beat(said("b", 3, None))).unwrap();
         assert_eq!((got.len(), got.iter().any(|p| kept.contains(p))), (2, false));
         assert_eq!(group.state(), "Stable");
     }
@@ -510,12 +543,12 @@ mod tests {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         group.heartbeat(said("a", 0, None), &all(2), 0).unwrap();
         group.heartbeat(said("b", 0, None), &all(2), 0).unwrap();
-        group.heartbeat(said("a", 1, Some(&[0, 1])), &all(2), 0).unwrap();
+        group.heartbeat(said("a", 2, Some(&[0, 1])), &all(2), 0).unwrap();
         group.pass(&|| all(2), 999);
         assert_eq!(group.members.len(), 2);
         group.pass(&|| all(2), 1000);
         assert!(!group.members.contains_key("a"));
-        let told = group.heartbeat(said("b", 2, None), &all(2), 1000).unwrap();
+        let told = group.heartbeat(said("b", 3, None), &all(2), 1000).unwrap();
         assert_eq!(partitions(&told), Some(vec![0, 1]));
     }
 
@@ -540,7 +573,7 @@ mod tests {
     fn more_partitions_are_noticed() {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
         group.heartbeat(said("a", 0, None), &all(1), 0).unwrap();
-        let told = group.heartbeat(said("a", 1, None), &all(3), 0).unwrap();
-        assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![0, 1, 2])));
+        let told = group.heartbeat(said("a", 2, None), &all(3), 0).unwrap();
+        assert_eq!((told.epoch, partitions(&told)), (3, Some(vec![0, 1, 2])));
     }
 }

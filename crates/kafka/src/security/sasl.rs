@@ -36,6 +36,8 @@ pub(crate) enum Login {
     Chosen(Mechanism),
     Conversing(Box<Conversation>),
     Done,
+    /// It cannot be made good on this connection.
+    Failed,
 }
 
 /// What a message of the client has led to.
@@ -71,7 +73,7 @@ impl Login {
                 *self = Login::Done;
                 Ok(Step::Done(answer.into_bytes(), conversation.user))
             }
-            Login::NotWanted | Login::Expected | Login::Done => Err("no login is under way"),
+            Login::NotWanted | Login::Expected | Login::Done | Login::Failed => Err("no login is under way"),
         }
     }
 }

@@ -87,7 +87,7 @@ fn errors_of_a_produce_are_those_of_kafka() {
         ("t", -1, -1, good(), ResponseError::UnknownTopicOrPartition),
         ("t", 0, 2, good(), ResponseError::InvalidRequiredAcks),
         ("t", 0, -1, Vec::new(), ResponseError::InvalidRecord),
-        ("t", 0, -1, good()[..70].to_vec(), ResponseError::CorruptMessage),
+        ("t", 0, -1, good()[..70].to_vec(), ResponseError::InvalidRecord),
         ("t", 0, -1, flipped, ResponseError::CorruptMessage),
         ("t", 0, -1, two, ResponseError::InvalidRecord),
         ("t", 0, -1, old, ResponseError::InvalidRecord),

@@ -62,6 +62,10 @@ impl Fold {
     }
 
     /// Begins with a new group.
+    pub(crate) fn take_input(&mut self, values: &mut Vec<Value>) {
+        std::mem::swap(&mut self.input, values);
+    }
+
     pub(crate) fn start(&mut self) {
         self.group.clear();
         self.group.resize(self.carried.len(), Value::Null);

@@ -17,7 +17,7 @@ use super::{Downstream, Operator, Side};
 use crate::change::{Change, ErrorReason};
 use crate::codec;
 use crate::error::TaskError;
-use crate::eval::Columns;
+use crate::eval::{Columns, Compiled};
 
 const STEP: &str = "stream-stream join";
 
@@ -39,6 +39,7 @@ pub(crate) struct JoinTimes {
 struct JoinSide {
     rows: JoinStore,
     columns: usize,
+    filters: Vec<Compiled>,
     /// Records without partner come out.
     is_outer: bool,
     /// How much older and newer than a record of this side a partner may be.
@@ -55,19 +56,33 @@ pub(crate) struct StreamStreamJoin {
     stream_time: i64,
     key: Vec<u8>,
     bytes: Vec<u8>,
+    /// The record at hand, and what it is joined to.
+    own: Vec<Value>,
     row: Vec<Value>,
+    partners: Partners,
+}
+
+/// Records found for the one at hand: their times, and their columns' bytes one behind the other.
+#[derive(Default)]
+struct Partners {
+    times_and_ends: Vec<(i64, usize)>,
+    bytes: Vec<u8>,
 }
 
 impl StreamStreamJoin {
-    /// `columns` and `is_outer` are those of the left and the right side.
+    /// `columns`, `is_outer` and `filters` are those of the left and the right side; a record that does not pass the
+    /// filters of its side is in no row that is wanted.
     pub(crate) fn new(
         columns: [usize; 2],
         is_outer: [bool; 2],
+        filters: [Vec<Compiled>; 2],
         times: JoinTimes,
         options: &JoinOptions,
     ) -> Self {
-        let side = |side: usize, older_ms, newer_ms| JoinSide {
+        let [left, right] = filters;
+        let side = |side: usize, filters, older_ms, newer_ms| JoinSide {
             rows: JoinStore::new(options.clone()),
+            filters,
             columns: columns[side],
             is_outer: is_outer[side],
             older_ms,
@@ -76,34 +91,42 @@ impl StreamStreamJoin {
             oldest_waiting: NEVER,
         };
         Self {
-            sides: [side(0, times.before_ms, times.after_ms), side(1, times.after_ms, times.before_ms)],
+            sides: [
+                side(0, left, times.before_ms, times.after_ms),
+                side(1, right, times.after_ms, times.before_ms),
+            ],
             times,
             stream_time: NO_TIME,
             key: vec![],
             bytes: vec![],
+            own: vec![],
             row: vec![],
+            partners: Partners::default(),
         }
     }
 
-    /// Sends a joined row; `other` is `None` for a record without partner.
+    /// Sends a joined row; of the partner there are the bytes, none for a record without one.
     fn send(
         &mut self,
         side: usize,
         own: &[Value],
-        other: Option<&[Value]>,
+        other: &[u8],
         change: &Change<'_>,
         down: &mut Downstream<'_, '_>,
     ) -> Result<(), TaskError> {
         let own_columns = self.sides[side].columns;
-        let other_columns = self.sides[1 - side].columns;
-        self.row.clear();
+        let columns = own_columns + self.sides[1 - side].columns;
+        let row = &mut self.row;
+        row.clear();
         if side == 0 {
-            append(own, own_columns, &mut self.row);
-            append(other.unwrap_or(&[]), other_columns, &mut self.row);
+            append(own, own_columns, row);
+            codec::values_into(other, row)?;
         } else {
-            append(other.unwrap_or(&[]), other_columns, &mut self.row);
-            append(own, own_columns, &mut self.row);
+            codec::values_into(other, row)?;
+            row.resize(columns - own_columns, Value::Null);
+            append(own, own_columns, row);
         }
+        row.resize(columns, Value::Null);
         down.send(&Change { new: Some(Columns::Values(&self.row)), old: None, ..*change })
     }
 
@@ -134,7 +157,92 @@ impl StreamStreamJoin {
             let mut own = Vec::new();
             codec::values_into(split_micros(&row).1, &mut own)?;
             let change = Change { key: &key, window, timestamp, ..*change };
-            self.send(1 - order, &own, None, &change, down)?;
+            self.send(1 - order, &own, &[], &change, down)?;
+        }
+        Ok(())
+    }
+
+    /// Stores a record of a side and joins it with those of the other one.
+    fn take(
+        &mut self,
+        number: usize,
+        own: &[Value],
+        change: &Change<'_>,
+        down: &mut Downstream<'_, '_>,
+    ) -> Result<(), TaskError> {
+        let time = change.timestamp;
+        self.stream_time = self.stream_time.max(time);
+        let row = change.row(Columns::Values(own));
+        if self.sides[number].filters.iter().any(|filter| filter.test(&row) == Ok(false)) {
+            return self.pass_time(number, time);
+        }
+        codec::put_key(change.key, change.window, &mut self.key);
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&change.micros.to_be_bytes());
+        types::row::encode(own, &mut self.bytes);
+        let sequence = self.sides[number].rows.put(&self.key, time, &self.bytes)?;
+        if time == self.stream_time && self.times.grace_ms.is_some() {
+            // What follows uses the record's key bytes again.
+            let key = self.key.clone();
+            self.send_unmatched(change, down)?;
+            self.key = key;
+        }
+        let (older_ms, newer_ms, is_outer) = {
+            let own_side = &self.sides[number];
+            (own_side.older_ms, own_side.newer_ms, own_side.is_outer)
+        };
+        let until = time.saturating_add(newer_ms).max(0);
+        let other_side = &mut self.sides[1 - number];
+        let kept_from = other_side.newest.saturating_sub(self.times.retention_ms).saturating_add(1);
+        let from = time.saturating_sub(older_ms).max(0).max(kept_from);
+        let mut partners = std::mem::take(&mut self.partners);
+        partners.times_and_ends.clear();
+        partners.bytes.clear();
+        if from <= until {
+            let (older_us, newer_us) = (older_ms.saturating_mul(1000), newer_ms.saturating_mul(1000));
+            other_side.rows.fetch(&self.key, from..=until, &mut |partner, _, row, flag| {
+                // At the edges the µs decide; they only ever take a partner away, as times are rounded down.
+                let (micros, row) = split_micros(row);
+                let apart_us = (partner.saturating_sub(time)).saturating_mul(1000) + i64::from(micros)
+                    - i64::from(change.micros);
+                if apart_us <= newer_us && -apart_us <= older_us {
+                    *flag = 1;
+                    partners.bytes.extend_from_slice(row);
+                    partners.times_and_ends.push((partner, partners.bytes.len()));
+                }
+            })?;
+        }
+        if !partners.times_and_ends.is_empty() {
+            if is_outer && self.times.grace_ms.is_some() {
+                self.mark(number, time, sequence)?;
+            }
+        } else if is_outer {
+            if self.times.grace_ms.is_none() || until < self.stream_time {
+                if self.times.grace_ms.is_some() {
+                    self.mark(number, time, sequence)?;
+                }
+                self.send(number, own, &[], change, down)?;
+            } else {
+                let own_side = &mut self.sides[number];
+                own_side.oldest_waiting = own_side.oldest_waiting.min(time);
+            }
+        }
+        let mut from = 0;
+        for &(partner_time, end) in &partners.times_and_ends {
+            let change = Change { timestamp: time.max(partner_time), ..*change };
+            self.send(number, own, &partners.bytes[from..end], &change, down)?;
+            from = end;
+        }
+        self.partners = partners;
+        self.pass_time(number, time)
+    }
+
+    /// Notes the time of a side's record, and drops what is too old by then.
+    fn pass_time(&mut self, number: usize, time: i64) -> Result<(), TaskError> {
+        let side = &mut self.sides[number];
+        if time > side.newest {
+            side.newest = time;
+            side.rows.expire(time.saturating_sub(self.times.retention_ms))?;
         }
         Ok(())
     }
@@ -181,72 +289,15 @@ impl Operator for StreamStreamJoin {
             Side::Left => 0,
             Side::Right => 1,
         };
-        let time = change.timestamp;
-        let mut own = Vec::with_capacity(columns.len());
+        if let Some(own) = columns.decoded() {
+            return self.take(number, own, change, down);
+        }
+        let mut own = std::mem::take(&mut self.own);
+        own.clear();
         columns.append_to(&mut own);
-        self.stream_time = self.stream_time.max(time);
-        codec::put_key(change.key, change.window, &mut self.key);
-        self.bytes.clear();
-        self.bytes.extend_from_slice(&change.micros.to_be_bytes());
-        types::row::encode(&own, &mut self.bytes);
-        let sequence = self.sides[number].rows.put(&self.key, time, &self.bytes)?;
-        let is_newest = time > self.sides[number].newest;
-        self.sides[number].newest = self.sides[number].newest.max(time);
-        if time == self.stream_time {
-            // What follows uses the record's key bytes again.
-            let key = self.key.clone();
-            self.send_unmatched(change, down)?;
-            self.key = key;
-        }
-        let (older_ms, newer_ms, is_outer) = {
-            let own_side = &self.sides[number];
-            (own_side.older_ms, own_side.newer_ms, own_side.is_outer)
-        };
-        let until = time.saturating_add(newer_ms).max(0);
-        let other_side = &mut self.sides[1 - number];
-        let kept_from = other_side.newest.saturating_sub(self.times.retention_ms).saturating_add(1);
-        let from = time.saturating_sub(older_ms).max(0).max(kept_from);
-        let mut partners: Vec<(i64, Vec<u8>)> = Vec::new();
-        if from <= until {
-            let (older_us, newer_us) = (older_ms.saturating_mul(1000), newer_ms.saturating_mul(1000));
-            other_side.rows.fetch(&self.key, from..=until, &mut |partner, _, row, flag| {
-                // At the edges the µs decide; they only ever take a partner away, as times are rounded down.
-                let (micros, row) = split_micros(row);
-                let apart_us = (partner.saturating_sub(time)).saturating_mul(1000) + i64::from(micros)
-                    - i64::from(change.micros);
-                if apart_us <= newer_us && -apart_us <= older_us {
-                    *flag = 1;
-                    partners.push((partner, row.to_vec()));
-                }
-            })?;
-        }
-        if !partners.is_empty() {
-            if is_outer && self.times.grace_ms.is_some() {
-                self.mark(number, time, sequence)?;
-            }
-        } else if is_outer {
-            if self.times.grace_ms.is_none() || until < self.stream_time {
-                if self.times.grace_ms.is_some() {
-                    self.mark(number, time, sequence)?;
-                }
-                self.send(number, &own, None, change, down)?;
-            } else {
-                let own_side = &mut self.sides[number];
-                own_side.oldest_waiting = own_side.oldest_waiting.min(time);
-            }
-        }
-        let mut other = Vec::new();
-        for (partner_time, row) in partners {
-            other.clear();
-            codec::values_into(&row, &mut other)?;
-            let change = Change { timestamp: time.max(partner_time), ..*change };
-            self.send(number, &own, Some(&other), &change, down)?;
-        }
-        if is_newest {
-            let own_side = &mut self.sides[number];
-            own_side.rows.expire(own_side.newest.saturating_sub(self.times.retention_ms))?;
-        }
-        Ok(())
+        let taken = self.take(number, &own, change, down);
+        self.own = own;
+        taken
     }
 
     fn stores(&mut self) -> Vec<(&'static str, &mut dyn Logged)> {

@@ -10,6 +10,7 @@ use state::{Logged, Update, WindowOptions, WindowStore};
 use types::Value;
 
 use super::aggregate::has_null;
+use super::held_back::HeldBack;
 use super::{Downstream, Fold, Operator, Side};
 use crate::change::{Change, ErrorReason};
 use crate::codec;
@@ -31,6 +32,8 @@ pub(crate) struct WindowSettings {
     pub retention_ms: i64,
     pub emit_final: bool,
     pub sends_old: bool,
+    /// Rows come out with the flush.
+    pub holds_back: bool,
 }
 
 pub(crate) struct WindowAggregate {
@@ -41,6 +44,7 @@ pub(crate) struct WindowAggregate {
     newest_start: i64,
     emitted_until: i64,
     key: Vec<u8>,
+    held_back: HeldBack,
 }
 
 impl WindowAggregate {
@@ -53,6 +57,7 @@ impl WindowAggregate {
             newest_start: NO_TIME,
             emitted_until: NO_TIME,
             key: vec![],
+            held_back: HeldBack::new(),
         }
     }
 
@@ -72,7 +77,7 @@ impl WindowAggregate {
         let (fold, sends_old) = (&mut self.fold, self.settings.sends_old);
         let (mut timestamp, mut old_timestamp) = (change.timestamp, None);
         let mut result = Ok(());
-        self.groups.update(&self.key, start, |stored, bytes| {
+        let is_first = self.groups.update_noting(&self.key, start, |stored, bytes| {
             match stored.map(|stored| fold.load(stored)) {
                 Some(Ok(stored)) => {
                     timestamp = timestamp.max(stored);
@@ -93,8 +98,11 @@ impl WindowAggregate {
         })?;
         result?;
         self.newest_start = self.newest_start.max(start);
-        if self.settings.emit_final {
+        if self.settings.emit_final || self.settings.holds_back {
             self.fold.report(change, down);
+            if self.settings.holds_back && is_first {
+                self.held_back.add(&self.key, start);
+            }
             return Ok(());
         }
         self.fold.finish();
@@ -108,6 +116,68 @@ impl WindowAggregate {
             old_timestamp: old.unwrap_or(0),
             ..*change
         })
+    }
+
+    /// Takes the record whose key and input are there into its windows.
+    fn take(&mut self, change: &Change<'_>, down: &mut Downstream<'_, '_>) -> Result<(), TaskError> {
+        let WindowSettings { size_ms, advance_ms, grace_ms, retention_ms, emit_final, .. } = self.settings;
+        self.stream_time = self.stream_time.max(change.timestamp);
+        let close_time = self.stream_time.saturating_sub(grace_ms);
+        let newest_start = self.newest_start;
+        let mut start = self.first_start(change.timestamp);
+        while start <= change.timestamp {
+            let end = start.saturating_add(size_ms);
+            if end > close_time {
+                self.update(start, change, down)?;
+            } else {
+                let message = format!("record is late: window [{start}, {end}) closed at {close_time}");
+                down.lost(ErrorReason::Late, STEP, &message, change);
+            }
+            let Some(next) = start.checked_add(advance_ms) else { break };
+            start = next;
+        }
+        if emit_final {
+            self.emit_closed(close_time, change, down)?;
+        }
+        if self.newest_start > newest_start {
+            let kept_from = self.newest_start.saturating_sub(retention_ms);
+            if self.held_back.has_before(kept_from) {
+                self.flush_before(Some(kept_from), down)?;
+            }
+            self.groups.expire(kept_from)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is held back of windows that start before `bound`, or all of it; the rest stays.
+    fn flush_before(&mut self, bound: Option<i64>, down: &mut Downstream<'_, '_>) -> Result<(), TaskError> {
+        let mut held_back = std::mem::replace(&mut self.held_back, HeldBack::new());
+        for (key, start) in held_back.iter() {
+            if bound.is_some_and(|bound| start >= bound) {
+                self.held_back.add(key, start);
+                continue;
+            }
+            let Some(stored) = self.groups.get(key, start)? else { continue };
+            let timestamp = self.fold.finish_stored(stored)?;
+            let (key, _) = codec::key(key, false)?;
+            down.send(&Change {
+                key: &key,
+                window: Some((start, start.saturating_add(self.settings.size_ms))),
+                new: Some(Columns::Values(self.fold.result())),
+                old: None,
+                timestamp,
+                micros: 0,
+                old_timestamp: 0,
+                partition: -1,
+                offset: -1,
+            })?;
+        }
+        if self.held_back.is_empty() {
+            // Its memory will be wanted again.
+            held_back.clear();
+            self.held_back = held_back;
+        }
+        Ok(())
     }
 
     fn emit_closed(
@@ -166,31 +236,26 @@ impl Operator for WindowAggregate {
             down.lost(ErrorReason::NullKey, STEP, "record has no group", change);
             return Ok(());
         }
-        let WindowSettings { size_ms, advance_ms, grace_ms, retention_ms, emit_final, .. } = self.settings;
-        self.stream_time = self.stream_time.max(change.timestamp);
-        let close_time = self.stream_time.saturating_sub(grace_ms);
         self.fold.prepare(&change.row(columns), change, down);
         codec::put_key(change.key, None, &mut self.key);
-        let newest_start = self.newest_start;
-        let mut start = self.first_start(change.timestamp);
-        while start <= change.timestamp {
-            let end = start.saturating_add(size_ms);
-            if end > close_time {
-                self.update(start, change, down)?;
-            } else {
-                let message = format!("record is late: window [{start}, {end}) closed at {close_time}");
-                down.lost(ErrorReason::Late, STEP, &message, change);
-            }
-            let Some(next) = start.checked_add(advance_ms) else { break };
-            start = next;
-        }
-        if emit_final {
-            self.emit_closed(close_time, change, down)?;
-        }
-        if self.newest_start > newest_start {
-            self.groups.expire(self.newest_start.saturating_sub(retention_ms))?;
-        }
-        Ok(())
+        self.take(change, down)
+    }
+
+    fn take_grouped(
+        &mut self,
+        key: &[u8],
+        args: &mut Vec<Value>,
+        change: &Change<'_>,
+        down: &mut Downstream<'_, '_>,
+    ) -> Result<(), TaskError> {
+        self.fold.take_input(args);
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.take(change, down)
+    }
+
+    fn flush(&mut self, down: &mut Downstream<'_, '_>) -> Result<(), TaskError> {
+        self.flush_before(None, down)
     }
 
     fn stores(&mut self) -> Vec<(&'static str, &mut dyn Logged)> {

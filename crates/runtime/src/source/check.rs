@@ -29,7 +29,42 @@ enum Check {
 
 /// Checks records of one layout.
 #[derive(Debug)]
-pub(super) struct RecordCheck(Vec<Check>);
+pub(super) struct RecordCheck(Vec<Fine>);
+
+/// Kinds there are at most.
+const KINDS_MAX: usize = 16;
+
+/// Which looks of a slot are fine: for each kind, below how many bytes.
+#[derive(Clone, Copy, Debug)]
+struct Fine([u32; KINDS_MAX]);
+
+impl Fine {
+    fn new(check: Check) -> Self {
+        use Kind::*;
+        let any: &[Kind] = &[True, False, Integer, Number, Exponent, String, EscapedString, Object, Array];
+        let (kinds, len_max): (&[Kind], u32) = match check {
+            Check::Anything => (any, u32::MAX - 1),
+            Check::Boolean => (&[True, False], u32::MAX - 1),
+            // Nine characters are in range.
+            Check::Int => (&[Integer], 9),
+            Check::BigInt => (&[Integer], 18),
+            // Without exponent a number this short is finite.
+            Check::Double => (&[Integer, Number], 40),
+            Check::Texts => (&[Array], u32::MAX - 1),
+            Check::TextMap | Check::Fields => (&[Object], u32::MAX - 1),
+            Check::Decoded => (&[], 0),
+        };
+        let mut below = [0; KINDS_MAX];
+        kinds.iter().for_each(|kind| below[*kind as usize] = len_max + 1);
+        [Missing, Null].iter().for_each(|kind| below[*kind as usize] = u32::MAX);
+        Self(below)
+    }
+
+    #[inline(always)]
+    fn is_fine(&self, slot: &Slot) -> bool {
+        slot.len < self.0[slot.kind as usize % KINDS_MAX]
+    }
+}
 
 impl RecordCheck {
     pub(super) fn new(layout: &JsonLayout) -> Self {
@@ -46,14 +81,21 @@ impl RecordCheck {
             DataType::Struct(_) if layout.has_fields(slot) => Check::Fields,
             _ => Check::Decoded,
         };
-        Self(layout.types().iter().enumerate().map(check).collect())
+        Self(layout.types().iter().enumerate().map(check).map(Fine::new).collect())
     }
 
     /// Returns what is wrong with the first column that cannot be decoded.
     #[inline]
     pub(super) fn check(&self, record: &[u8], slots: &[Slot], layout: &JsonLayout) -> Result<(), String> {
-        for (n, (slot, check)) in slots.iter().zip(&self.0).enumerate() {
-            if !is_fine(slot, *check) {
+        // All of them without a branch: mostly all are fine.
+        let all_fine = slots.iter().zip(&self.0).fold(true, |all, (slot, fine)| all & fine.is_fine(slot));
+        if all_fine { Ok(()) } else { self.look_closer(record, slots, layout) }
+    }
+
+    #[inline(never)]
+    fn look_closer(&self, record: &[u8], slots: &[Slot], layout: &JsonLayout) -> Result<(), String> {
+        for (n, (slot, fine)) in slots.iter().zip(&self.0).enumerate() {
+            if !fine.is_fine(slot) {
                 decode_whole(record, slots, n, layout)?;
             }
         }
@@ -71,21 +113,4 @@ fn decode_whole(record: &[u8], slots: &[Slot], n: usize, layout: &JsonLayout) ->
         decode(record, *slot, data_type).map_err(|error| format!("column {}: {error}", sql::quote(name)))?;
     }
     Err(error.to_string())
-}
-
-#[inline(always)]
-fn is_fine(slot: &Slot, check: Check) -> bool {
-    match (check, slot.kind) {
-        (_, Kind::Missing | Kind::Null) | (Check::Anything, _) => true,
-        (Check::Boolean, kind) => matches!(kind, Kind::True | Kind::False),
-        // Nine characters are in range.
-        (Check::Int, kind) => kind == Kind::Integer && slot.len <= 9,
-        (Check::BigInt, kind) => kind == Kind::Integer && slot.len <= 18,
-        // Without exponent a number this short is finite.
-        (Check::Double, Kind::Integer | Kind::Number) => slot.len <= 40,
-        // Without exponent a number this short is finite.
-        (Check::Texts, kind) => kind == Kind::Array,
-        (Check::TextMap | Check::Fields, kind) => kind == Kind::Object,
-        (Check::Double | Check::Decoded, _) => false,
-    }
 }

@@ -7,11 +7,13 @@
 
 use std::sync::Arc;
 
+use plan::expr::{ColumnRef, Expr, ExprKind};
 use plan::step::{AggregateFunction, JoinKind, SourceKind, Step, StepKind, WindowSpec};
 use sql::ast::WindowKind;
 use state::{JoinOptions, SessionOptions, WindowOptions};
 
 use super::TaskOptions;
+use super::join_filter::side_filters;
 use crate::error::TaskError;
 use crate::eval::{Compiled, compile};
 use crate::operator::{
@@ -26,6 +28,9 @@ const STEPS_MAX: usize = 200;
 /// Windows one record may be in.
 const WINDOWS_PER_RECORD_MAX: i64 = 100_000;
 
+/// Windows a record may be in for an aggregate that holds back: what waits is bounded by the epoch's records and this.
+const HELD_BACK_WINDOWS_MAX: i64 = 16;
+
 /// How long a join without GRACE PERIOD keeps records, of stream time.
 const JOIN_RETENTION_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -33,6 +38,7 @@ pub(super) struct Built {
     pub nodes: Vec<Node>,
     pub sources: Vec<usize>,
     pub view: Option<usize>,
+    pub holder_back: Option<usize>,
 }
 
 /// Whether a step's input is to send old rows.
@@ -52,14 +58,25 @@ pub(super) fn build(root: &Step, options: &TaskOptions) -> Result<Built, TaskErr
     let is_read = options.materialize && root.output == SourceKind::Table;
     let above_holder = if is_read { steps_above_holder(root) } else { None };
     let keep_source = above_holder.is_some();
-    let mut builder = Builder { options, keep_source, nodes: Vec::with_capacity(steps + 1), sources: vec![] };
+    let mut builder = Builder {
+        options,
+        keep_source,
+        holds_back: false,
+        side_filters: Default::default(),
+        nodes: Vec::with_capacity(steps + 1),
+        sources: vec![],
+    };
+    let holds_back = options.holds_back && options.store.track_changes;
+    let above_held_back = if holds_back { steps_above_held_back(root) } else { None };
+    builder.holds_back = above_held_back.is_some();
     let (last, _) = builder.step(root, Old::Unneeded)?;
     let mut view = above_holder.map(|above| last - above);
     if is_read && view.is_none() {
         let results = ResultTable::new(options.store.clone(), root.layout.window.is_some());
         view = Some(builder.push("result", results, &[(last, Side::Left)]));
     }
-    Ok(Built { nodes: builder.nodes, sources: builder.sources, view })
+    let holder_back = above_held_back.map(|above| last - above);
+    Ok(Built { nodes: builder.nodes, sources: builder.sources, view, holder_back })
 }
 
 /// Refuses a plan of too many steps.
@@ -99,6 +116,34 @@ fn steps_above_holder(root: &Step) -> Option<usize> {
     }
 }
 
+/// How many steps lie above the windowed aggregate that may hold its results back: nothing above it, or in it, may fail
+/// or see more than the last change.
+fn steps_above_held_back(root: &Step) -> Option<usize> {
+    let (mut step, mut above) = (root, 0);
+    loop {
+        step = match &step.kind {
+            StepKind::Map { input, key: None, value } if value.iter().all(is_of_row) => input,
+            StepKind::Aggregate { functions, window: Some(window), emit_final: false, .. } => {
+                let windows = match window.kind {
+                    WindowKind::Tumbling { .. } => 1,
+                    WindowKind::Hopping { size_ms, advance_ms } => size_ms / advance_ms.max(1),
+                    WindowKind::Session { .. } => return None,
+                };
+                let is_plain = functions.iter().all(|function| function.call.code.result_is_state());
+                return (is_plain && windows <= HELD_BACK_WINDOWS_MAX).then_some(above);
+            }
+            _ => return None,
+        };
+        above += 1;
+    }
+}
+
+/// Whether an expression is a constant or a column that is the same whatever record changed the row.
+fn is_of_row(expr: &Expr) -> bool {
+    use ColumnRef::{Key, Value, WindowEnd, WindowStart};
+    matches!(expr.kind, ExprKind::Constant(_) | ExprKind::Column(Key(_) | Value(_) | WindowStart | WindowEnd))
+}
+
 /// Whether a join's input drops rows on their way from where they are kept.
 fn is_filtered(step: &Step) -> bool {
     match &step.kind {
@@ -108,7 +153,7 @@ fn is_filtered(step: &Step) -> bool {
     }
 }
 
-fn compile_all(exprs: &[plan::expr::Expr]) -> Vec<Compiled> {
+fn compile_all(exprs: &[Expr]) -> Vec<Compiled> {
     exprs.iter().map(compile).collect()
 }
 
@@ -116,6 +161,10 @@ struct Builder<'a> {
     options: &'a TaskOptions,
     /// Table sources keep their rows though nobody downstream needs them.
     keep_source: bool,
+    /// The aggregate holds its results back.
+    holds_back: bool,
+    /// What the filter behind the join built next asks of its sides.
+    side_filters: [Vec<Compiled>; 2],
     nodes: Vec<Node>,
     sources: Vec<usize>,
 }
@@ -156,6 +205,9 @@ impl Builder<'_> {
             StepKind::Filter { input, predicate } => {
                 let is_table = step.output == SourceKind::Table;
                 let wanted = if old == Old::Needed { Old::Needed } else { Old::IfFree };
+                if let StepKind::StreamStreamJoin { kind: JoinKind::Inner, left, .. } = &input.kind {
+                    self.side_filters = side_filters(predicate, left.layout.value.len());
+                }
                 let (input, knows_old) = self.step(input, wanted)?;
                 let filter = Filter { predicate: compile(predicate), is_table, knows_old };
                 (self.push("filter", filter, &[(input, Side::Left)]), knows_old)
@@ -199,6 +251,7 @@ impl Builder<'_> {
             }
             StepKind::StreamStreamJoin { kind, left, right, before_ms, after_ms, grace_ms } => {
                 let columns = [left.layout.value.len(), right.layout.value.len()];
+                let filters = std::mem::take(&mut self.side_filters);
                 let inputs = self.inputs(left, right)?;
                 let width_ms = before_ms.saturating_add(*after_ms);
                 let retention_ms = match grace_ms {
@@ -212,7 +265,7 @@ impl Builder<'_> {
                     retention_ms,
                 };
                 let options = JoinOptions { store: store(), ..JoinOptions::new(retention_ms.max(1)) };
-                let join = StreamStreamJoin::new(columns, outer_sides(*kind), times, &options);
+                let join = StreamStreamJoin::new(columns, outer_sides(*kind), filters, times, &options);
                 (self.push("join", join, &inputs), false)
             }
             StepKind::StreamTableJoin { kind, left, right } => {
@@ -294,7 +347,9 @@ impl Builder<'_> {
             return Err(TaskError::InvalidPlan("window advances by too little for its size"));
         }
         let retention_ms = retention_ms.max(size_ms.saturating_add(grace_ms));
-        let settings = WindowSettings { size_ms, advance_ms, grace_ms, retention_ms, emit_final, sends_old };
+        let holds_back = self.holds_back;
+        let settings =
+            WindowSettings { size_ms, advance_ms, grace_ms, retention_ms, emit_final, sends_old, holds_back };
         let options = WindowOptions { store, ..WindowOptions::new(advance_ms, retention_ms) };
         Ok(self.push("aggregate", WindowAggregate::new(fold, options, settings), input))
     }
@@ -313,7 +368,7 @@ fn outer_sides(kind: JoinKind) -> [bool; 2] {
 fn carried_column(input: &Step, column: usize) -> Result<Compiled, TaskError> {
     let (_, data_type) =
         input.layout.value.get(column).ok_or(TaskError::InvalidPlan("carried column does not exist"))?;
-    Ok(compile(&plan::expr::Expr::column(plan::expr::ColumnRef::Value(column), data_type.clone())))
+    Ok(compile(&Expr::column(ColumnRef::Value(column), data_type.clone())))
 }
 
 fn fold(carried: Vec<Compiled>, functions: &[AggregateFunction]) -> Fold {
