@@ -1,6 +1,9 @@
 //! Frames that are none.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, BytesMut};
+use commitlog::{Log, LogConfig, OffsetCommit, SimulatedDisk};
 use kafka_protocol::messages::MetadataRequest;
 use proptest::prelude::*;
 
@@ -61,5 +64,50 @@ proptest! {
         frame.put_i16(-1);
         frame.put_slice(&body);
         crate::check_request(&frame);
+    }
+}
+
+/// A broker in memory with a topic, a group and a transactional id that requests can name.
+fn offline() -> crate::Offline {
+    let config = LogConfig { inline_writer: true, journal_allocate_bytes: 4096, ..LogConfig::default() };
+    let log = Log::open(Arc::new(SimulatedDisk::new()), "/log", config).unwrap();
+    log.create_topic("t", 2, &Default::default(), 0).unwrap();
+    let commit = OffsetCommit {
+        topic: "t".into(),
+        partition: 0,
+        offset: 0,
+        leader_epoch: -1,
+        metadata: String::new(),
+    };
+    log.commit_offsets("g", &[commit], 0).unwrap().wait().unwrap();
+    log.init_producer(Some("x"), 1000, 0).unwrap();
+    crate::Offline::open(log, &[("auto.create.topics.enable", "false")]).unwrap()
+}
+
+thread_local! {
+    static OFFLINE: crate::Offline = offline();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    /// Without the fuzzer's guidance; `fuzz/fuzz_targets/kafka_request.rs` has it.
+    #[test]
+    fn no_bytes_make_the_handlers_panic(
+        which in any::<u8>(),
+        step in any::<u8>(),
+        tick_ms in 0i64..2000,
+        body in prop::collection::vec(prop_oneof![
+            8 => Just(0u8), 4 => Just(1u8), 3 => Just(2u8), 1 => Just(0xffu8), 1 => Just(b't'), 1 => Just(b'g'),
+            1 => Just(b'x'), 1 => any::<u8>(),
+        ], 0..120),
+    ) {
+        let (api_key, version) = crate::Offline::chosen(which, step);
+        if !crate::Offline::is_costly(api_key) {
+            OFFLINE.with(|broker| {
+                broker.ask(api_key, version, &body);
+                broker.tick(tick_ms);
+            });
+        }
     }
 }
