@@ -47,6 +47,9 @@ pub struct LogConfig {
     pub cleaner_bytes_max: usize,
     /// A producer without an open transaction is forgotten after this time.
     pub producer_expiration_ms: i64,
+    /// A partition that has grown so far beyond its checkpoint gets another: what a start after a crash may have to scan
+    /// of it, besides what is written meanwhile.
+    pub unvouched_bytes_max: u64,
 }
 
 impl Default for LogConfig {
@@ -59,6 +62,7 @@ impl Default for LogConfig {
             id_seed: 0,
             cleaner_bytes_max: 128 << 20,
             producer_expiration_ms: 24 * 3_600_000,
+            unvouched_bytes_max: 64 << 20,
         }
     }
 }
