@@ -36,6 +36,7 @@ mod read;
 mod recovery;
 mod segment;
 mod simulated_disk;
+mod syncers;
 mod ticket;
 mod topic;
 mod topics;

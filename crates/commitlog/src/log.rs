@@ -295,10 +295,15 @@ impl Log {
 
     /// Does what [`Log::flush`] does without looking the partition up.
     pub fn flush_partition(&self, partition: &Arc<Partition>) -> Result<CommitTicket, LogError> {
+        self.flush_partitions(vec![partition.clone()])
+    }
+
+    /// Asks for everything written to some partitions so far to be made durable; the ticket tells when all are.
+    pub fn flush_partitions(&self, partitions: Vec<Arc<Partition>>) -> Result<CommitTicket, LogError> {
         self.check_open()?;
         self.shared.health.check()?;
         let ticket = CommitTicket::default();
-        self.writer.submit(Request::Flush { partition: partition.clone(), ticket: ticket.clone() })?;
+        self.writer.submit(Request::Flush { partitions, ticket: ticket.clone() })?;
         Ok(ticket)
     }
 

@@ -292,12 +292,11 @@ fn check_place(batch: &Batch<'_>, from_here: &[u8], floor: i64, segment: &Segmen
 
 fn read_more(segment: &Segment, out: &mut Vec<u8>, position: u64, wanted: usize) -> Result<usize, LogError> {
     let filled = out.len();
-    out.resize(filled + wanted, 0);
-    let got = segment
+    segment
         .file
-        .read_at(&mut out[filled..], position)
+        .read_append(out, wanted, position)
         .map_err(|error| LogError::io("reading", &segment.path, &error))?;
-    out.truncate(filled + got);
+    let got = out.len() - filled;
     if got == 0 {
         return Err(LogError::io("reading", &segment.path, &std::io::ErrorKind::UnexpectedEof.into()));
     }

@@ -64,6 +64,8 @@ impl Call {
 pub(crate) enum Answer {
     /// The answer's frame.
     Now(Bytes),
+    /// The answer's frame in pieces.
+    Pieces(Vec<Bytes>),
     /// The answer waits for something; the connection's next request may begin meanwhile.
     Later(Pin<Box<dyn Future<Output = Result<Bytes, FrameError>> + Send>>),
     /// The client wants none.
@@ -133,7 +135,7 @@ macro_rules! served {
 
 served! {
     Produce 3 13 own api::produce::answer, ProduceRequest;
-    Fetch 4 17 waiting api::fetch::answer, FetchRequest;
+    Fetch 4 17 own api::fetch::answer, FetchRequest;
     ListOffsets 1 10 blocking api::list_offsets::answer, ListOffsetsRequest;
     Metadata 0 13 blocking api::metadata::answer, MetadataRequest;
     OffsetCommit 2 9 blocking api::offset_commit::answer, OffsetCommitRequest;

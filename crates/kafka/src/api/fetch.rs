@@ -12,17 +12,24 @@ use kafka_protocol::messages::fetch_response::{
 use kafka_protocol::messages::{FetchRequest, ProducerId, TopicName};
 use tokio::time::Instant;
 
+use super::fetch_frame;
 use super::offset_for_leader_epoch::check_leader_epoch;
 use crate::broker::Broker;
 use crate::config::str_bytes;
-use crate::dispatch::Call;
+use crate::dispatch::{Answer, Call};
 use crate::error::{NONE, code};
 use crate::fetch_session::{Plan, Wanted};
+use crate::frame::FrameError;
 use crate::security::acl::{Operation, Resource};
 
 const READ_COMMITTED: i8 = 1;
 
-pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse {
+pub(crate) async fn answer(call: Call, request: FetchRequest) -> Result<Answer, FrameError> {
+    let response = fetch(&call, request).await;
+    Ok(Answer::Pieces(fetch_frame::encode(&call.asked, &response)?))
+}
+
+async fn fetch(call: &Call, request: FetchRequest) -> FetchResponse {
     let broker = &call.broker;
     let mut plan = match broker.fetch_sessions.plan(&request, call.version(), broker.now_ms()) {
         Ok(plan) => plan,

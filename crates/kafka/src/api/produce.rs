@@ -1,5 +1,7 @@
 //! Produce: appends batches as they are, and answers when they are as durable as was asked for.
 
+use std::sync::Arc;
+
 use commitlog::{AppendInfo, Batch, CommitTicket, Compression, LogError, Partition, TimestampType};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -30,8 +32,8 @@ const RECORD_ERRORS_MAX: usize = 100;
 /// An append that was made, or was not.
 struct Outcome {
     response: PartitionProduceResponse,
-    /// Tells when it is durable.
-    ticket: Option<CommitTicket>,
+    /// What is to be synced before it is answered.
+    unsynced: Option<Arc<Partition>>,
 }
 
 pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer, FrameError> {
@@ -44,6 +46,7 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
         wait: acks == ACKS_ALL,
     };
     let mut topics = Vec::with_capacity(request.topic_data.len());
+    let mut unsynced = Vec::new();
     let mut failed = false;
     let may_transact =
         appender.transactional_id.is_none_or(|id| call.allows(Operation::Write, Resource::Transaction(id)));
@@ -56,40 +59,54 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
             Ok(name) => Ok(name),
             Err(error) => Err(Refusal::from(error)),
         };
-        let mut outcomes = Vec::with_capacity(topic.partition_data.len());
+        let mut responses = Vec::with_capacity(topic.partition_data.len());
         for data in topic.partition_data {
-            let outcome = match &name {
+            let Outcome { response, unsynced: partition } = match &name {
                 Err(refusal) => refused(data.index, refusal.clone()),
                 Ok(_) if !valid => refused(data.index, ResponseError::InvalidRequiredAcks.into()),
                 Ok(name) => appender.append(name, data),
             };
-            failed |= outcome.response.error_code != NONE;
-            outcomes.push(outcome);
+            failed |= response.error_code != NONE;
+            unsynced.extend(partition);
+            responses.push(response);
         }
-        topics.push((topic.name, topic.topic_id, outcomes));
+        topics.push(
+            TopicProduceResponse::default()
+                .with_name(topic.name)
+                .with_topic_id(topic.topic_id)
+                .with_partition_responses(responses),
+        );
     }
     if acks == ACKS_NONE {
         // As in Kafka: closing is the only way to tell.
         return Ok(if failed { Answer::Close } else { Answer::Nothing });
     }
     let asked = call.asked.clone();
-    let collected = async move {
-        let mut responses = Vec::with_capacity(topics.len());
-        for (name, topic_id, outcomes) in topics {
-            let mut partitions = Vec::with_capacity(outcomes.len());
-            for outcome in outcomes {
-                partitions.push(outcome.durable().await);
-            }
-            responses.push(
-                TopicProduceResponse::default()
-                    .with_name(name)
-                    .with_topic_id(topic_id)
-                    .with_partition_responses(partitions),
-            );
+    if unsynced.is_empty() {
+        let response = ProduceResponse::default().with_responses(topics);
+        return Ok(Answer::Now(encode(&asked, asked.version, &response)?));
+    }
+    // One ticket for the whole request: its partitions are synced together.
+    let ticket = call.broker.log.flush_partitions(unsynced);
+    Ok(Answer::Later(Box::pin(async move {
+        let synced = match ticket {
+            Ok(ticket) => wait(ticket).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = synced {
+            refuse_all(&mut topics, error);
         }
-        encode(&asked, asked.version, &ProduceResponse::default().with_responses(responses))
-    };
-    Ok(Answer::Later(Box::pin(collected)))
+        encode(&asked, asked.version, &ProduceResponse::default().with_responses(topics))
+    })))
+}
+
+/// Takes back what was said of the appends: they are not durable.
+fn refuse_all(topics: &mut [TopicProduceResponse], error: LogError) {
+    for response in topics.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+        if response.error_code == NONE {
+            *response = refused(response.index, error.clone().into()).response;
+        }
+    }
 }
 
 fn topic_name(call: &Call, topic: &TopicProduceData) -> Result<TopicName, ResponseError> {
@@ -98,16 +115,6 @@ fn topic_name(call: &Call, topic: &TopicProduceData) -> Result<TopicName, Respon
     }
     let name = call.broker.topic_name(topic.topic_id).ok_or(ResponseError::UnknownTopicId)?;
     Ok(TopicName(str_bytes(&name)))
-}
-
-impl Outcome {
-    async fn durable(self) -> PartitionProduceResponse {
-        let Some(ticket) = self.ticket else { return self.response };
-        match wait(ticket).await {
-            Ok(()) => self.response,
-            Err(error) => refused(self.response.index, error.into()).response,
-        }
-    }
 }
 
 /// Waits for the log-writer without holding a thread.
@@ -130,7 +137,7 @@ fn refused(index: i32, refusal: Refusal) -> Outcome {
         .with_log_append_time_ms(-1)
         .with_log_start_offset(-1)
         .with_error_message(refusal.text());
-    Outcome { response, ticket: None }
+    Outcome { response, unsynced: None }
 }
 
 struct Appender<'a> {
@@ -162,14 +169,14 @@ impl From<LogError> for Rejected {
 impl Appender<'_> {
     fn append(&self, topic: &str, data: PartitionProduceData) -> Outcome {
         match self.try_append(topic, &data) {
-            Ok((info, ticket)) => {
+            Ok((info, unsynced)) => {
                 let response = PartitionProduceResponse::default()
                     .with_index(data.index)
                     .with_error_code(NONE)
                     .with_base_offset(info.base_offset)
                     .with_log_append_time_ms(info.log_append_time)
                     .with_log_start_offset(info.log_start_offset);
-                Outcome { response, ticket }
+                Outcome { response, unsynced }
             }
             Err(rejected) => {
                 let mut outcome = refused(data.index, rejected.refusal);
@@ -184,7 +191,7 @@ impl Appender<'_> {
         &self,
         topic: &str,
         data: &PartitionProduceData,
-    ) -> Result<(AppendInfo, Option<CommitTicket>), Rejected> {
+    ) -> Result<(AppendInfo, Option<Arc<Partition>>), Rejected> {
         let number =
             u32::try_from(data.index).map_err(|_| Refusal::from(ResponseError::UnknownTopicOrPartition))?;
         let partition = self.broker.log.partition(topic, number)?;
@@ -207,8 +214,7 @@ impl Appender<'_> {
             self.join_transaction(topic, number, &batch, now_ms)?;
         }
         let info = log.append_client(topic, number, &mut bytes, now_ms)?;
-        let ticket = if self.wait { Some(log.flush_partition(&partition)?) } else { None };
-        Ok((info, ticket))
+        Ok((info, self.wait.then_some(partition)))
     }
 
     fn join_transaction(
