@@ -4,13 +4,14 @@
 usage: kafka.py [--binary target/release/tripline] [--only PART,PART] [--records N] [--partitions N] [--work target/bench-kafka]
 
 PARTs: produce   records/s in, by Kafka's own producer-perf and by librdkafka's rdkafka_performance: 300-byte records, acks=all, the clients'
-                 own batches. Tripline answers after fsync; Apache Kafka is measured without (its default) and with flush.messages=1
+                 own batches, a fifth more of them before for Java to get warm. Tripline answers after fsync; Apache Kafka is measured
+                 without (its default) and with flush.messages=1
        consume   records/s out of what was produced, by consumer-perf and rdkafka_performance
-       latency   50,000 records/s, from send to acknowledgement
+       latency   50,000 records/s, from send to acknowledgement, after 5 s to get warm
        idle      memory after a start on an empty folder
        connections   memory with 10,000 idle connections
        start     start on 10 GB of log (--gigabytes): after a clean stop, after SIGKILL
-The first three are run twice over with --rounds 2 and so on; the best round counts, for everybody.
+With --rounds 2 and so on the brokers take turns in the first three; the best round counts, for everybody.
 
 Apache Kafka and its tools need Java, Maven and ../shared/tools/apache_kafka.py, rdkafka_performance gcc and make (its source is that of the
 crate rdkafka-sys); what is missing is skipped and said so. Ends with a table and 'N measured, N skipped'.
@@ -169,13 +170,16 @@ def topic_name(broker, client, synced):
     return f'bench-{client}-{"synced" if synced else "plain"}' if isinstance(broker, ApacheKafka) else f'bench-{client}'
 
 
-def produce(broker, client, synced, throughput=-1, records=None, topic=None):
+def produce(broker, client, synced, throughput=-1, records=None, topic=None, warm_up=None):
     """Returns what one producer reached: records/s, percentiles in ms, the broker's CPU seconds and memory in MB."""
     records, topic = records or a.records, topic or topic_name(broker, client, synced)
+    warm_up = records // 5 if warm_up is None else warm_up
     create_topic(broker, topic, {'flush.messages': '1'} if synced and isinstance(broker, ApacheKafka) else {})
+    # What earlier runs left in memory would be written under this one.
+    os.sync()
     cpu = cpu_s(broker.pid) if broker.pid else 0
     if client == 'java':
-        out = tool('producer-perf', '--topic', topic, '--num-records', records, '--record-size', RECORD_BYTES, '--throughput', throughput,
+        out = tool('producer-perf', '--topic', topic, '--num-records', records + warm_up, '--warmup-records', warm_up, '--record-size', RECORD_BYTES, '--throughput', throughput,
                    '--bootstrap-server', broker.bootstrap, '--command-property', 'acks=all')
         last = [line for line in out.splitlines() if 'records sent' in line][-1]
         result = {'rate': float(re.search(r'([\d.]+) records/sec', last).group(1))}
@@ -213,10 +217,11 @@ def consume(broker, client, synced):
     return result
 
 
-def best(measure, *arguments, lowest=None):
-    """Runs a measurement as often as asked and returns the best round."""
-    rounds = [measure(*arguments) for _ in range(a.rounds)]
-    return min(rounds, key=lambda r: r[lowest]) if lowest else max(rounds, key=lambda r: r['rate'])
+def take_turns(measure, cases, better=lambda result: result['rate']):
+    """Measures (broker, synced) in turns, as often as asked, and returns the best of each; nothing where there is no broker."""
+    results = [[measure(broker, synced) for broker, synced in cases if broker] for _ in range(a.rounds)]
+    best = [max(rounds, key=better) for rounds in zip(*results)]
+    return best + [{}] * (len(cases) - len(best))
 
 
 def costs(result):
@@ -237,18 +242,18 @@ def measure_load():
     try:
         for client in [client for client in a.clients.split(',') if (java if client == 'java' else rdkafka)]:
             if 'produce' in parts:
-                ours = best(produce, tripline, client, True)
-                plain, synced = (best(produce, kafka, client, s) if kafka else {} for s in (False, True))
+                run = lambda broker, synced: produce(broker, client, synced)
+                ours, plain, synced = take_turns(run, [(tripline, True), (kafka, False), (kafka, True)])
                 more = f'{ours["rate"] * RECORD_BYTES / 1e6:.0f} MB/s; {costs(ours)}' + (f'; Kafka {costs(plain)}; synced {costs(synced)}' if kafka else '')
                 row(f'in, {names[client]}', ours['rate'], plain.get('rate'), synced.get('rate'), 'records/s', more)
             if 'consume' in parts:
-                ours, theirs = best(consume, tripline, client, True), best(consume, kafka, client, False) if kafka else {}
+                run = lambda broker, synced: consume(broker, client, synced)
+                ours, theirs = take_turns(run, [(tripline, True), (kafka, False)])
                 more = f'{ours["rate"] * RECORD_BYTES / 1e6:.0f} MB/s; {costs(ours)}' + (f'; Kafka {costs(theirs)}' if kafka else '')
                 row(f'out, {readers[client]}', ours['rate'], theirs.get('rate'), None, 'records/s', more)
         if 'latency' in parts and java and 'java' in a.clients:
-            paced = lambda broker, synced: best(produce, broker, 'java', synced, 50_000, 750_000, f'paced-{synced}', lowest='99th')
-            ours = paced(tripline, True)
-            plain, synced = (paced(kafka, s) if kafka else {} for s in (False, True))
+            run = lambda broker, synced: produce(broker, 'java', synced, 50_000, 750_000, f'paced-{synced}', 250_000)
+            ours, plain, synced = take_turns(run, [(tripline, True), (kafka, False), (kafka, True)], lambda result: -result['99th'])
             for p in ('50th', '99th', '99.9th'):
                 row(f'latency at 50,000 records/s, {p}', ours[p], plain.get(p), synced.get(p), 'ms')
         theirs = memory_mb(kafka.pid, 'VmHWM') if kafka and kafka.pid else None

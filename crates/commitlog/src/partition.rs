@@ -558,7 +558,7 @@ impl Partition {
         }
         self.check_alive()?;
         self.write_closed_indexes(&checkpoint, &taken);
-        active.write_index_as_of(&*self.shared.disk, summary)?;
+        active.write_durable_index(&*self.shared.disk, summary)?;
         let fresh = self.with_progress(&checkpoint, taken);
         fresh.write(&*self.shared.disk, &self.dir)?;
         *checkpoint = fresh;
@@ -571,7 +571,7 @@ impl Partition {
         for segment in self.segments().iter() {
             let closed =
                 segment.base_offset >= last.recovery_segment && segment.base_offset < next.recovery_segment;
-            if closed && let Err(error) = segment.write_index(&*self.shared.disk) {
+            if closed && let Err(error) = segment.write_durable_index(&*self.shared.disk, segment.summary()) {
                 tracing::warn!(topic = &*self.topic, partition = self.partition, %error, "index not written");
             }
         }

@@ -243,20 +243,39 @@ impl Segment {
         }
     }
 
-    /// Writes the index file. It is not synced: damage is noticed when it is read.
+    /// Writes the index file without a sync: damage is noticed when it is read, and costs a scan.
     pub(crate) fn write_index(&self, disk: &dyn Disk) -> Result<(), LogError> {
-        self.write_index_as_of(disk, self.summary())
+        self.write_index_as_of(disk, self.summary()).map(|_| ())
     }
 
-    /// Writes the index file as it was when the segment ended where the summary says.
-    pub(crate) fn write_index_as_of(&self, disk: &dyn Disk, summary: IndexSummary) -> Result<(), LogError> {
+    /// Writes the index file as it was when the segment ended where the summary says, so that it survives a power cut
+    /// once the directory is synced.
+    pub(crate) fn write_durable_index(&self, disk: &dyn Disk, summary: IndexSummary) -> Result<(), LogError> {
+        match self.write_index_as_of(disk, summary)? {
+            Some(file) => {
+                file.sync_data().map_err(|error| LogError::io("syncing", &self.index_path(), &error))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write_index_as_of(
+        &self,
+        disk: &dyn Disk,
+        summary: IndexSummary,
+    ) -> Result<Option<Arc<dyn DiskFile>>, LogError> {
         let bytes = match self.index.read().expect("no holder panics").as_ref() {
             Some(index) => index.encode(summary),
-            None => return Ok(()),
+            None => return Ok(None),
         };
-        let path = self.path.with_extension("index");
+        let path = self.index_path();
         let file = disk.create(&path).map_err(|error| LogError::io("creating", &path, &error))?;
-        file.write_at(&bytes, 0).map_err(|error| LogError::io("writing", &path, &error))
+        file.write_at(&bytes, 0).map_err(|error| LogError::io("writing", &path, &error))?;
+        Ok(Some(file))
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.path.with_extension("index")
     }
 
     /// Returns where to start reading for an offset.
