@@ -9,7 +9,7 @@ SERVED = '''Produce Fetch ListOffsets Metadata OffsetCommit OffsetFetch FindCoor
 SaslHandshake ApiVersions CreateTopics DeleteTopics DeleteRecords InitProducerId OffsetForLeaderEpoch AddPartitionsToTxn AddOffsetsToTxn EndTxn TxnOffsetCommit
 DescribeAcls CreateAcls DeleteAcls DescribeConfigs AlterConfigs DescribeLogDirs SaslAuthenticate CreatePartitions DeleteGroups ElectLeaders IncrementalAlterConfigs
 ListPartitionReassignments OffsetDelete DescribeClientQuotas AlterClientQuotas DescribeUserScramCredentials AlterUserScramCredentials DescribeCluster DescribeProducers DescribeTransactions
-ListTransactions ConsumerGroupHeartbeat ConsumerGroupDescribe ListConfigResources DescribeTopicPartitions'''.split()
+ListTransactions AlterReplicaLogDirs AlterPartitionReassignments DescribeQuorum UpdateFeatures ConsumerGroupHeartbeat ConsumerGroupDescribe ListConfigResources DescribeTopicPartitions'''.split()
 WIDTH = {'bool': 1, 'int8': 1, 'int16': 2, 'uint16': 2, 'int32': 4, 'uint32': 4, 'int64': 8, 'float64': 8, 'uuid': 16}
 LAST = 'LAST'
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--refusals] [--with-scale] [--threads N] [--rest-plan] \
+const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--refusals] [--with-scale] [--threads N] [--rest] [--rest-plan] \
                      [--list-passed FILE] [--baseline FILE] [--min-passed N]\n       \
                      cargo xtask ci [STEP…]\n       cargo xtask bench [--filter NAME] [--records N]";
 
@@ -37,6 +37,7 @@ fn conformance_options(mut args: impl Iterator<Item = String>) -> Result<conform
             "--filter" => options.filter = Some(value()?),
             "--verbose" => options.verbose = true,
             "--refusals" => options.refusals = true,
+            "--rest" => options.rest = true,
             "--rest-plan" => options.rest_plan = true,
             "--with-scale" => options.with_scale = true,
             "--threads" => options.threads = value()?.parse().context("--threads takes a number")?,

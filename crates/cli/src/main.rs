@@ -4,7 +4,9 @@ mod command;
 mod demo;
 mod entity;
 mod http;
+mod kafka_client;
 mod log;
+mod record_format;
 mod replay;
 mod shell;
 

@@ -406,6 +406,16 @@ fn every_setting_is_in_its_page() {
 }
 
 #[test]
+fn every_setting_of_the_broker_is_in_its_page() {
+    let mut text = String::from("| setting | default | meaning |\n|---|---|---|\n");
+    for (name, value, _, description) in kafka::KafkaConfig::default().describe() {
+        let default = if value.is_empty() { String::new() } else { format!("`{value}`") };
+        let _ = writeln!(text, "| `{name}` | {default} | {} |", escaped(description));
+    }
+    check_generated("docs/reference/kafka-settings.md", &text);
+}
+
+#[test]
 fn every_metric_is_in_its_page() {
     let folder = tempfile::tempdir().unwrap();
     let engine = opened(folder.path());

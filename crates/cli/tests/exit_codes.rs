@@ -42,3 +42,11 @@ fn config_says_where_a_setting_comes_from() {
     let shown = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(shown.contains(" num.stream.threads | 3     | command line "), "{shown}");
 }
+
+#[test]
+fn kafkas_listeners_are_not_those_of_http() {
+    let done = tripline(&["config", "--changed", "--set", "kafka.listeners=none"]);
+    let shown = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(shown.contains(" kafka.listeners | none  | command line "), "{shown}");
+    assert!(!shown.contains("HTTP"), "{shown}");
+}

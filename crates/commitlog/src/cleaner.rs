@@ -41,23 +41,30 @@ pub struct MaintainReport {
 
 impl Log {
     /// Applies retention and compaction, times transactions out, forgets idle producers, removes deleted topics' files.
-    /// A failure in one partition does not keep the others from their turn.
+    /// A failure in one partition does not keep the others from their turn, nor a full disk retention from its work.
     pub fn maintain(&self, now_ms: i64) -> Result<MaintainReport, LogError> {
         self.check_open()?;
         self.shared.health.check()?;
+        let disk = &*self.shared.disk;
         self.remove_deleted()?;
-        self.abort_expired(now_ms)?;
-        self.tidy()?;
+        let ended = self.abort_expired(now_ms).and_then(|()| self.tidy());
         let mut report = MaintainReport::default();
         let topics: Vec<_> = self.topics.read().expect("no holder panics").values().cloned().collect();
         for topic in topics {
             for partition in topic.partitions().iter() {
-                partition.lock().producers.expire(now_ms.saturating_sub(self.config.producer_expiration_ms));
-                if let Err(error) = partition.maintain(now_ms, self.config.cleaner_bytes_max, &mut report) {
+                partition.lock().producers.expire(now_ms, self.config.producer_expiration_ms);
+                let maintained = self
+                    .ballast
+                    .with(disk, || partition.maintain(now_ms, self.config.cleaner_bytes_max, &mut report));
+                if let Err(error) = maintained {
                     report.failed_partitions += 1;
                     tracing::warn!(topic = partition.topic(), partition = partition.partition, %error, "not maintained");
                 }
             }
+        }
+        ended?;
+        if report.failed_partitions == 0 {
+            self.ballast.lay(disk);
         }
         Ok(report)
     }
@@ -79,6 +86,7 @@ impl Log {
     /// Deletes the records below an offset (Kafka's `DeleteRecords`); −1 stands for all. Returns the new first offset.
     pub fn delete_records(&self, topic: &str, partition: u32, before: i64) -> Result<i64, LogError> {
         self.check_open()?;
+        self.shared.health.check()?;
         let partition = self.partition(topic, partition)?;
         let offsets = partition.offsets();
         let to = if before == -1 { offsets.last_stable } else { before };
@@ -91,7 +99,7 @@ impl Log {
                 end: offsets.next,
             });
         }
-        partition.move_start(to)?;
+        self.ballast.with(&*self.shared.disk, || partition.move_start(to))?;
         Ok(partition.offsets().log_start)
     }
 }

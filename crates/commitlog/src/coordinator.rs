@@ -104,7 +104,9 @@ impl Log {
         };
         let mut inner = state.lock();
         let old_epoch = state.epoch();
+        // An id that is new has nobody to fence, whatever the client believes to be; as in Kafka.
         if let Some(identity) = identity
+            && old_epoch >= 0
             && (identity.producer_id != inner.producer_ids[0] || identity.epoch != old_epoch)
         {
             return Err(LogError::Fenced {
@@ -138,8 +140,11 @@ impl Log {
             id: state.id.clone(),
             state: TransactionalId { producer_ids: inner.producer_ids, epoch, timeout_ms: inner.timeout_ms },
         };
-        self.record(entry)?.wait()?;
+        self.submit_record(entry)?.wait()?;
         state.set_epoch(epoch);
+        state.touch();
+        // It may just have been forgotten.
+        self.transactional.lock().expect("no holder panics").insert(state.id.clone(), state.clone());
         self.foreign.write().expect("no holder panics").insert(inner.producer_ids[0], state.clone());
         Ok(epoch)
     }
@@ -148,7 +153,7 @@ impl Log {
         let mut ids = self.idempotent_ids.lock().expect("no holder panics");
         if ids.0 + count > ids.1 {
             let next = ids.1 + PRODUCER_ID_BLOCK.max(count);
-            self.record(Entry::ProducerIds { next })?.wait()?;
+            self.submit_record(Entry::ProducerIds { next })?.wait()?;
             *ids = (ids.1, next);
         }
         let first = ids.0;

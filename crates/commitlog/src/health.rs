@@ -29,4 +29,13 @@ impl Health {
         });
         LogError::ReadOnly { cause: cause.clone() }
     }
+
+    /// Makes the log read-only if a file's replacement failed after the new one was written: which of the two a
+    /// restart finds is not known, and the one in use may have lost its name.
+    pub(crate) fn judge(&self, error: LogError) -> LogError {
+        match error {
+            LogError::Io { action: "creating" | "writing", .. } => error,
+            error => self.fail(error),
+        }
+    }
 }

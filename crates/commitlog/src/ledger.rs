@@ -79,6 +79,9 @@ pub(crate) enum Entry {
     TopicForgotten {
         topic: String,
     },
+    TransactionalForgotten {
+        id: String,
+    },
     CleanStop,
 }
 
@@ -150,6 +153,10 @@ impl Entry {
                 out.push(8);
                 put_bytes(&mut out, topic.as_bytes());
             }
+            Entry::TransactionalForgotten { id } => {
+                out.push(13);
+                put_bytes(&mut out, id.as_bytes());
+            }
             Entry::CleanStop => out.push(9),
             Entry::OffsetsDeleted { group, partitions } => {
                 out.push(10);
@@ -207,6 +214,7 @@ impl Entry {
             7 => Entry::GroupDeleted { group: r.text()?.to_owned() },
             8 => Entry::TopicForgotten { topic: r.text()?.to_owned() },
             9 => Entry::CleanStop,
+            13 => Entry::TransactionalForgotten { id: r.text()?.to_owned() },
             10 => {
                 let group = r.text()?.to_owned();
                 let mut partitions = Vec::new();
@@ -328,6 +336,9 @@ impl Ledger {
                 for offsets in self.groups.values_mut() {
                     offsets.retain(|(other, _), _| other != topic);
                 }
+            }
+            Entry::TransactionalForgotten { id } => {
+                self.transactional.remove(id);
             }
             Entry::Redo(_) | Entry::CleanStop => {}
         }

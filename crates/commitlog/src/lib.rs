@@ -4,6 +4,7 @@
 //! dir/topics.journal            which topics there are
 //! dir/transactions.journal      commits, groups' offsets, producer ids
 //! dir/topics/NAME.ID/0/         a partition: segments, their indexes, a checkpoint
+//! dir/ballast                   space kept back for a full disk
 //! ```
 //!
 //! [`Log`] is the way in. Time is always an argument; the only thread is the log-writer, which shares syncs between
@@ -14,6 +15,7 @@
 //! - A group's position is never durable before the records it stands behind.
 //! - What recovery finds damaged is cut or refused, never served.
 
+mod ballast;
 mod batch;
 mod batch_builder;
 mod checkpoint;
@@ -28,6 +30,7 @@ mod index;
 mod journal;
 mod ledger;
 mod log;
+mod message_set;
 mod notifier;
 mod outside;
 mod partition;
@@ -58,6 +61,7 @@ pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::LogError;
 pub use ledger::CommittedOffset;
 pub use log::{Log, LogConfig};
+pub use message_set::{batch_from_messages, message_magic, messages_from_batch};
 pub use notifier::{Notifier, Waker};
 pub use outside::TransactionInfo;
 pub use partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, UNPACKED_BATCH_BYTES_MAX};

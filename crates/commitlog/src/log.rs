@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use crate::ballast::Ballast;
 use crate::batch::batches;
 use crate::disk::Disk;
 use crate::error::LogError;
@@ -50,6 +51,8 @@ pub struct LogConfig {
     /// A partition that has grown so far beyond its checkpoint gets another: what a start after a crash may have to scan
     /// of it, besides what is written meanwhile.
     pub unvouched_bytes_max: u64,
+    /// Bytes kept back so that a full disk can be emptied; laid down by [`Log::maintain`].
+    pub ballast_bytes: u64,
 }
 
 impl Default for LogConfig {
@@ -63,6 +66,7 @@ impl Default for LogConfig {
             cleaner_bytes_max: 128 << 20,
             producer_expiration_ms: 24 * 3_600_000,
             unvouched_bytes_max: 64 << 20,
+            ballast_bytes: 0,
         }
     }
 }
@@ -82,6 +86,7 @@ pub struct Log {
     /// Producer id → transactional id of the ids handed to outside producers.
     pub(crate) foreign: RwLock<HashMap<i64, Arc<TransactionalState>>>,
     pub(crate) removals: Mutex<Vec<PathBuf>>,
+    pub(crate) ballast: Ballast,
     pub(crate) idempotent_ids: Mutex<(i64, i64)>,
     pub(crate) created: AtomicU64,
     closed: AtomicBool,
@@ -95,6 +100,11 @@ impl Log {
         config: LogConfig,
     ) -> Result<Arc<Log>, LogError> {
         let dir = dir.into();
+        let ballast = Ballast::new(&dir, config.ballast_bytes);
+        ballast.with(&*disk.clone(), || Log::open_in(disk.clone(), dir.clone(), config.clone()))
+    }
+
+    fn open_in(disk: Arc<dyn Disk>, dir: PathBuf, config: LogConfig) -> Result<Arc<Log>, LogError> {
         let topics_dir = dir.join(TOPICS_DIR);
         for new in [&dir, &topics_dir] {
             disk.create_dir(new).map_err(|error| LogError::io("creating", new, &error))?;
@@ -179,6 +189,7 @@ impl Log {
             transactional.values().map(|state| (state.lock().producer_ids[0], state.clone())).collect();
         Ok(Arc::new(Log {
             writer: WriterHandle::start(writer, config.inline_writer)?,
+            ballast: Ballast::new(&dir, config.ballast_bytes),
             config,
             dir,
             shared,
@@ -202,18 +213,25 @@ impl Log {
         }
         let states: Vec<_> = self.transactional.lock().expect("no holder panics").values().cloned().collect();
         for state in states {
+            let mut inner = state.lock();
+            let was_open = inner.is_open();
             let epoch = state.epoch();
-            state.abort_checked(epoch, now_ms)?;
+            state.abort(&mut inner, epoch, now_ms)?;
+            if was_open {
+                // Who had it open must not go on with the rest of it after the next start.
+                self.raise_epoch(&state, &mut inner)?;
+            }
         }
         self.writer.stop();
         let topics: Vec<_> = self.topics.read().expect("no holder panics").values().cloned().collect();
         for topic in topics {
             for partition in topic.partitions().iter() {
-                partition.checkpoint_end()?;
+                self.ballast.with(&*self.shared.disk, || partition.checkpoint_end())?;
             }
         }
         self.remove_deleted()?;
-        self.writer.writer.lock().expect("no holder panics").write_clean_stop()
+        let mut writer = self.writer.writer.lock().expect("no holder panics");
+        self.ballast.with(&*self.shared.disk, || writer.write_clean_stop())
     }
 
     /// Returns a partition; keep it to spare the look-up.
@@ -363,6 +381,14 @@ impl Log {
         }
     }
 
+    /// Returns whether so many bytes could be written to the disk now, by writing them.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let path = self.dir.join("probe");
+        let written = self.shared.disk.create(&path).and_then(|file| file.allocate(0, bytes));
+        let removed = self.shared.disk.remove(&path);
+        written.is_ok() && removed.is_ok() && self.shared.health.check().is_ok()
+    }
+
     /// Returns why the log takes nothing any more, if so.
     pub fn read_only_cause(&self) -> Option<LogError> {
         self.shared.health.check().err()
@@ -375,6 +401,10 @@ impl Log {
     /// Makes an entry of the transaction journal durable and applies it.
     pub(crate) fn record(&self, entry: Entry) -> Result<CommitTicket, LogError> {
         self.check_open()?;
+        self.submit_record(entry)
+    }
+
+    pub(crate) fn submit_record(&self, entry: Entry) -> Result<CommitTicket, LogError> {
         let ticket = CommitTicket::default();
         self.writer.submit(Request::Record { entry, ticket: ticket.clone() })?;
         Ok(ticket)
@@ -422,8 +452,8 @@ fn open_topics(
                 dir: dir.join(number.to_string()),
                 config: config.clone(),
             };
-            let (partition, scanned) = Partition::open(place, shared.clone())?;
-            if scanned && clean {
+            let (partition, changed) = Partition::open(place, shared.clone())?;
+            if changed && clean {
                 tracing::warn!(topic = &*name, partition = number, "files changed since the clean stop");
             }
             partitions.push(Arc::new(partition));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::coordinator::{OffsetCommit, ProducerIdentity, check_name, offset_entry};
 use crate::error::LogError;
+use crate::ledger::Entry;
 use crate::log::Log;
 use crate::ticket::CommitTicket;
 use crate::transaction::{Ended, NO_TIMEOUT_MS, TransactionalState};
@@ -44,6 +45,7 @@ impl Log {
         let inner = state.lock();
         let known = inner.producer_ids[0] == identity.producer_id && inner.timeout_ms != NO_TIMEOUT_MS;
         drop(inner);
+        state.touch();
         if known { Ok(state) } else { Err(unknown()) }
     }
 
@@ -155,6 +157,25 @@ impl Log {
         drop(inner);
         self.journal_many_markers()?;
         Ok(ProducerIdentity { producer_id, epoch })
+    }
+
+    /// Forgets transactional ids of outside producers that nobody has used for `idle_ms`, counted from the first call after
+    /// the log was opened; returns how many.
+    pub fn forget_transactional_ids(&self, idle_ms: i64, now_ms: i64) -> Result<usize, LogError> {
+        let states: Vec<_> = self.transactional.lock().expect("no holder panics").values().cloned().collect();
+        let mut forgotten = 0;
+        for state in states {
+            let inner = state.lock();
+            let is_idle = state.idle_ms(now_ms) > idle_ms && inner.is_at_rest() && !state.failed();
+            if inner.timeout_ms == NO_TIMEOUT_MS || !is_idle {
+                continue;
+            }
+            self.record(Entry::TransactionalForgotten { id: state.id.clone() })?.wait()?;
+            self.foreign.write().expect("no holder panics").remove(&inner.producer_ids[0]);
+            self.transactional.lock().expect("no holder panics").remove(&state.id);
+            forgotten += 1;
+        }
+        Ok(forgotten)
     }
 
     /// Returns all transactional ids of outside producers.

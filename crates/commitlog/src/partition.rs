@@ -5,7 +5,7 @@
 //! - `durable offset`: everything below survives a power cut, because it was synced or is in the transaction journal.
 //! - One mutex for writers, held for the `write` call and never for a sync. Readers take published values.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -23,6 +23,8 @@ use crate::segment::Segment;
 
 /// A segment's offsets are counted from its first in 31 bits.
 const SEGMENT_OFFSETS_MAX: i64 = i32::MAX as i64;
+/// Damaged places of a partition that are told apart.
+const DAMAGED_OFFSETS_MAX: usize = 1024;
 /// Records of one compressed batch may unpack to this much while it is checked.
 pub const UNPACKED_BATCH_BYTES_MAX: usize = 128 << 20;
 
@@ -105,6 +107,8 @@ pub struct Partition {
     pub(crate) durable: AtomicI64,
     pub(crate) deleted: AtomicBool,
     pub(crate) damaged_places: AtomicU64,
+    /// Where reading met damage, so that each place counts once.
+    pub(crate) damaged_offsets: Mutex<BTreeSet<i64>>,
 }
 
 pub(crate) struct PartitionState {
@@ -165,9 +169,18 @@ impl Partition {
         self.segments().iter().map(|segment| segment.size()).sum()
     }
 
-    /// Returns how many damaged places were met while opening.
+    /// Returns how many damaged places were met while opening and reading.
     pub fn damaged_places(&self) -> u64 {
         self.damaged_places.load(Ordering::Relaxed)
+    }
+
+    /// Counts a damaged place that reading has met, and says it once.
+    pub(crate) fn note_damage(&self, offset: i64, damage: &BatchError) {
+        let mut offsets = self.damaged_offsets.lock().expect("no holder panics");
+        if offsets.len() < DAMAGED_OFFSETS_MAX && offsets.insert(offset) {
+            self.damaged_places.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(topic = &*self.topic, partition = self.partition, offset, %damage, "log is damaged");
+        }
     }
 
     /// Returns the topic's settings in effect.

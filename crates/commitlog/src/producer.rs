@@ -53,8 +53,9 @@ struct Producer {
     epoch: i16,
     batches: VecDeque<RememberedBatch>,
     transaction_first_offset: Option<i64>,
-    /// By the batches' timestamps; an idle producer is forgotten.
     last_timestamp: i64,
+    /// When it was first seen idle, by the clock: what is sent today may have timestamps of last year.
+    idle_since_ms: Option<i64>,
 }
 
 /// What an append may do.
@@ -117,12 +118,14 @@ impl Producers {
             batches: VecDeque::with_capacity(REMEMBERED_BATCHES),
             transaction_first_offset: None,
             last_timestamp: batch.max_timestamp(),
+            idle_since_ms: None,
         });
         if producer.epoch < epoch {
             producer.epoch = epoch;
             producer.batches.clear();
         }
         producer.last_timestamp = producer.last_timestamp.max(batch.max_timestamp());
+        producer.idle_since_ms = None;
         if batch.is_control() {
             let first_offset = producer.transaction_first_offset.take()?;
             self.ongoing.remove(&first_offset);
@@ -192,9 +195,12 @@ impl Producers {
         }
     }
 
-    /// Forgets producers without an open transaction that were idle since `before_ms`.
-    pub(crate) fn expire(&mut self, before_ms: i64) {
-        self.by_id.retain(|_, p| p.transaction_first_offset.is_some() || p.last_timestamp >= before_ms);
+    /// Forgets producers without an open transaction that wrote nothing for `idle_ms`. Counts from one call to the next.
+    pub(crate) fn expire(&mut self, now_ms: i64, idle_ms: i64) {
+        self.by_id.retain(|_, producer| {
+            let since = *producer.idle_since_ms.get_or_insert(now_ms);
+            producer.transaction_first_offset.is_some() || now_ms.saturating_sub(since) < idle_ms
+        });
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -238,7 +244,9 @@ impl Producers {
             if first >= 0 {
                 producers.ongoing.insert(first, id);
             }
-            producers.by_id.insert(id, Producer { epoch, batches, transaction_first_offset, last_timestamp });
+            let producer =
+                Producer { epoch, batches, transaction_first_offset, last_timestamp, idle_since_ms: None };
+            producers.by_id.insert(id, producer);
         }
         Some(producers)
     }
@@ -247,4 +255,32 @@ impl Producers {
 /// Sequence numbers run from 0 to 2³¹−1 and then begin again.
 pub(crate) fn sequence_after(sequence: i32, steps: i32) -> i32 {
     ((sequence as i64 + steps as i64) & 0x7fff_ffff) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::set_producer;
+    use crate::batch_builder::BatchBuilder;
+
+    #[test]
+    fn producers_of_old_records_are_remembered_too() {
+        let mut producers = Producers::default();
+        let mut write = |producers: &mut Producers, sequence| {
+            let mut builder = BatchBuilder::new();
+            builder.append(5, None, Some(b"long ago"), &[]);
+            let mut bytes = builder.finish().to_vec();
+            set_producer(&mut bytes, 7, 0, sequence, false);
+            producers.record(&Batch::parse(&bytes).unwrap());
+        };
+        let (now_ms, idle_ms) = (1_700_000_000_000, 1_000);
+        write(&mut producers, 0);
+        producers.expire(now_ms, idle_ms);
+        producers.expire(now_ms + 900, idle_ms);
+        write(&mut producers, 1);
+        producers.expire(now_ms + 1_800, idle_ms);
+        assert_eq!(producers.infos().len(), 1);
+        producers.expire(now_ms + 2_800, idle_ms);
+        assert!(producers.infos().is_empty());
+    }
 }

@@ -230,6 +230,7 @@ impl Partition {
                             break;
                         }
                         let at = position + (end - filled) as u64;
+                        self.note_damage(next, &source);
                         return Err(LogError::Corrupt {
                             topic: self.topic.to_string(),
                             partition: self.partition,

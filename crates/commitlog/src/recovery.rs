@@ -11,7 +11,13 @@ use crate::config::TopicConfig;
 use crate::error::LogError;
 use crate::partition::{Partition, PartitionState, Shared};
 use crate::producer::{AbortedTransaction, Producers};
-use crate::segment::{Segment, log_file_name, parse_log_file_name};
+use crate::segment::{Segment, log_file_name, parse_log_file_name, read_into};
+
+/// Bytes behind a place that is not good that are searched for a batch.
+const DAMAGE_SEARCH_MAX: u64 = 4 << 20;
+
+/// What looks like a batch there may be a record's value; so many of them have their checksum computed.
+const SEEMING_BATCHES_MAX: usize = 256;
 
 /// What names a partition and where it is.
 pub(crate) struct PartitionPlace {
@@ -29,7 +35,8 @@ struct Found {
     aborted: Vec<AbortedTransaction>,
     checkpoint: Checkpoint,
     damaged_places: u64,
-    scanned: bool,
+    /// The files have something else than the checkpoint vouches for.
+    changed: bool,
 }
 
 impl Partition {
@@ -48,16 +55,16 @@ impl Partition {
             aborted: Vec::new(),
             checkpoint,
             damaged_places: 0,
-            scanned: false,
+            changed: false,
         };
         Ok(Partition::assemble(place, shared, found))
     }
 
-    /// Opens a partition; returns whether it was scanned (its last stop was not clean).
+    /// Opens a partition; returns whether its files have something else than its checkpoint vouches for.
     pub(crate) fn open(place: PartitionPlace, shared: Shared) -> Result<(Partition, bool), LogError> {
         let found = find(&place, &shared)?;
-        let scanned = found.scanned;
-        Ok((Partition::assemble(place, shared, found), scanned))
+        let changed = found.changed;
+        Ok((Partition::assemble(place, shared, found), changed))
     }
 
     fn assemble(place: PartitionPlace, shared: Shared, found: Found) -> Partition {
@@ -90,6 +97,7 @@ impl Partition {
             durable: AtomicI64::new(next),
             deleted: AtomicBool::new(false),
             damaged_places: AtomicU64::new(found.damaged_places),
+            damaged_offsets: Mutex::default(),
         }
     }
 
@@ -146,6 +154,8 @@ fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
     while bases.len() > 1 && bases[1] <= log_start {
         remove_segment_files(shared, dir, bases.remove(0))?;
     }
+    // A checkpoint is written after what it vouches for is synced: what does not fit is damage, not a crash's trace.
+    let damaged_places = vouched.is_some() as u64;
     if let Some(checkpoint) = vouched
         && let Some(found) = load(shared, place, &bases, interval, checkpoint)?
     {
@@ -164,6 +174,7 @@ fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
     };
     let found = load(shared, place, &bases, interval, nothing)?;
     let mut found = found.expect("a checkpoint that vouches for nothing fits everything");
+    found.damaged_places = found.damaged_places.max(damaged_places);
     let next = found.segments.last().map_or(0, Segment::next_offset);
     found.checkpoint.tombstones_gone_offset = found.checkpoint.tombstones_gone_offset.min(next);
     Ok(found)
@@ -187,7 +198,7 @@ fn load(
         aborted: checkpoint.aborted.clone(),
         checkpoint: checkpoint.clone(),
         damaged_places: 0,
-        scanned: lenient,
+        changed: lenient,
     };
     let mut cut_from = None;
     for (index, &base) in bases.iter().enumerate() {
@@ -230,22 +241,29 @@ fn load(
             return Ok(None);
         }
         if let Some(damage) = end.damage {
-            found.damaged_places += 1;
             let path = segment.path.display();
-            tracing::warn!(%path, position = end.position, %damage, "segment is damaged");
-            // A closed segment keeps its bytes for whoever wants to repair it: readers do not get past `size`.
             let last = index + 1 == bases.len();
+            let len = segment.file.len().map_err(|error| LogError::io("measuring", &segment.path, &error))?;
+            let bytes = len - end.position;
+            if !below && last && !has_batch_behind(&segment, end.position, len)? {
+                tracing::info!(%path, position = end.position, bytes, "what a stop left unfinished is cut");
+            } else {
+                found.damaged_places += 1;
+                tracing::warn!(%path, position = end.position, bytes, %damage, "segment is damaged");
+            }
+            // A closed segment keeps its bytes for whoever wants to repair it: readers do not get past `size`.
             if !below && (last || !lenient) {
                 segment.cut()?;
                 segment.set_synced(segment.size());
                 found.segments.push(segment);
-                found.scanned = true;
+                found.changed = true;
                 cut_from = Some(index + 1);
                 break;
             }
         }
         if !below {
-            found.scanned = true;
+            found.changed |=
+                base != checkpoint.recovery_segment || segment.size() != checkpoint.recovery_position;
             segment.file.sync_data().map_err(|error| LogError::io("syncing", &segment.path, &error))?;
         }
         segment.set_synced(segment.size());
@@ -264,9 +282,22 @@ fn load(
         let base = found.segments.last().map_or(checkpoint.log_start_offset, Segment::next_offset);
         found.segments.push(Segment::create(disk, dir, base, interval)?);
         disk.sync_dir(dir).map_err(|error| LogError::io("syncing", dir, &error))?;
-        found.scanned = true;
+        found.changed = true;
     }
     Ok(Some(found))
+}
+
+/// Returns whether a good batch lies behind a place that is not good: then the place is damaged, not the end of a
+/// write that was cut off.
+fn has_batch_behind(segment: &Segment, position: u64, len: u64) -> Result<bool, LogError> {
+    let mut bytes = Vec::new();
+    let wanted = (len - position).min(DAMAGE_SEARCH_MAX) as usize;
+    read_into(&*segment.file, &segment.path, &mut bytes, position, wanted)?;
+    let offsets = segment.next_offset()..segment.next_offset().saturating_add(i32::MAX as i64);
+    let seeming = (1..bytes.len())
+        .filter_map(|at| Batch::parse(&bytes[at..]).ok())
+        .filter(|batch| offsets.contains(&batch.base_offset()));
+    Ok(seeming.take(SEEMING_BATCHES_MAX).any(|batch| batch.validate().is_ok()))
 }
 
 pub(crate) fn remove_segment_files(shared: &Shared, dir: &Path, base: i64) -> Result<(), LogError> {

@@ -233,6 +233,15 @@ impl World {
         if cut { Err(no_power()) } else { Ok(()) }
     }
 
+    /// Returns the bytes of all files that have a name.
+    fn used(&self) -> u64 {
+        let files = self.live.values().filter_map(|node| match node {
+            Node::File(index) => Some(self.files[*index].live.len() as u64),
+            Node::Directory => None,
+        });
+        files.sum()
+    }
+
     fn node(&self, path: &Path) -> io::Result<Node> {
         self.live.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -366,7 +375,7 @@ impl DiskFile for SimulatedFile {
         let mut bytes = bytes.to_vec();
         let mut full = false;
         if let Some(capacity) = world.capacity {
-            let used: u64 = world.files.iter().map(|file| file.live.len() as u64).sum();
+            let used = world.used();
             let end = position + bytes.len() as u64;
             let more = end.saturating_sub(world.files[self.index].live.len() as u64);
             if used + more > capacity {

@@ -72,7 +72,8 @@ impl Log {
         self.shared.health.check()?;
         let mut journal = self.topic_journal.lock().expect("no holder panics");
         let found = self.topic(topic)?;
-        self.write_topic_entry(&mut journal, &TopicEntry::Deleted { id: found.id })?;
+        let deleted = TopicEntry::Deleted { id: found.id };
+        self.ballast.with(&*self.shared.disk, || self.write_topic_entry(&mut journal, &deleted))?;
         self.topics.write().expect("no holder panics").remove(topic);
         self.topic_ids.write().expect("no holder panics").remove(&found.id);
         for partition in found.partitions().iter() {
@@ -101,6 +102,7 @@ impl Log {
     /// Sets (`Some`) and resets (`None`) settings of a topic; all or none.
     pub fn alter_topic(&self, topic: &str, changes: &[(&str, Option<&str>)]) -> Result<TopicInfo, LogError> {
         self.check_open()?;
+        self.shared.health.check()?;
         let mut journal = self.topic_journal.lock().expect("no holder panics");
         let found = self.topic(topic)?;
         let mut settings = found.settings.read().expect("no holder panics").clone();
@@ -193,7 +195,7 @@ impl Log {
                     .encode()
                 })
                 .collect();
-            journal.rewrite(&created)?;
+            journal.rewrite(&created).map_err(|error| self.shared.health.judge(error))?;
         }
         journal.push(&entry.encode());
         journal.write()?;

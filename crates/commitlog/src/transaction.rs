@@ -5,7 +5,7 @@
 //! Taking an id over ([`crate::Log::transaction`]) raises its epoch; whoever holds the old one is fenced.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI16, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::batch::ControlType;
@@ -49,6 +49,10 @@ pub(crate) struct TransactionalState {
     failed_flag: AtomicBool,
     failed: Mutex<Vec<FailedTransaction>>,
     busy: [AtomicBool; LANES],
+    /// Set by every use, taken back by the look for ids that nobody uses.
+    used: AtomicBool,
+    /// When a look last found it used.
+    used_ms: AtomicI64,
 }
 
 pub(crate) struct Inner {
@@ -75,6 +79,11 @@ pub(crate) enum Ended {
 impl Inner {
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// Says whether nothing of it is under way.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.open.is_none() && self.in_flight.iter().all(|ticket| ticket.poll().is_some())
     }
 }
 
@@ -114,7 +123,21 @@ impl TransactionalState {
             failed_flag: AtomicBool::new(false),
             failed: Mutex::new(Vec::new()),
             busy: Default::default(),
+            used: AtomicBool::new(true),
+            used_ms: AtomicI64::new(0),
         }
+    }
+
+    pub(crate) fn touch(&self) {
+        self.used.store(true, Ordering::Release);
+    }
+
+    /// Returns how long nobody has used it, as far as looks have seen.
+    pub(crate) fn idle_ms(&self, now_ms: i64) -> i64 {
+        if self.used.swap(false, Ordering::AcqRel) {
+            self.used_ms.store(now_ms, Ordering::Release);
+        }
+        now_ms.saturating_sub(self.used_ms.load(Ordering::Acquire))
     }
 
     pub(crate) fn epoch(&self) -> i16 {

@@ -420,7 +420,7 @@ impl Writer {
         self.touched.clear();
         let entries: Vec<Vec<u8>> =
             self.ledger.read().expect("no holder panics").entries().iter().map(Entry::encode).collect();
-        self.journal.rewrite(&entries)?;
+        self.journal.rewrite(&entries).map_err(|error| self.shared.health.judge(error))?;
         Ok(self.journal.len())
     }
 

@@ -16,11 +16,13 @@ use plan::step::QueryPlan;
 use types::{ErrorKind, Schema};
 
 use crate::commands::CommandLog;
+use crate::ddl::Starts;
 use crate::entity::{CommandStatus, QueryState, Statistics};
 use crate::error::{EngineError, Result};
 use crate::lock::DirectoryLock;
 use crate::query::{StateSetup, log_error};
 use crate::recovery::{Recovery, recover};
+use crate::resume::{Stalled, resume_stalled};
 use crate::sequence::Producers;
 use crate::settings::Settings;
 use crate::worker::{Command, StateMemory, TaskId, TaskStatistics, Worker, WorkerParts};
@@ -28,8 +30,10 @@ use crate::{EngineConfig, rows::Channel};
 
 /// How long `close` waits for the workers.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
-/// How often retention and compaction run.
-const MAINTAIN_EVERY: u32 = 30;
+/// How often retention and compaction run, in seconds; as often as Kafka's cleaner looks.
+const MAINTAIN_EVERY: u32 = 15;
+/// Space kept back so that retention still works on a full disk.
+const BALLAST_BYTES: u64 = 16 << 20;
 
 /// A task of a query, seen from other threads.
 #[derive(Clone)]
@@ -51,6 +55,8 @@ pub(crate) struct Query {
     pub schema: Schema,
     pub properties: BTreeMap<String, String>,
     pub tasks: Vec<TaskHandle>,
+    /// Where it begins to read in partitions without a committed position.
+    pub start: Starts,
     pub is_paused: bool,
     pub error: Arc<Mutex<Option<String>>>,
     pub rates: Rates,
@@ -135,6 +141,7 @@ pub(crate) struct Inner {
     next_id: AtomicU64,
     pub next_partition: AtomicU64,
     pub producers: Producers,
+    pub stalled: Arc<Stalled>,
     closing: AtomicBool,
     housekeeper: Mutex<Option<JoinHandle<()>>>,
     /// Last, so that it is given back when everything else is closed.
@@ -150,8 +157,9 @@ impl Inner {
     pub fn open(config: EngineConfig) -> Result<Arc<Self>> {
         let settings = Settings::new(&config.properties)?;
         let lock = DirectoryLock::take(&config.data_dir)?;
-        let log = Log::open(Arc::new(RealDisk), config.data_dir.join("log"), LogConfig::default())
-            .map_err(log_error)?;
+        let log_config = LogConfig { ballast_bytes: BALLAST_BYTES, ..LogConfig::default() };
+        let log =
+            Log::open(Arc::new(RealDisk), config.data_dir.join("log"), log_config).map_err(log_error)?;
         let service_id = settings.text("ksql.service.id").to_owned();
         let commands = match settings.text("ksql.queries.file") {
             "" => Some(CommandLog::open(log.clone(), &service_id, now_ms())?),
@@ -164,10 +172,12 @@ impl Inner {
         let processing_log = processing_log_partition(&log, &settings, &service_id)?;
         let count = settings.integer("num.stream.threads").clamp(1, 256) as usize;
         let memory = Arc::new(StateMemory::new(settings.integer("tripline.state.memory.bytes") as usize));
+        let stalled: Arc<Stalled> = Arc::default();
         let workers = (0..count)
             .map(|number| {
                 let processing_log = processing_log.clone();
-                start_worker(number, &log, &settings, &service_id, processing_log, memory.clone())
+                let stalled = stalled.clone();
+                start_worker(number, &log, &settings, &service_id, processing_log, memory.clone(), stalled)
             })
             .collect::<Result<Vec<_>>>()?;
         let inner = Arc::new(Self {
@@ -183,6 +193,7 @@ impl Inner {
             next_id: AtomicU64::new(1),
             next_partition: AtomicU64::new(0),
             producers: Producers::default(),
+            stalled,
             closing: AtomicBool::new(false),
             housekeeper: Mutex::default(),
             lock,
@@ -206,6 +217,7 @@ impl Inner {
                         return;
                     }
                     inner.sample_rates();
+                    resume_stalled(&inner);
                     round = round.wrapping_add(1);
                     if let Err(error) = inner.log.checkpoint_far_partitions() {
                         tracing::warn!(%error, "checkpoint not written");
@@ -424,6 +436,7 @@ fn start_worker(
     service_id: &str,
     processing_log: Option<Arc<Partition>>,
     memory: Arc<StateMemory>,
+    stalled: Arc<Stalled>,
 ) -> Result<WorkerHandle> {
     let (commands, receiver) = std::sync::mpsc::channel();
     let tx =
@@ -437,6 +450,7 @@ fn start_worker(
         processing_log,
         clock: now_ms,
         memory,
+        stalled,
     });
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))

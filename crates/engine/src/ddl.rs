@@ -476,6 +476,7 @@ fn new_query(
         schema,
         properties: command.properties.clone(),
         tasks: vec![],
+        start: Starts::new(),
         is_paused: false,
         error: Arc::default(),
         rates: Rates::default(),
@@ -496,11 +497,12 @@ fn result_schema(plan: &QueryPlan) -> Schema {
 fn insert_query(
     inner: &Arc<Inner>,
     state: &mut State,
-    query: Query,
+    mut query: Query,
     start: Starts,
     is_live: bool,
 ) -> Result<()> {
     let id = query.id.clone();
+    query.start.clone_from(&start);
     state.queries.insert(id.clone(), query);
     if !is_live {
         state.recovery.starts.insert(id, start);
@@ -644,7 +646,7 @@ fn stop_tasks(inner: &Inner, state: &State, id: &str) {
 }
 
 /// Ends a query's tasks when what they did is committed.
-fn stop(inner: &Inner, query: &Query) {
+pub(crate) fn stop(inner: &Inner, query: &Query) {
     for task in &query.tasks {
         let (done, finished) = channel();
         if inner.send(task.worker, Command::Remove(vec![task.id], done)).is_ok() {

@@ -5,7 +5,6 @@ use types::ErrorKind;
 
 use crate::core::Inner;
 use crate::error::{EngineError, Result};
-use crate::print::{PrintedRecord, text};
 use crate::query::log_error;
 
 /// Bytes read at a time.
@@ -24,8 +23,25 @@ pub struct Fetch {
     pub bytes_max: usize,
 }
 
+/// A record as it lies in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedRecord {
+    /// Record time, ms.
+    pub timestamp: i64,
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value.
+    pub value: Option<Vec<u8>>,
+    /// Names and values of headers.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: i64,
+}
+
 /// Committed records, partition by partition; a partition that is not there has none.
-pub(crate) fn fetch(inner: &Inner, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>> {
+pub(crate) fn fetch(inner: &Inner, topic: &str, fetch: Fetch) -> Result<Vec<FetchedRecord>> {
     let count = inner.log.describe_topic(topic).map_err(log_error)?.partitions;
     let damaged = |e: &dyn std::fmt::Display| {
         EngineError::new(ErrorKind::External, "log_damaged", format!("reading topic \"{topic}\": {e}"))
@@ -59,10 +75,21 @@ pub(crate) fn fetch(inner: &Inner, topic: &str, fetch: Fetch) -> Result<Vec<Prin
                         return Ok(found);
                     }
                     found_bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-                    found.push(PrintedRecord {
+                    let headers = record.headers().map(|header| {
+                        header.map(|header| {
+                            let name = String::from_utf8_lossy(header.key.as_ref()).into_owned();
+                            (name, header.value.map(<[u8]>::to_vec))
+                        })
+                    });
+                    let headers =
+                        headers.collect::<std::result::Result<Vec<_>, _>>().map_err(|e| damaged(&e))?;
+                    found_bytes +=
+                        headers.iter().map(|(n, v)| n.len() + v.as_ref().map_or(0, Vec::len)).sum::<usize>();
+                    found.push(FetchedRecord {
                         timestamp: record.timestamp,
-                        key: record.key.map(text),
-                        value: record.value.map(text),
+                        key: record.key.map(<[u8]>::to_vec),
+                        value: record.value.map(<[u8]>::to_vec),
+                        headers,
                         partition: p,
                         offset: record.offset,
                     });

@@ -17,6 +17,7 @@ mod print;
 mod produce;
 mod query;
 mod recovery;
+mod resume;
 mod rows;
 mod select;
 mod sequence;
@@ -29,8 +30,8 @@ mod worker;
 
 pub use entity::*;
 pub use error::{EngineError, Result};
-pub use fetch::Fetch;
-pub use print::{PrintedRecord, Printing};
+pub use fetch::{Fetch, FetchedRecord};
+pub use print::{PrintedRecord, Printing, text as printed_text};
 pub use produce::NewRecord;
 pub use rows::{RowEvent, Rows};
 pub use sequence::{ProducerSequence, Taken};
@@ -65,6 +66,8 @@ pub struct RunningQuery {
     pub schema: ResultSchema,
     /// Whether it is a push query (EMIT CHANGES), which goes on until it is closed.
     pub is_push: bool,
+    /// Whether it looked into a table that a query keeps.
+    pub is_lookup: bool,
     /// Something the user should know, e.g. that it reads from `latest` and how to read what is there.
     pub notice: Option<String>,
     /// The rows.
@@ -112,7 +115,7 @@ impl Engine {
     }
 
     /// Returns committed records of a topic as PRINT shows them, from an offset on, without reading those before.
-    pub fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>> {
+    pub fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<FetchedRecord>> {
         fetch::fetch(&self.inner, topic, fetch)
     }
 

@@ -27,6 +27,13 @@ pub(crate) fn collect(inner: &Inner) -> Vec<Metric> {
         vec![],
         state.pushes.len() as f64,
     );
+    add(
+        "tripline_log_read_only",
+        "1 after a sync has failed: nothing is taken until a restart.",
+        "gauge",
+        vec![],
+        f64::from(u8::from(inner.log.read_only_cause().is_some())),
+    );
     for query in state.queries.values() {
         let labels = || vec![("query", query.id.to_string())];
         let s = query.statistics();
@@ -111,6 +118,13 @@ pub(crate) fn collect(inner: &Inner) -> Vec<Metric> {
                 "gauge",
                 labels(),
                 offsets.log_start as f64,
+            );
+            add(
+                "tripline_topic_damaged_places",
+                "Places of a partition whose bytes are damaged, met since the start.",
+                "gauge",
+                labels(),
+                partition.damaged_places() as f64,
             );
             add(
                 "tripline_topic_bytes",

@@ -167,7 +167,7 @@ fn guess(bytes: Option<&[u8]>) -> String {
 }
 
 /// Text as it is; a number of Kafka's primitive serializers as number; else hexadecimal.
-pub(crate) fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     let printable = |t: &&str| !t.chars().any(|c| c.is_control() && !c.is_whitespace());
     if let Some(text) = std::str::from_utf8(bytes).ok().filter(printable) {
         return text.to_owned();

@@ -1,6 +1,7 @@
 //! SELECT: push queries, pull queries on tables, and reads of streams up to their present end.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::last_rows::LastRows;
 use crate::query::{self, Setup};
 use crate::rows::{Channel, OfTombstone, RowClient, Rows};
 use crate::session::Session;
+use crate::settings::Settings;
 use crate::worker::{Command, Sink};
 
 /// Rows a pull query may give; more is an error that says so.
@@ -51,7 +53,9 @@ pub(crate) fn start(inner: &Arc<Inner>, text: &str, session: &Session) -> Result
     let at = |e: plan::PlanError| ddl::from_plan(e, &text);
     let first = planner.source(&query.from.source.name).map_err(at)?;
     if query.emit.is_none() && pull::is_simple(query) && first.kind == SourceKind::Table {
-        let plan = planner.pull(query).map_err(at)?;
+        let fold = |expr: &plan::expr::Expr| compile(expr).eval(&NO_ROW).ok();
+        let plan = planner.pull(query, &fold).map_err(at)?;
+        check_scan(&plan, &settings)?;
         return pull_table(inner, plan);
     }
     let planned = planner.query(query, Purpose::Transient).map_err(at)?;
@@ -68,7 +72,21 @@ pub(crate) fn start(inner: &Arc<Inner>, text: &str, session: &Session) -> Result
         "reads new records only; SET 'auto.offset.reset'='earliest'; shows the records already there"
             .to_owned()
     });
-    Ok(RunningQuery { id, schema, is_push, notice, rows })
+    Ok(RunningQuery { id, schema, is_push, is_lookup: false, notice, rows })
+}
+
+/// What an expression without columns is computed on.
+const NO_ROW: Row<'static> =
+    Row { key: &[], columns: Columns::Values(&[]), rowtime: 0, partition: 0, offset: 0, window: None };
+
+/// Whether the settings allow a pull query to go through as many rows as this one does.
+fn check_scan(plan: &PullPlan, settings: &Settings) -> Result<()> {
+    let is_range = plan.has_key_range && settings.boolean("ksql.query.pull.range.scan.enabled");
+    if plan.keys.is_some() || is_range || settings.boolean("ksql.query.pull.table.scan.enabled") {
+        return Ok(());
+    }
+    Err(EngineError::user("scan_disabled", "the query would go through the whole table")
+        .hint("look up by key, or set ksql.query.pull.table.scan.enabled to true"))
 }
 
 /// Rows of a plan as they come; until the present end unless it is a push query.
@@ -193,10 +211,6 @@ fn pull_table(inner: &Arc<Inner>, plan: PullPlan) -> Result<RunningQuery> {
     };
     let tasks: Vec<_> = keeper.tasks.clone();
     drop(state);
-    if plan.keys.is_none() && !inner.settings.boolean("ksql.query.pull.table.scan.enabled") {
-        return Err(EngineError::user("scan_disabled", "the query would go through the whole table")
-            .hint("look up by key, or set ksql.query.pull.table.scan.enabled to true"));
-    }
     let windowed = plan.source.window.is_some();
     let schema = pull_schema(&plan);
     let rows_channel = Arc::new(Channel::default());
@@ -237,14 +251,17 @@ fn pull_table(inner: &Arc<Inner>, plan: PullPlan) -> Result<RunningQuery> {
             }
         }
     }
-    rows_channel.push(all);
+    all.sort_unstable();
+    all.truncate(limit.map_or(usize::MAX, |n| n as usize));
+    rows_channel.push(all.into_iter().map(|found: Found| found.row));
     rows_channel.end();
     Ok(RunningQuery {
         id: format!("pull_{}", inner.next_id()),
         schema,
         is_push: false,
+        is_lookup: true,
         notice: None,
-        rows: Rows::new(rows_channel, limit, None),
+        rows: Rows::new(rows_channel, None, None),
     })
 }
 
@@ -268,21 +285,65 @@ fn pull_schema(plan: &PullPlan) -> ResultSchema {
     ResultSchema { columns, text }
 }
 
-fn look_up(task: &mut runtime::Task, lookup: &Lookup, windowed: bool) -> Result<Vec<ResultRow>, String> {
-    let mut rows = Vec::new();
-    let mut failed = None;
-    let limit = lookup.limit.unwrap_or(PULL_ROWS_MAX);
-    let mut take = |found: ViewRow| -> bool {
-        match result_row(&found, lookup) {
-            Ok(Some(row)) => rows.push(row),
-            Ok(None) => {}
-            Err(error) => {
-                failed = Some(error);
-                return false;
+/// A row found, with where it stands in the table.
+struct Found {
+    place: (Vec<Value>, Option<(i64, i64)>),
+    row: ResultRow,
+}
+
+impl Ord for Found {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place.cmp(&other.place)
+    }
+}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for Found {}
+
+/// The first rows of a table in the order of their keys, and of the windows of a key.
+struct FirstRows<'a> {
+    lookup: &'a Lookup,
+    /// The last one on top.
+    rows: BinaryHeap<Found>,
+    failed: Option<String>,
+}
+
+impl FirstRows<'_> {
+    /// Takes a row if it is among the first; false when something failed.
+    fn take(&mut self, found: ViewRow) -> bool {
+        let limit = self.lookup.limit.unwrap_or(usize::MAX);
+        match result_row(&found, self.lookup) {
+            Ok(Some(row)) => {
+                self.rows.push(Found { place: (found.key, found.window), row });
+                if self.rows.len() > limit {
+                    self.rows.pop();
+                }
+                if self.rows.len() > PULL_ROWS_MAX {
+                    self.failed = Some(format!(
+                        "the result has more than {PULL_ROWS_MAX} rows; add LIMIT or a condition"
+                    ));
+                }
             }
+            Ok(None) => {}
+            Err(error) => self.failed = Some(error),
         }
-        rows.len() < limit
-    };
+        self.failed.is_none()
+    }
+}
+
+fn look_up(task: &mut runtime::Task, lookup: &Lookup, windowed: bool) -> Result<Vec<Found>, String> {
+    let mut first = FirstRows { lookup, rows: BinaryHeap::new(), failed: None };
     let Some(mut view) = task.materialized() else { return Err("the query keeps no table".into()) };
     let (from, to) = lookup.window_start;
     let all = i64::MIN..=i64::MAX;
@@ -290,28 +351,24 @@ fn look_up(task: &mut runtime::Task, lookup: &Lookup, windowed: bool) -> Result<
         None => view
             .for_each(&mut |row| {
                 let outside = row.window.is_some_and(|(start, _)| start < from || start > to);
-                outside || take(row)
+                outside || first.take(row)
             })
             .map_err(|e| e.to_string())?,
         Some(keys) => {
-            'keys: for key in keys {
-                if windowed {
-                    for row in view.windows(key, from..=to, all.clone()).map_err(|e| e.to_string())? {
-                        if !take(row) {
-                            break 'keys;
-                        }
-                    }
-                } else if let Some(row) = view.get(key).map_err(|e| e.to_string())?
-                    && !take(row)
-                {
+            for key in keys {
+                let found = match windowed {
+                    true => view.windows(key, from..=to, all.clone()),
+                    false => view.get(key).map(|row| row.into_iter().collect()),
+                };
+                if !found.map_err(|e| e.to_string())?.into_iter().all(|row| first.take(row)) {
                     break;
                 }
             }
         }
     }
-    match failed {
+    match first.failed {
         Some(error) => Err(error),
-        None => Ok(rows),
+        None => Ok(first.rows.into_vec()),
     }
 }
 

@@ -144,6 +144,14 @@ const SETTINGS: &[Setting] = &[
         "whether a pull query may go through a whole table",
     ),
     setting(
+        "ksql.query.pull.range.scan.enabled",
+        "true",
+        Kind::Boolean,
+        "KSQL",
+        true,
+        "whether a pull query may go through a range of STRING keys where whole tables are forbidden",
+    ),
+    setting(
         "ksql.query.push.v2.enabled",
         "false",
         Kind::Boolean,

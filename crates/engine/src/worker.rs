@@ -30,6 +30,8 @@ use snapshot::{Progress, Snapshot};
 use commitlog::{CommitTicket, EpochTx, Log, LogError, Partition};
 use runtime::Task;
 
+use crate::resume::Stalled;
+
 pub(crate) use memory::StateMemory;
 pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
 pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Visit(TaskId, Visit),
     /// Whether there is nothing to read, to compute or to commit (for persistent queries).
     IsStill(Sender<bool>),
+    /// Void what was written since the last commit, if that failed; answered with whether nothing of it is left.
+    Void(Sender<bool>),
     /// Commit and end the thread.
     Stop,
     /// End the thread at once, as if the process had been killed.
@@ -82,6 +86,7 @@ pub(crate) struct WorkerParts {
     pub processing_log: Option<Arc<Partition>>,
     pub clock: fn() -> i64,
     pub memory: Arc<StateMemory>,
+    pub stalled: Arc<Stalled>,
 }
 
 /// A commit on its way, and what will be committed with it.
@@ -105,6 +110,8 @@ pub(crate) struct Worker {
     units: Vec<Unit>,
     /// Units whose tasks are paused.
     paused: Vec<Unit>,
+    /// Units that a failed commit has stopped; only their state is still looked at.
+    stopped: Vec<Unit>,
     problems: output::Problems,
     pending: VecDeque<PendingCommit>,
     epoch_start: Option<Instant>,
@@ -113,6 +120,8 @@ pub(crate) struct Worker {
     /// Counts the commits handed over, and those that are durable.
     commits: (u64, u64),
     snapshot: Option<Snapshot>,
+    /// A failed epoch must be voided before anything else is written.
+    must_void: bool,
     memory: MemoryShare,
 }
 
@@ -121,10 +130,12 @@ impl Worker {
         Self {
             memory: MemoryShare::new(parts.memory.clone()),
             commits: (0, 0),
+            must_void: false,
             snapshot: None,
             parts,
             units: vec![],
             paused: vec![],
+            stopped: vec![],
             problems: output::Problems::default(),
             pending: Default::default(),
             epoch_start: None,
@@ -196,7 +207,7 @@ impl Worker {
             Command::AddPaused(unit) => self.paused.push(*unit),
             Command::Remove(ids, done) => {
                 self.commit(true);
-                for units in [&mut self.units, &mut self.paused] {
+                for units in [&mut self.units, &mut self.paused, &mut self.stopped] {
                     for unit in units.iter_mut() {
                         unit.tasks.retain(|t| !ids.contains(&t.id));
                     }
@@ -234,12 +245,16 @@ impl Worker {
             Command::IsStill(answer) => {
                 let _ = answer.send(self.is_still());
             }
+            Command::Void(answer) => {
+                let _ = answer.send(self.void().is_ok());
+            }
             Command::Stop | Command::Abandon => {}
         }
     }
 
     fn slot(&mut self, id: TaskId) -> Option<&mut TaskSlot> {
-        let mut all = self.units.iter_mut().chain(&mut self.paused).flat_map(|u| &mut u.tasks);
+        let units = self.units.iter_mut().chain(&mut self.paused).chain(&mut self.stopped);
+        let mut all = units.flat_map(|u| &mut u.tasks);
         all.find(|slot| slot.id == id)
     }
 
@@ -347,14 +362,13 @@ impl Worker {
                         self.epoch_bytes += bytes;
                         self.epoch_start.get_or_insert_with(Instant::now);
                     }
-                    for slot in &mut unit.tasks {
-                        if let Sink::Topic(sink) = &slot.sink
-                            && sink.is_full()
-                            && let Err(error) =
-                                slot.flush(&mut self.parts.tx, false, now_ms, &mut self.problems)
-                        {
-                            fail(slot, &error);
-                        }
+                    let is_full = |slot: &TaskSlot| matches!(&slot.sink, Sink::Topic(sink) if sink.is_full());
+                    if unit.tasks.iter().any(is_full)
+                        && let Err(error) = self.flush_full(place, now_ms)
+                    {
+                        // What is written of the epoch is in one transaction with what the others wrote.
+                        self.fail_all(&error);
+                        return true;
                     }
                 }
                 Err(error) => unit.fail(&error),
@@ -367,6 +381,17 @@ impl Worker {
             self.join_units();
         }
         busy
+    }
+
+    /// Writes the full batches of a unit's tasks.
+    fn flush_full(&mut self, place: usize, now_ms: i64) -> Result<(), LogError> {
+        self.void()?;
+        for slot in &mut self.units[place].tasks {
+            if matches!(&slot.sink, Sink::Topic(sink) if sink.is_full()) {
+                slot.flush(&mut self.parts.tx, false, now_ms, &mut self.problems)?;
+            }
+        }
+        Ok(())
     }
 
     /// Commits when it is time.
@@ -427,6 +452,7 @@ impl Worker {
     }
 
     fn write_epoch(&mut self) -> Result<CommitTicket, LogError> {
+        self.void()?;
         let now_ms = (self.parts.clock)();
         let tx = &mut self.parts.tx;
         for unit in self.units.iter_mut().filter(|u| u.is_persistent()) {
@@ -463,14 +489,31 @@ impl Worker {
     fn fail_all(&mut self, error: &LogError) {
         tracing::error!(worker = self.parts.number, %error, "commit failed, queries stopped");
         self.snapshot = None;
-        for unit in &mut self.units {
-            if unit.is_persistent() {
-                unit.fail(error);
+        self.epoch_start = None;
+        let units = std::mem::take(&mut self.units);
+        for mut unit in units {
+            if !unit.is_persistent() {
+                self.units.push(unit);
+                continue;
             }
+            unit.tasks.iter().for_each(|slot| self.parts.stalled.note(&slot.query_id, error));
+            unit.fail(error);
+            self.stopped.push(unit);
+        }
+        // Part of the epoch may be written: it must not be committed with what comes next.
+        self.must_void = true;
+        if let Err(error) = self.void() {
+            tracing::warn!(worker = self.parts.number, %error, "failed epoch must wait to be voided");
         }
     }
-}
 
-fn fail(slot: &mut TaskSlot, error: &LogError) {
-    slot.fail(error.to_string());
+    /// Voids the failed epoch and those behind it; the commits on their way are decided then.
+    fn void(&mut self) -> Result<(), LogError> {
+        if self.must_void {
+            self.parts.tx.abort((self.parts.clock)())?;
+            self.must_void = false;
+            self.pending.clear();
+        }
+        Ok(())
+    }
 }

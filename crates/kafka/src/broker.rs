@@ -10,6 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+use crate::answer_bytes::AnswerBytes;
 use crate::api::consumer_group_heartbeat::all_topics;
 use crate::api::describe_configs::RESOURCE_BROKER;
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
 use crate::group::{Groups, Limits};
 use crate::owner::Owner;
+use crate::quotas::Quotas;
 use crate::security::acl::Rules;
 use crate::security::credentials::Credentials;
 use crate::store::Store;
@@ -39,14 +41,19 @@ pub(crate) struct Broker {
     pub rules: Rules,
     pub credentials: Credentials,
     pub dynamic: DynamicConfigs,
+    pub quotas: Quotas,
     pub owner: Box<dyn Owner>,
     pub cluster_id: String,
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
     pub stopping: AtomicBool,
+    /// What waits for clients to read.
+    pub answer_bytes: Arc<AnswerBytes>,
     /// What requests may hold in memory, in KiB.
     pub request_kib: Arc<Semaphore>,
     waker: u64,
+    /// When it was started.
+    pub started_ms: i64,
 }
 
 impl Broker {
@@ -63,6 +70,7 @@ impl Broker {
         let request_bytes =
             config.integer("queued.max.request.bytes").max(config.integer("socket.request.max.bytes"));
         let request_kib = ((request_bytes.max(0) >> 10) as usize + 1024).min(Semaphore::MAX_PERMITS);
+        let started_ms = clock.now_ms();
         let changed = Arc::new(Notify::new());
         let woken = changed.clone();
         let waker = log.notifier().add_waker(Arc::new(move || woken.notify_waiters()));
@@ -71,6 +79,7 @@ impl Broker {
                 config.integer("max.incremental.fetch.session.cache.slots").max(0) as usize,
             ),
             dynamic: DynamicConfigs::open(&store),
+            quotas: Quotas::open(&store),
             owner,
             credentials: Credentials::open(&store, config.text("plain.sasl.jaas.config")),
             rules: Rules::open(
@@ -82,9 +91,11 @@ impl Broker {
                 session_timeout_ms_min: config.integer("group.min.session.timeout.ms"),
                 session_timeout_ms_max: config.integer("group.max.session.timeout.ms"),
                 members_max: config.integer("group.max.size").max(1) as usize,
+                consumer_members_max: config.integer("group.consumer.max.size").max(1) as usize,
                 consumer_session_timeout_ms: config.integer("group.consumer.session.timeout.ms").max(1),
                 initial_delay_ms: config.integer("group.initial.rebalance.delay.ms").max(0),
             }),
+            answer_bytes: AnswerBytes::new(config.integer("queued.max.answer.bytes").max(0) as usize),
             log,
             config,
             clock,
@@ -95,6 +106,7 @@ impl Broker {
             stopping: AtomicBool::new(false),
             request_kib: Arc::new(Semaphore::new(request_kib)),
             waker,
+            started_ms,
         })
     }
 
@@ -108,7 +120,8 @@ impl Broker {
 
     /// Lets deadlines pass.
     pub(crate) fn tick(&self) {
-        self.groups.tick(&|| all_topics(self), self.now_ms());
+        let has_offsets = |group: &str| self.log.has_offsets(group);
+        self.groups.tick(&|| all_topics(self), &has_offsets, self.now_ms());
     }
 
     /// Aborts transactions whose time is up.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use kafka_protocol::protocol::StrBytes;
 
+use crate::security::principal::Mapping;
 use crate::security::tls::{ClientAuth, TlsFiles};
 
 /// A setting is malformed.
@@ -55,6 +56,7 @@ const AMBIGUOUS: &[&str] = &["listeners"];
 
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Setting] = &[
+    s("acks.all.may.be.lost.in.power.failure", "false", Kind::Boolean, "answers acks=all before the sync, as Kafka does on one node: a power failure takes what was acknowledged in the last half minute"),
     s("advertised.listeners", "", Kind::List, "addresses told to clients, one for each listener"),
     s("allow.everyone.if.no.acl.found", "true", Kind::Boolean, "whether what no rule speaks of is allowed"),
     s("auto.create.topics.enable", "true", Kind::Boolean, "whether a topic is made when it is asked for"),
@@ -64,6 +66,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("delete.topic.enable", "true", Kind::Boolean, "whether clients may delete topics"),
     s("fetch.max.bytes", "57671680", Kind::Int, "most bytes of one answer to a fetch"),
     s("group.consumer.heartbeat.interval.ms", "5000", Kind::Int, "heartbeat interval of the consumer protocol"),
+    s("group.consumer.assignors", "uniform,range", Kind::List, "how the broker shares partitions out; always both"),
+    s("group.consumer.max.heartbeat.interval.ms", "15000", Kind::Int, "longest heartbeat interval a group may set"),
+    s("group.consumer.max.session.timeout.ms", "60000", Kind::Int, "longest session timeout a group may set"),
+    s("group.consumer.max.size", "2147483647", Kind::Int, "most members of a group of the consumer protocol"),
+    s("group.consumer.migration.policy", "disabled", Kind::Text, "only disabled: a group changes its protocol when it is empty"),
+    s("group.consumer.min.heartbeat.interval.ms", "5000", Kind::Int, "shortest heartbeat interval a group may set"),
+    s("group.consumer.min.session.timeout.ms", "45000", Kind::Int, "shortest session timeout a group may set"),
     s("group.consumer.session.timeout.ms", "45000", Kind::Int, "session timeout of the consumer protocol"),
     s("group.initial.rebalance.delay.ms", "0", Kind::Int, "how long an empty group waits for more members"),
     s("group.max.session.timeout.ms", "1800000", Kind::Int, "longest session timeout"),
@@ -74,25 +83,31 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("log.retention.hours", "168", Kind::Int, "hours a partition keeps"),
     s("log.segment.bytes", "1073741824", Kind::Int, "size of a segment"),
     s("max.connections", "10000", Kind::Int, "open connections; more are closed at once"),
+    s("max.connections.per.ip", "2147483647", Kind::Int, "open connections from one address; more are closed at once"),
     s("max.incremental.fetch.session.cache.slots", "1000", Kind::Int, "fetch sessions kept"),
     s("message.max.bytes", "1048588", Kind::Int, "largest record batch"),
     s("min.insync.replicas", "1", Kind::Int, "there is one node"),
     s("node.id", "1", Kind::Int, "the node's number"),
     s("num.partitions", "1", Kind::Int, "partitions of a topic made without a number"),
     s("offset.metadata.max.bytes", "4096", Kind::Int, "longest metadata with a committed offset"),
-    s("offsets.retention.minutes", "10080", Kind::Int, "taken, without an effect yet: offsets are kept until they are deleted"),
+    s("offsets.retention.check.interval.ms", "600000", Kind::Long, "how often offsets are looked at that have expired"),
+    s("offsets.retention.minutes", "10080", Kind::Int, "how long a group without members keeps its offsets; -1 for ever"),
     s("plain.sasl.jaas.config", "", Kind::Password, "users of PLAIN: user_NAME=\"PASSWORD\" ..."),
+    s("queued.max.answer.bytes", "268435456", Kind::Long, "bytes of answers that wait for their clients to read; when there are more, fetches give little"),
     s("queued.max.request.bytes", "268435456", Kind::Long, "bytes of requests that all connections hold together"),
     s("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", Kind::List, "how clients log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+    s("sasl.server.max.receive.size", "524288", Kind::Int, "largest request before the login"),
     s("socket.request.max.bytes", "104857600", Kind::Int, "largest request"),
     s("ssl.client.auth", "none", Kind::Text, "certificates of clients: none, requested, required"),
     s("ssl.keystore.location", "", Kind::Text, "PEM file with the key and its certificates"),
     s("ssl.keystore.type", "PEM", Kind::Text, "only PEM"),
+    s("ssl.principal.mapping.rules", "DEFAULT", Kind::Text, "what makes a principal of a certificate's subject: RULE:PATTERN/REPLACEMENT/[LU], DEFAULT"),
     s("ssl.truststore.location", "", Kind::Text, "PEM file of those to believe about clients"),
     s("ssl.truststore.type", "PEM", Kind::Text, "only PEM"),
     s("super.users", "", Kind::Text, "principals that may do everything, separated by \";\""),
     s("transaction.max.timeout.ms", "900000", Kind::Int, "longest transaction"),
-    s("transactional.id.expiration.ms", "604800000", Kind::Int, "taken, without an effect yet: transactional ids are known for ever"),
+    s("transaction.remove.expired.transaction.cleanup.interval.ms", "3600000", Kind::Int, "how often transactional ids are looked at that nobody uses"),
+    s("transactional.id.expiration.ms", "604800000", Kind::Int, "a transactional id unused for so long is forgotten"),
 ];
 
 /// Where clients connect.
@@ -109,12 +124,19 @@ pub struct Listener {
 }
 
 /// What the broker is started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaConfig {
     /// Where clients connect; none for nowhere.
     pub listeners: Vec<Listener>,
     /// Name → value and where it was given.
     values: BTreeMap<&'static str, (String, String)>,
+}
+
+impl std::fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not as they are: some are secret.
+        f.debug_map().entries(self.describe().map(|(name, value, ..)| (name, value))).finish()
+    }
 }
 
 impl Default for KafkaConfig {
@@ -127,6 +149,11 @@ impl KafkaConfig {
     /// Returns whether a name is one of the broker's settings.
     pub fn knows(name: &str) -> bool {
         find(name).is_some()
+    }
+
+    /// Returns whether a name is one of the broker's and means something else without `kafka.` before it.
+    pub fn is_own(name: &str) -> bool {
+        name.strip_prefix("kafka.").is_some_and(|plain| AMBIGUOUS.contains(&plain))
     }
 
     /// Takes the broker's settings out of all settings (name, value, origin); the last one of a name counts.
@@ -158,6 +185,13 @@ impl KafkaConfig {
             if !config.text(name).eq_ignore_ascii_case("PEM") {
                 return Err(config.invalid(name, "must be \"PEM\"".to_owned()));
             }
+        }
+        if let Err(reason) = config.principal_mapping() {
+            return Err(config.invalid("ssl.principal.mapping.rules", reason));
+        }
+        if config.text("group.consumer.migration.policy") != "disabled" {
+            let reason = "must be \"disabled\"".to_owned();
+            return Err(config.invalid("group.consumer.migration.policy", reason));
         }
         if !matches!(config.text("ssl.client.auth"), "none" | "requested" | "required") {
             let reason = "must be \"none\", \"requested\" or \"required\"".to_owned();
@@ -200,6 +234,11 @@ impl KafkaConfig {
                 _ => ClientAuth::None,
             },
         })
+    }
+
+    /// Returns what makes a principal of a certificate's subject.
+    pub(crate) fn principal_mapping(&self) -> Result<Mapping, String> {
+        Mapping::parse(self.text("ssl.principal.mapping.rules"))
     }
 
     pub(crate) fn text(&self, name: &'static str) -> &str {

@@ -3,6 +3,7 @@
 //! One task reads and carries out, the other half writes. They are joined by a queue of answers, some of which are
 //! not there yet: a producer's next request is taken in while the last one waits for its sync.
 
+use std::future::poll_fn;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
+use crate::answer_bytes::Waiting;
+use crate::api::sasl_authenticate::answer_bare;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
 use crate::frame::{FrameError, take_header};
@@ -54,6 +57,8 @@ pub(crate) struct ConnectionState {
     pub principal: RwLock<String>,
     /// How far its login is.
     pub login: Mutex<Login>,
+    /// The login's messages come without requests around them.
+    bare_login: AtomicBool,
     /// The next answer is the last.
     ends: AtomicBool,
 }
@@ -65,8 +70,23 @@ impl ConnectionState {
             peer,
             principal: RwLock::new(ANONYMOUS.to_owned()),
             login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
+            bare_login: AtomicBool::new(false),
             ends: AtomicBool::new(false),
         }
+    }
+
+    /// Says who the client is, by its certificate or its login.
+    pub(crate) fn set_principal(&self, name: &str) {
+        *self.principal.write().expect("no holder panics") = format!("User:{name}");
+    }
+
+    /// From here to the end of the login its messages come without requests around them.
+    pub(crate) fn expect_bare_login(&self) {
+        self.bare_login.store(true, Ordering::Release);
+    }
+
+    fn takes_bare_login(&self) -> bool {
+        self.bare_login.load(Ordering::Acquire) && self.login.lock().expect("no holder panics").is_missing()
     }
 
     /// Ends the connection once the request under way is answered.
@@ -74,11 +94,17 @@ impl ConnectionState {
         self.ends.store(true, Ordering::Release);
     }
 
+    fn is_logging_in(&self) -> bool {
+        self.login.lock().expect("no holder panics").is_missing()
+    }
+
     fn may_ask(&self, api_key: i16) -> bool {
-        BEFORE_LOGIN.iter().any(|key| *key as i16 == api_key)
-            || !self.login.lock().expect("no holder panics").is_missing()
+        BEFORE_LOGIN.iter().any(|key| *key as i16 == api_key) || !self.is_logging_in()
     }
 }
+
+/// An answer and its place among those that wait to be read.
+type Queued = (Answer, Option<Waiting>);
 
 /// Serves a connection until either side ends it.
 pub(crate) async fn serve(
@@ -106,12 +132,15 @@ async fn read_all(
     state: Arc<ConnectionState>,
     broker: Arc<Broker>,
     mut stopping: watch::Receiver<bool>,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<Queued>,
 ) {
     let peer = state.peer;
+    let own_bytes = broker.answer_bytes.of_connection();
     let idle = Duration::from_millis(broker.config.integer("connections.max.idle.ms").max(1000) as u64);
     let length_max = broker.config.integer("socket.request.max.bytes").max(0) as usize;
+    let login_length_max = broker.config.integer("sasl.server.max.receive.size").max(0) as usize;
     loop {
+        let length_max = if state.is_logging_in() { length_max.min(login_length_max) } else { length_max };
         let frame = tokio::select! {
             frame = read_frame(&mut socket, idle, length_max, &broker.request_kib) => frame,
             _ = stopping.changed() => return,
@@ -125,6 +154,13 @@ async fn read_all(
                 return;
             }
         };
+        if state.takes_bare_login() {
+            let Some(answer) = answer_bare(&broker, &state, frame).await else { return };
+            if answers.send((Answer::Now(answer), None)).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let asked = match take_header(&mut frame) {
             Ok(asked) => asked,
             Err(error) => {
@@ -135,7 +171,7 @@ async fn read_all(
         if !serves(asked.api_key, asked.version) {
             if asked.api_key == ApiKey::ApiVersions as i16 {
                 let Ok(answer) = crate::api::api_versions::unsupported(&asked) else { return };
-                if answers.send(Answer::Now(answer)).await.is_err() {
+                if answers.send((Answer::Now(answer), None)).await.is_err() {
                     return;
                 }
                 continue;
@@ -157,7 +193,14 @@ async fn read_all(
             Ok(Answer::Nothing) => {}
             Ok(Answer::Close) => return,
             Ok(answer) => {
-                if answers.send(answer).await.is_err() || state.ends.load(Ordering::Acquire) {
+                let len = match &answer {
+                    Answer::Now(bytes) => bytes.len(),
+                    Answer::Pieces(pieces) => pieces.iter().map(Bytes::len).sum(),
+                    _ => 0,
+                };
+                let waiting = own_bytes.take(len).await;
+                if answers.send((answer, Some(waiting))).await.is_err() || state.ends.load(Ordering::Acquire)
+                {
                     return;
                 }
             }
@@ -193,7 +236,7 @@ async fn read_frame(
         return Err("a frame's length is negative");
     };
     if length > length_max {
-        return Err("a frame is above socket.request.max.bytes");
+        return Err("a frame is longer than is taken");
     }
     let mut budget = Budget { shared: request_kib, taken: None };
     let first = length.min(FRAME_RESERVE);
@@ -240,15 +283,15 @@ impl Budget<'_> {
 
 async fn write_all(
     mut socket: impl AsyncWrite + Unpin,
-    mut answers: mpsc::Receiver<Answer>,
+    mut answers: mpsc::Receiver<Queued>,
     peer: SocketAddr,
 ) {
     let mut waiting = None;
     loop {
         let first = match waiting.take() {
-            Some(answer) => answer,
+            Some(queued) => queued,
             None => match answers.recv().await {
-                Some(answer) => answer,
+                Some(queued) => queued,
                 None => break,
             },
         };
@@ -270,13 +313,13 @@ async fn write_all(
                 }
             }
             match answers.try_recv() {
-                Ok(Answer::Later(mut later)) => {
-                    match std::future::poll_fn(|context| Poll::Ready(later.as_mut().poll(context))).await {
-                        Poll::Ready(done) => next = Some(done.map(|bytes| ready.push(bytes))),
-                        Poll::Pending => waiting = Some(Answer::Later(later)),
+                Ok((Answer::Later(mut later), place)) => {
+                    match poll_fn(|context| Poll::Ready(later.as_mut().poll(context))).await {
+                        Poll::Ready(done) => next = Some(done.map(|bytes| ready.push(bytes, place))),
+                        Poll::Pending => waiting = Some((Answer::Later(later), place)),
                     }
                 }
-                Ok(answer) => next = Some(ready.add(answer).await),
+                Ok(queued) => next = Some(ready.add(queued).await),
                 Err(_) => {}
             }
         }
@@ -292,6 +335,8 @@ async fn write_all(
 struct Ready {
     pieces: Vec<Bytes>,
     bytes: usize,
+    /// Given back when all is written.
+    places: Vec<Option<Waiting>>,
 }
 
 /// Whether something may follow.
@@ -301,23 +346,28 @@ enum More {
 }
 
 impl Ready {
-    async fn add(&mut self, answer: Answer) -> Result<More, FrameError> {
+    async fn add(&mut self, (answer, place): Queued) -> Result<More, FrameError> {
         match answer {
-            Answer::Now(bytes) => Ok(self.push(bytes)),
+            Answer::Now(bytes) => Ok(self.push(bytes, place)),
             Answer::Pieces(pieces) => {
                 self.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
                 self.pieces.extend(pieces);
+                self.places.push(place);
                 Ok(More::Wanted)
             }
-            Answer::Later(later) => Ok(self.push(later.await?)),
+            Answer::Later(later) => {
+                let bytes = later.await?;
+                Ok(self.push(bytes, place))
+            }
             Answer::Nothing => Ok(More::Wanted),
             Answer::Close => Ok(More::Last),
         }
     }
 
-    fn push(&mut self, bytes: Bytes) -> More {
+    fn push(&mut self, bytes: Bytes, place: Option<Waiting>) -> More {
         self.bytes += bytes.len();
         self.pieces.push(bytes);
+        self.places.push(place);
         More::Wanted
     }
 

@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::*;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use crate::api;
 use crate::broker::Broker;
 use crate::connection::ConnectionState;
 use crate::frame::{Asked, FrameError, decode, encode};
+use crate::legacy;
+use crate::newer::{AnyOffsetCommit, AnyOffsetFetch};
 use crate::security::acl::{Operation, Resource};
 
 /// One request under way.
@@ -74,7 +78,7 @@ pub(crate) enum Answer {
     Close,
 }
 
-/// An API with its first and last version.
+/// An API with the first and last version that the decoders know; those before the first are in `legacy`.
 pub(crate) struct Served {
     pub api_key: i16,
     pub min: i16,
@@ -109,6 +113,9 @@ macro_rules! served {
 
         /// Carries out a request.
         pub(crate) async fn dispatch(call: Call, body: Bytes) -> Result<Answer, FrameError> {
+            if legacy::serves(call.asked.api_key, call.asked.version) {
+                return legacy::answer(call, body).await;
+            }
             $(
                 if call.asked.api_key == ApiKey::$key as i16 {
                     let request: $Request = decode(&call.asked, body)?;
@@ -123,6 +130,9 @@ macro_rules! served {
             if !serves(asked.api_key, asked.version) {
                 return false;
             }
+            if legacy::serves(asked.api_key, asked.version) {
+                return legacy::check(asked, body);
+            }
             $(
                 if asked.api_key == ApiKey::$key as i16 {
                     return decode::<$Request>(asked, body).is_ok();
@@ -135,11 +145,11 @@ macro_rules! served {
 
 served! {
     Produce 3 13 own api::produce::answer, ProduceRequest;
-    Fetch 4 17 own api::fetch::answer, FetchRequest;
-    ListOffsets 1 10 blocking api::list_offsets::answer, ListOffsetsRequest;
+    Fetch 4 18 own api::fetch::pieces, FetchRequest;
+    ListOffsets 1 11 blocking api::list_offsets::answer, ListOffsetsRequest;
     Metadata 0 13 blocking api::metadata::answer, MetadataRequest;
-    OffsetCommit 2 9 blocking api::offset_commit::answer, OffsetCommitRequest;
-    OffsetFetch 1 9 now api::offset_fetch::answer, OffsetFetchRequest;
+    OffsetCommit 2 10 blocking api::offset_commit::answer, AnyOffsetCommit;
+    OffsetFetch 1 10 now api::offset_fetch::answer, AnyOffsetFetch;
     FindCoordinator 0 6 now api::find_coordinator::answer, FindCoordinatorRequest;
     JoinGroup 0 9 waiting api::join_group::answer, JoinGroupRequest;
     Heartbeat 0 4 now api::heartbeat::answer, HeartbeatRequest;
@@ -157,7 +167,7 @@ served! {
     AddOffsetsToTxn 0 4 blocking api::add_offsets_to_txn::answer, AddOffsetsToTxnRequest;
     EndTxn 0 5 blocking api::end_txn::answer, EndTxnRequest;
     TxnOffsetCommit 0 5 blocking api::txn_offset_commit::answer, TxnOffsetCommitRequest;
-    SaslHandshake 1 1 now api::sasl_handshake::answer, SaslHandshakeRequest;
+    SaslHandshake 0 1 now api::sasl_handshake::answer, SaslHandshakeRequest;
     SaslAuthenticate 0 2 waiting api::sasl_authenticate::answer, SaslAuthenticateRequest;
     DescribeUserScramCredentials 0 0 now api::describe_user_scram_credentials::answer, DescribeUserScramCredentialsRequest;
     AlterUserScramCredentials 0 0 blocking api::alter_user_scram_credentials::answer, AlterUserScramCredentialsRequest;
@@ -166,18 +176,23 @@ served! {
     DeleteAcls 1 3 blocking api::delete_acls::answer, DeleteAclsRequest;
     DescribeConfigs 1 4 now api::describe_configs::answer, DescribeConfigsRequest;
     AlterConfigs 0 2 blocking api::alter_configs::answer, AlterConfigsRequest;
-    DescribeLogDirs 1 4 now api::describe_log_dirs::answer, DescribeLogDirsRequest;
+    AlterReplicaLogDirs 1 2 now api::alter_replica_log_dirs::answer, AlterReplicaLogDirsRequest;
+    DescribeLogDirs 1 5 now api::describe_log_dirs::answer, DescribeLogDirsRequest;
     CreatePartitions 0 3 blocking api::create_partitions::answer, CreatePartitionsRequest;
     DeleteGroups 0 2 blocking api::delete_groups::answer, DeleteGroupsRequest;
     ElectLeaders 0 2 now api::elect_leaders::answer, ElectLeadersRequest;
     IncrementalAlterConfigs 0 1 blocking api::incremental_alter_configs::answer, IncrementalAlterConfigsRequest;
+    AlterPartitionReassignments 0 1 now api::alter_partition_reassignments::answer, AlterPartitionReassignmentsRequest;
     ListPartitionReassignments 0 0 now api::list_partition_reassignments::answer, ListPartitionReassignmentsRequest;
     OffsetDelete 0 0 blocking api::offset_delete::answer, OffsetDeleteRequest;
     DescribeClientQuotas 0 1 now api::describe_client_quotas::answer, DescribeClientQuotasRequest;
+    AlterClientQuotas 0 1 blocking api::alter_client_quotas::answer, AlterClientQuotasRequest;
+    DescribeQuorum 0 2 now api::describe_quorum::answer, DescribeQuorumRequest;
+    UpdateFeatures 0 2 now api::update_features::answer, UpdateFeaturesRequest;
     DescribeCluster 0 2 now api::describe_cluster::answer, DescribeClusterRequest;
     DescribeProducers 0 0 now api::describe_producers::answer, DescribeProducersRequest;
     DescribeTransactions 0 0 now api::describe_transactions::answer, DescribeTransactionsRequest;
-    ListTransactions 0 1 now api::list_transactions::answer, ListTransactionsRequest;
+    ListTransactions 0 2 now api::list_transactions::answer, ListTransactionsRequest;
     ConsumerGroupHeartbeat 0 1 now api::consumer_group_heartbeat::answer, ConsumerGroupHeartbeatRequest;
     ConsumerGroupDescribe 0 1 now api::consumer_group_describe::answer, ConsumerGroupDescribeRequest;
     ListConfigResources 0 1 now api::list_config_resources::answer, ListConfigResourcesRequest;
@@ -187,4 +202,5 @@ served! {
 /// Returns whether an API is served in a version.
 pub(crate) fn serves(api_key: i16, version: i16) -> bool {
     SERVED.iter().any(|served| served.api_key == api_key && (served.min..=served.max).contains(&version))
+        || legacy::serves(api_key, version)
 }

@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
+use crate::newer::{FromBody, IntoBody};
 use crate::shape;
 
 /// Bytes of a header before the client id.
@@ -58,27 +59,26 @@ pub(crate) fn take_header(frame: &mut Bytes) -> Result<Asked, FrameError> {
 }
 
 /// Decodes a request's body.
-pub(crate) fn decode<R: Decodable>(asked: &Asked, mut body: Bytes) -> Result<R, FrameError> {
+pub(crate) fn decode<R: FromBody>(asked: &Asked, mut body: Bytes) -> Result<R, FrameError> {
     let malformed = || FrameError::Body { api_key: asked.api_key, version: asked.version };
     if !shape::fits(asked.api_key, asked.version, &body) {
         return Err(malformed());
     }
-    R::decode(&mut body, asked.version).map_err(|_| malformed())
+    R::read(asked.api_key, asked.version, &mut body).ok_or_else(malformed)
 }
 
 /// Encodes an answer with its length and header.
-pub(crate) fn encode<A: Encodable>(asked: &Asked, version: i16, answer: &A) -> Result<Bytes, FrameError> {
+pub(crate) fn encode<A: IntoBody>(asked: &Asked, version: i16, answer: &A) -> Result<Bytes, FrameError> {
     let failed =
         |message: String| FrameError::Answer { api_key: asked.api_key, version: asked.version, message };
     let key = ApiKey::try_from(asked.api_key).map_err(|()| failed("unknown".to_owned()))?;
-    let size = answer.compute_size(version).map_err(|error| failed(error.to_string()))?;
-    let mut out = BytesMut::with_capacity(size + 16);
+    let mut out = BytesMut::new();
     out.put_i32(0);
     ResponseHeader::default()
         .with_correlation_id(asked.correlation_id)
         .encode(&mut out, key.response_header_version(version))
         .map_err(|error| failed(error.to_string()))?;
-    answer.encode(&mut out, version).map_err(|error| failed(error.to_string()))?;
+    answer.write(asked.api_key, version, &mut out).map_err(failed)?;
     let length = i32::try_from(out.len() - 4).map_err(|_| failed("it is too long".to_owned()))?;
     out[..4].copy_from_slice(&length.to_be_bytes());
     Ok(out.freeze())

@@ -12,6 +12,8 @@
 //! - No length from outside is believed before it is checked; a frame that cannot be decoded closes its connection.
 //! - `ApiVersions` lists what `dispatch.rs` serves, from the same table.
 
+mod addresses;
+mod answer_bytes;
 mod api;
 mod broker;
 mod clock;
@@ -20,11 +22,16 @@ mod connection;
 mod dispatch;
 mod dynamic;
 mod error;
+mod expiry;
 mod fetch_session;
 mod frame;
+mod fuzz_door;
 mod group;
+mod legacy;
 mod listen;
+mod newer;
 mod owner;
+mod quotas;
 mod security;
 mod shape;
 mod shape_table;
@@ -36,5 +43,6 @@ mod tests;
 pub use clock::Clock;
 pub use config::{ConfigError, KafkaConfig, Listener};
 pub use frame::check_request;
+pub use fuzz_door::{Offline, check_body};
 pub use listen::{KafkaServer, ListenError, Running};
 pub use owner::{NoOwner, Owner};

@@ -13,12 +13,15 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::addresses::Addresses;
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::KafkaConfig;
 use crate::connection::{self, ConnectionState};
+use crate::expiry;
 use crate::owner::Owner;
-use crate::security::tls::Tls;
+use crate::security::principal::{self, Mapping};
+use crate::security::tls::{ClientAuth, Tls, TlsFiles};
 use crate::store::Store;
 
 /// Threads for sockets.
@@ -74,7 +77,8 @@ pub struct KafkaServer;
 pub struct Running {
     /// Where it listens; port 0 has become the port that was free.
     pub addresses: Vec<SocketAddr>,
-    broker: Arc<Broker>,
+    pub(crate) broker: Arc<Broker>,
+    tls: Option<Arc<Tls>>,
     stop: watch::Sender<bool>,
     ended: std::sync::mpsc::Receiver<()>,
     runtime: Option<Runtime>,
@@ -88,7 +92,14 @@ impl KafkaServer {
         clock: Clock,
         owner: impl Owner,
     ) -> Result<Running, ListenError> {
-        let tls = config.tls_files().map(Tls::load).transpose().map_err(ListenError::Tls)?.map(Arc::new);
+        let load = |files| Tls::load(files).map(Arc::new).map_err(ListenError::Tls);
+        let tls = config.tls_files().map(load).transpose()?;
+        // As in Kafka: who logs in by SASL is not asked for a certificate besides.
+        let tls_for_sasl = config
+            .tls_files()
+            .map(|files| load(TlsFiles { client_auth: ClientAuth::None, ..files }))
+            .transpose()?;
+        let mapping = Arc::new(config.principal_mapping().map_err(ListenError::Tls)?);
         let mut bound = Vec::new();
         let mut endpoints = Vec::new();
         for listener in &config.listeners {
@@ -106,7 +117,12 @@ impl KafkaServer {
                 None if local.ip().is_unspecified() => (host_name(), local.port()),
                 None => (local.ip().to_string(), local.port()),
             });
-            let doors = Doors { tls: tls.clone().filter(|_| listener.tls), sasl: listener.sasl };
+            let tls = if listener.sasl { &tls_for_sasl } else { &tls };
+            let doors = Doors {
+                tls: tls.clone().filter(|_| listener.tls),
+                sasl: listener.sasl,
+                mapping: mapping.clone(),
+            };
             bound.push((socket, local, doors));
         }
         let addresses: Vec<SocketAddr> = bound.iter().map(|(_, address, _)| *address).collect();
@@ -130,7 +146,10 @@ impl KafkaServer {
             let failed = |source| ListenError::Bind { address: address.to_string(), source };
             listeners.push((TcpListener::from_std(socket).map_err(failed)?, doors));
         }
-        let places = Arc::new(Semaphore::new(connections_max));
+        let places = Places {
+            connections: Arc::new(Semaphore::new(connections_max)),
+            addresses: Addresses::new(broker.config.integer("max.connections.per.ip").max(0) as usize),
+        };
         let shared = broker.clone();
         runtime.spawn(async move {
             let mut accepting = JoinSet::new();
@@ -148,11 +167,18 @@ impl KafkaServer {
             while accepting.join_next().await.is_some() {}
             let _ = ended_tx.send(());
         });
-        Ok(Running { addresses, broker, stop, ended, runtime: Some(runtime) })
+        Ok(Running { addresses, broker, tls, stop, ended, runtime: Some(runtime) })
     }
 }
 
 impl Running {
+    /// Looks at once whether certificates have changed; otherwise a new connection does, every second at most.
+    pub fn reload_certificates(&self) {
+        if let Some(tls) = &self.tls {
+            tls.look_at_the_files();
+        }
+    }
+
     /// Stops: no new connections, answers under way are finished, in 2 s. Blocks; not to be called from an async
     /// task.
     pub fn shutdown(mut self) {
@@ -179,6 +205,26 @@ impl Drop for Running {
 struct Doors {
     tls: Option<Arc<Tls>>,
     sasl: bool,
+    mapping: Arc<Mapping>,
+}
+
+/// How many more clients may connect.
+#[derive(Clone)]
+struct Places {
+    connections: Arc<Semaphore>,
+    addresses: Arc<Addresses>,
+}
+
+/// Puts in who a client's certificate says it is; `None` when no rule fits.
+fn identified(
+    state: ConnectionState,
+    certificate: Option<&[u8]>,
+    mapping: &Mapping,
+) -> Option<ConnectionState> {
+    let Some(certificate) = certificate else { return Some(state) };
+    let name = mapping.name(&principal::subject(certificate)?)?;
+    state.set_principal(&name);
+    Some(state)
 }
 
 async fn accept(
@@ -186,7 +232,7 @@ async fn accept(
     number: usize,
     doors: Doors,
     broker: Arc<Broker>,
-    places: Arc<Semaphore>,
+    places: Places,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -196,21 +242,34 @@ async fn accept(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
-                    let Ok(place) = places.clone().try_acquire_owned() else {
+                    let Ok(place) = places.connections.clone().try_acquire_owned() else {
                         tracing::warn!(%peer, "connection refused, there are max.connections already");
+                        continue;
+                    };
+                    let Some(address) = places.addresses.take(peer.ip()) else {
+                        tracing::warn!(%peer, "connection refused, there are max.connections.per.ip already");
                         continue;
                     };
                     let _ = socket.set_nodelay(true);
                     let state = ConnectionState::new(number, peer, doors.sasl);
                     let acceptor = doors.tls.as_ref().map(|tls| tls.acceptor());
                     let (broker, stopping) = (broker.clone(), stopping.clone());
+                    let mapping = doors.mapping.clone();
                     connections.spawn(async move {
-                        let _place = place;
+                        let (_place, _address) = (place, address);
                         let Some(acceptor) = acceptor else {
                             return connection::serve(socket, state, broker, stopping).await;
                         };
                         match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(socket)).await {
-                            Ok(Ok(socket)) => connection::serve(socket, state, broker, stopping).await,
+                            Ok(Ok(socket)) => {
+                                let certificate = socket.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                                let Some(state) = identified(state, certificate.map(AsRef::as_ref), &mapping)
+                                else {
+                                    tracing::warn!(%peer, "connection closed, no rule fits the certificate's subject");
+                                    return;
+                                };
+                                connection::serve(socket, state, broker, stopping).await;
+                            }
                             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS failed"),
                             Err(_) => tracing::debug!(%peer, "TLS took too long"),
                         }
@@ -231,6 +290,9 @@ async fn accept(
 async fn tick(broker: Arc<Broker>, mut stopping: watch::Receiver<bool>) {
     let mut interval = tokio::time::interval(TICK);
     let mut transactions = tokio::time::interval(TRANSACTIONS_TICK);
+    let period = |name| Duration::from_millis(broker.config.integer(name).max(1) as u64);
+    let mut offsets = tokio::time::interval(period("offsets.retention.check.interval.ms"));
+    let mut ids = tokio::time::interval(period("transaction.remove.expired.transaction.cleanup.interval.ms"));
     loop {
         tokio::select! {
             _ = stopping.changed() => return,
@@ -239,6 +301,14 @@ async fn tick(broker: Arc<Broker>, mut stopping: watch::Receiver<bool>) {
                 // Waits for the disk.
                 let broker = broker.clone();
                 let _ = tokio::task::spawn_blocking(move || broker.abort_expired()).await;
+            }
+            _ = offsets.tick() => {
+                let broker = broker.clone();
+                let _ = tokio::task::spawn_blocking(move || expiry::forget_offsets(&broker)).await;
+            }
+            _ = ids.tick() => {
+                let broker = broker.clone();
+                let _ = tokio::task::spawn_blocking(move || expiry::forget_transactional_ids(&broker)).await;
             }
         }
     }

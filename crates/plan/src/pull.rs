@@ -31,7 +31,12 @@ pub struct PullPlan {
     pub columns: Vec<PullColumn>,
     /// LIMIT.
     pub limit: Option<u64>,
+    /// Whether the condition bounds the only key column, a STRING, from one side (tables without windows).
+    pub has_key_range: bool,
 }
+
+/// Computes an expression without columns; `None` where that fails.
+pub type Fold<'a> = &'a dyn Fn(&Expr) -> Option<Value>;
 
 /// A column of a pull query's result.
 #[derive(Clone)]
@@ -54,8 +59,8 @@ pub fn is_simple(query: &ast::Query) -> bool {
 }
 
 impl Planner<'_> {
-    /// Plans a pull query on a table.
-    pub fn pull(&self, query: &ast::Query) -> Result<PullPlan> {
+    /// Plans a pull query on a table; `fold` computes the keys that are written as `10 + 1`.
+    pub fn pull(&self, query: &ast::Query, fold: Fold<'_>) -> Result<PullPlan> {
         let source = self.source(&query.from.source.name)?;
         let alias = query.from.source.alias.as_ref().unwrap_or(&query.from.source.name).text.clone();
         let scope = from_scope(&alias, &source);
@@ -66,7 +71,10 @@ impl Planner<'_> {
             purpose: crate::query::Purpose::Transient,
         };
         let typing = planner.typing(&scope);
-        let filter = query.filter.as_ref().map(|f| typing.condition(f, "WHERE")).transpose()?;
+        let mut filter = query.filter.as_ref().map(|f| typing.condition(f, "WHERE")).transpose()?;
+        if let Some(filter) = &mut filter {
+            fold_operands(filter, fold);
+        }
         let items = planner.select_columns(query, &scope, &source, &alias)?;
         for (_, expr, span) in &items {
             if uses(expr, &[ColumnRef::RowPartition, ColumnRef::RowOffset]) {
@@ -79,6 +87,9 @@ impl Planner<'_> {
         }
         let key_types: Vec<DataType> = source.schema.key().map(|c| c.data_type.clone()).collect();
         let keys = filter.as_ref().and_then(|f| keys(f, key_types.len()));
+        let has_key_range = key_types == [DataType::String]
+            && source.window.is_none()
+            && filter.as_ref().is_some_and(|f| key_bounds(f) == 1);
         let window_start = filter.as_ref().map_or((i64::MIN, i64::MAX), window_bounds);
         let columns = items
             .into_iter()
@@ -89,12 +100,61 @@ impl Planner<'_> {
             })
             .collect();
         let limit = query.limit.map(|n| u64::try_from(n).unwrap_or(0));
-        Ok(PullPlan { source, keys, window_start, filter, columns, limit })
+        Ok(PullPlan { source, keys, window_start, filter, columns, limit, has_key_range })
     }
 }
 
 fn uses(expr: &Expr, columns: &[ColumnRef]) -> bool {
     matches!(&expr.kind, ExprKind::Column(c) if columns.contains(c))
+}
+
+/// Puts values in for the constant operands of comparisons.
+fn fold_operands(condition: &mut Expr, fold: Fold<'_>) {
+    match &mut condition.kind {
+        ExprKind::Logical(_, l, r) => {
+            fold_operands(l, fold);
+            fold_operands(r, fold);
+        }
+        ExprKind::Compare(_, l, r) => {
+            fold_constant(l, fold);
+            fold_constant(r, fold);
+        }
+        ExprKind::In(_, list, _) => list.iter_mut().for_each(|item| fold_constant(item, fold)),
+        _ => {}
+    }
+}
+
+fn fold_constant(expr: &mut Expr, fold: Fold<'_>) {
+    if !matches!(expr.kind, ExprKind::Constant(_))
+        && is_constant(expr)
+        && let Some(value) = fold(expr)
+    {
+        expr.kind = ExprKind::Constant(value);
+    }
+}
+
+/// Whether an expression is the same for all rows. Functions are not looked into: some give another value at each call.
+fn is_constant(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Constant(_) => true,
+        ExprKind::Arithmetic(_, l, r) | ExprKind::Concat(l, r) => is_constant(l) && is_constant(r),
+        ExprKind::Negate(e) | ExprKind::Cast(e) => is_constant(e),
+        _ => false,
+    }
+}
+
+/// How often the condition says that the first key column is above or below a value.
+fn key_bounds(filter: &Expr) -> usize {
+    use CompareOp::{Greater, GreaterEqual, Less, LessEqual};
+    let is_key = |e: &Expr| matches!(e.kind, ExprKind::Column(ColumnRef::Key(0)));
+    let is_value = |e: &Expr| matches!(e.kind, ExprKind::Constant(_));
+    match &filter.kind {
+        ExprKind::Logical(LogicalOp::And, l, r) => key_bounds(l) + key_bounds(r),
+        ExprKind::Compare(Less | LessEqual | Greater | GreaterEqual, l, r) => {
+            usize::from(is_key(l) && is_value(r) || is_value(l) && is_key(r))
+        }
+        _ => 0,
+    }
 }
 
 /// The keys a condition pins down, if it does.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CommandStatus, Engine, EngineError, Entity, Fetch, Metric, PrintedRecord, ProducerSequence, PropertyInfo,
-    ResultSchema, RowEvent, Session, Taken, TopicDescription,
+    CommandStatus, Engine, EngineError, Entity, Fetch, FetchedRecord, Metric, PrintedRecord,
+    ProducerSequence, PropertyInfo, ResultSchema, RowEvent, Session, Taken, TopicDescription,
 };
 
 /// A record to append: timestamp in ms (none: now), key, value.
@@ -35,6 +35,8 @@ pub struct QueryRows {
     pub schema: ResultSchema,
     /// Whether it goes on until it is closed.
     pub is_push: bool,
+    /// Whether it looked into a table that a query keeps.
+    pub is_lookup: bool,
     /// Something the user should know.
     pub notice: Option<String>,
     /// The rows.
@@ -52,7 +54,7 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<(), EngineError>;
     fn query(&self, sql: &str, session: &Session) -> Result<QueryRows, EngineError>;
     fn print(&self, sql: &str, session: &Session) -> Result<Box<dyn Printer>, EngineError>;
-    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>, EngineError>;
+    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<FetchedRecord>, EngineError>;
     fn close_query(&self, id: &str) -> bool;
     fn insert_json(&self, target: &str, row: &str) -> Result<(), EngineError>;
     fn produce(&self, topic: &str, partition: Option<u32>, records: &[NewRecord]) -> Result<(), EngineError>;
@@ -96,6 +98,7 @@ impl Backend for Engine {
             id: query.id,
             schema: query.schema,
             is_push: query.is_push,
+            is_lookup: query.is_lookup,
             notice: query.notice,
             rows: Box::new(query.rows),
         })
@@ -105,7 +108,7 @@ impl Backend for Engine {
         Ok(Box::new(Engine::print(self, sql, session)?))
     }
 
-    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<PrintedRecord>, EngineError> {
+    fn fetch(&self, topic: &str, fetch: Fetch) -> Result<Vec<FetchedRecord>, EngineError> {
         Engine::fetch(self, topic, fetch)
     }
 

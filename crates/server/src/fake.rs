@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{
-    CommandStatus, EngineError, Entity, Metric, PrintedRecord, ProducerSequence, PropertyInfo, ResultRow,
-    ResultSchema, RowEvent, Session, SourceInfo, SourceList, Taken, TopicDescription,
+    CommandStatus, EngineError, Entity, FetchedRecord, Metric, PrintedRecord, ProducerSequence, PropertyInfo,
+    ResultRow, ResultSchema, RowEvent, Session, SourceInfo, SourceList, Taken, TopicDescription,
 };
 use types::{DataType, ErrorKind, Value};
 
@@ -113,6 +113,7 @@ impl Backend for Fake {
                 text: text.into(),
             },
             is_push,
+            is_lookup: !is_push,
             notice: None,
             rows: Box::new(FakeRows { kind, notes: self.0.clone(), given: 0, limit: sql.contains("LIMIT") }),
         })
@@ -125,9 +126,9 @@ impl Backend for Fake {
         }
     }
 
-    fn fetch(&self, _topic: &str, fetch: engine::Fetch) -> Result<Vec<PrintedRecord>, EngineError> {
+    fn fetch(&self, _topic: &str, fetch: engine::Fetch) -> Result<Vec<FetchedRecord>, EngineError> {
         let is_asked = fetch.partition.is_none_or(|p| p == 0);
-        let records = (0..2).filter(|offset| is_asked && *offset >= fetch.offset).map(record);
+        let records = (0..2).filter(|offset| is_asked && *offset >= fetch.offset).map(fetched);
         Ok(records.take(fetch.records_max).collect())
     }
 
@@ -293,6 +294,17 @@ impl RowSource for FakeRows {
 impl Drop for FakeRows {
     fn drop(&mut self) {
         self.notes.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn fetched(offset: i64) -> FetchedRecord {
+    FetchedRecord {
+        timestamp: 1000,
+        key: Some(vec![0xff]),
+        value: Some(b"{\"a\":1}".to_vec()),
+        headers: vec![("h".to_owned(), Some(b"v".to_vec()))],
+        partition: 0,
+        offset,
     }
 }
 

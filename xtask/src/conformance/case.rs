@@ -30,6 +30,8 @@ pub struct Case {
     pub outputs: Vec<Record>,
     /// Expected of the statements one by one, in cases of the REST interface.
     pub responses: Vec<Value>,
+    /// The SELECT is to run before the records are written.
+    pub waits_for_push: bool,
     /// What has to fail, if something has to.
     pub expected_error: Option<Value>,
     /// Expected of the catalog and the topics.
@@ -156,6 +158,7 @@ fn case(file: &str, name: String, test: &Value) -> Result<Case> {
         inputs: list("inputs").iter().map(record).collect::<Result<_>>()?,
         outputs: list("outputs").iter().map(record).collect::<Result<_>>()?,
         responses: list("responses").to_vec(),
+        waits_for_push: test["inputConditions"]["waitForActivePushQuery"] == Value::Bool(true),
         expected_error: optional("expectedException").or_else(|| optional("expectedError")),
         post: optional("post"),
         enabled: test["enabled"] != Value::Bool(false),

@@ -127,7 +127,7 @@ impl Driver {
         if query.emit.is_none() && plan::pull::is_simple(query) {
             let source = planner.source(&query.from.source.name)?;
             if source.kind == SourceKind::Table {
-                let pull = planner.pull(query)?;
+                let pull = planner.pull(query, &|_| None)?;
                 let type_of = |e: &plan::expr::Expr| e.data_type.clone().unwrap_or(DataType::String);
                 return Ok(pull.columns.iter().map(|c| column(&c.name, &type_of(&c.expr))).collect());
             }

@@ -9,6 +9,8 @@ mod driver;
 mod json_comments;
 mod payload;
 mod report;
+mod rest;
+mod rest_client;
 mod rest_plan;
 mod running_query;
 mod skip;
@@ -45,6 +47,8 @@ pub struct Options {
     pub min_passed: Option<usize>,
     /// The cases' decimals have kept their scale.
     pub with_scale: bool,
+    /// The REST cases are run instead.
+    pub rest: bool,
     /// The REST cases are planned instead.
     pub rest_plan: bool,
     /// Cases that run at the same time.
@@ -61,7 +65,11 @@ pub fn run(options: &Options) -> Result<bool> {
         Some(path) => Some(fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?),
         None => None,
     };
-    let mut cases = case::read_dir(&options.dir)?;
+    let rest = options.rest;
+    let mut cases = match rest {
+        true => case::read_dir(&options.dir.join("rest-query-validation-tests"))?,
+        false => case::read_dir(&options.dir)?,
+    };
     if let Some(filter) = &options.filter {
         cases.retain(|case| case.name.contains(filter.as_str()));
     }
@@ -81,6 +89,9 @@ pub fn run(options: &Options) -> Result<bool> {
             return None;
         }
         let (case, library) = (case.clone(), library.clone());
+        if rest {
+            return Some(watchdog::watch(CASE_TIME_MAX, move || rest::run(&case)));
+        }
         Some(watchdog::watch(CASE_TIME_MAX, move || check::run(&case, &library, with_scale)))
     });
     let mut report = Report::default();

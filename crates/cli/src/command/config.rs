@@ -6,7 +6,7 @@ use anyhow::Result;
 use engine::Engine;
 use kafka::KafkaConfig;
 
-use super::settings::Settings;
+use super::settings::{Settings, is_engines};
 use crate::table::ListTable;
 
 #[derive(clap::Args)]
@@ -23,10 +23,7 @@ impl Arguments {
         let given = self.settings.read()?;
         let mut table = ListTable::new(["Setting", "Value", "From", "Meaning"]);
         let kafka = KafkaConfig::from_settings(&given)?;
-        let engines: Vec<_> = given
-            .into_iter()
-            .filter(|(name, ..)| Engine::knows_setting(name) || !KafkaConfig::knows(name))
-            .collect();
+        let engines: Vec<_> = given.into_iter().filter(|(name, ..)| is_engines(name)).collect();
         let in_force =
             Engine::describe_settings(&engines).map_err(|error| anyhow::anyhow!(error.render()))?;
         for property in in_force {
@@ -35,8 +32,9 @@ impl Arguments {
             }
         }
         for (name, value, origin, description) in kafka.describe() {
-            if !Engine::knows_setting(name) && (!self.changed || origin.is_some()) {
-                table.row([&format!("kafka.{name}"), value, origin.unwrap_or("default"), description]);
+            let full = format!("kafka.{name}");
+            if !is_engines(&full) && (!self.changed || origin.is_some()) {
+                table.row([&full, value, origin.unwrap_or("default"), description]);
             }
         }
         print!("{}", table.render());

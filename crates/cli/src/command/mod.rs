@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod group;
 mod replay;
 mod scenario_door;
 mod server;
@@ -39,6 +40,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Lists, describes, creates, deletes, writes and reads topics.
     Topic(topic::Arguments),
+    /// Lists, describes, moves and deletes consumer groups.
+    Group(group::Arguments),
     /// Shows what Tripline does with an attack on a small office, in ten seconds.
     Demo(demo::Arguments),
     /// Runs scenario files.
@@ -56,6 +59,7 @@ impl CommandLine {
             Command::Sql(arguments) => arguments.run(),
             Command::Replay(arguments) => arguments.run(),
             Command::Topic(arguments) => arguments.run(),
+            Command::Group(arguments) => arguments.run(),
             Command::Demo(arguments) => arguments.run(),
             Command::Test(arguments) => arguments.run(),
         }

@@ -8,7 +8,8 @@ use kafka::{Clock, KafkaConfig, KafkaServer};
 use server::{Running, Server, ServerConfig, Setting};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{client_runtime, settings::Settings};
+use super::client_runtime;
+use super::settings::{Settings, is_engines};
 
 /// How long stopping may take before the process ends anyway; what was acknowledged is on disk.
 const STOP_TIMEOUT: Duration = Duration::from_millis(4500);
@@ -27,8 +28,13 @@ impl Arguments {
         let settings = self.settings.read()?;
         let runtime = client_runtime()?;
         // Taken before anything is started: a signal in between is not lost.
-        let (mut interrupt, mut terminate) = runtime.block_on(async {
-            anyhow::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+        let (mut interrupt, mut terminate, mut hang_up) = runtime.block_on(async {
+            let of = |kind: SignalKind| signal(kind);
+            anyhow::Ok((
+                of(SignalKind::interrupt())?,
+                of(SignalKind::terminate())?,
+                of(SignalKind::hangup())?,
+            ))
         })?;
         let kafka = KafkaConfig::from_settings(&settings)?;
         let serving = Serving::start(self.data, settings, Some(kafka))?;
@@ -39,9 +45,16 @@ impl Arguments {
             println!("tripline: listening for Kafka clients on {address}");
         }
         runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => tracing::info!("interrupted, stopping"),
-                _ = terminate.recv() => tracing::info!("told to end, stopping"),
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => break tracing::info!("interrupted, stopping"),
+                    _ = terminate.recv() => break tracing::info!("told to end, stopping"),
+                    _ = hang_up.recv() => {
+                        if let Some(kafka) = &serving.kafka {
+                            kafka.reload_certificates();
+                        }
+                    }
+                }
             }
         });
         serving.stop();
@@ -76,7 +89,6 @@ impl Serving {
         let shown = data_dir.display().to_string();
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("cannot make data directory {shown:?}"))?;
-        let is_engines = |name: &str| Engine::knows_setting(name) || !KafkaConfig::knows(name);
         let properties = settings.into_iter().filter(|(name, ..)| is_engines(name)).collect();
         let engine = Engine::open(EngineConfig { data_dir, properties })
             .map_err(|error| anyhow::anyhow!(error.render()))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use engine::Engine;
 use kafka::KafkaConfig;
 use server::{ServerConfig, Setting};
 
@@ -52,7 +53,7 @@ impl Settings {
             if ServerConfig::SETTINGS.contains(&name.as_str()) || KafkaConfig::knows(name) {
                 continue;
             }
-            if let Err(error) = engine::Engine::check_property(name, value) {
+            if let Err(error) = Engine::check_property(name, value) {
                 bail!("{} ({origin})", error.render());
             }
         }
@@ -60,4 +61,9 @@ impl Settings {
         KafkaConfig::from_settings(&settings)?;
         Ok(settings)
     }
+}
+
+/// Returns whether a setting is the engine's; what neither knows is, so that the engine tells.
+pub fn is_engines(name: &str) -> bool {
+    !KafkaConfig::knows(name) || Engine::knows_setting(name) && !KafkaConfig::is_own(name)
 }

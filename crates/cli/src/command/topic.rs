@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use super::client_runtime;
 use crate::{
     entity,
     http::{Client, Endpoint, path_segment},
+    record_format::{Printed, RecordFormat},
     replay::{Batch, RECORDS_MAX, Sender},
     table::ListTable,
     terminal::neutralise,
@@ -98,10 +100,11 @@ struct Consume {
     /// Reads this partition only.
     #[arg(short, long)]
     partition: Option<u32>,
-    /// As kcat: %t topic, %p partition, %o offset, %T time in ms, %k key, %s value, \n, \t.
+    /// As kcat: %t topic, %p partition, %o offset, %T time in ms, %k key, %s value, %K and %S their lengths, %R the value's
+    /// length as four bytes, %h headers, %%, \n, \r, \t, \xNN.
     #[arg(short, long, default_value = "%s\\n")]
     format: String,
-    /// Prints control characters as they are; not for terminals.
+    /// Prints control characters as they are on a terminal too.
     #[arg(long)]
     raw: bool,
 }
@@ -232,6 +235,7 @@ fn split_key<'a>(line: &'a [u8], separator: Option<&str>) -> (Option<&'a [u8]>, 
 
 impl Consume {
     async fn run(self, client: &mut Client) -> Result<()> {
+        let format = RecordFormat::parse(&self.format)?;
         let topic = described(client, &self.name).await?;
         let mut places: Vec<(u64, i64)> = Vec::new();
         for partition in topic["partitions"].as_array().map_or(&[][..], Vec::as_slice) {
@@ -245,6 +249,8 @@ impl Consume {
         if places.is_empty() {
             bail!("topic {:?} has no such partition", self.name);
         }
+        let is_safe = !self.raw && io::stdout().is_terminal();
+        let mut line_bytes = Vec::new();
         let mut out = io::BufWriter::new(io::stdout().lock());
         let mut left = self.limit.unwrap_or(u64::MAX);
         loop {
@@ -264,7 +270,9 @@ impl Consume {
                         continue;
                     }
                     let record: Value = serde_json::from_str(&line).context("cannot read a record")?;
-                    out.write_all(self.formatted(&record).as_bytes()).context("cannot print")?;
+                    line_bytes.clear();
+                    format.push(&mut line_bytes, &printed(&self.name, &record)?, is_safe);
+                    out.write_all(&line_bytes).context("cannot print")?;
                     *offset = record["offset"].as_i64().map_or(*offset, |offset| offset + 1);
                     is_quiet = false;
                     left -= 1;
@@ -279,60 +287,44 @@ impl Consume {
             }
         }
     }
+}
 
-    fn formatted(&self, record: &Value) -> String {
-        let text = |name: &str| match &record[name] {
-            Value::Null => String::new(),
-            Value::String(text) if self.raw => text.clone(),
-            Value::String(text) => neutralise(text).into_owned(),
-            other => other.to_string(),
-        };
-        let mut out = String::new();
-        let mut format = self.format.chars();
-        while let Some(c) = format.next() {
-            match (c, if matches!(c, '%' | '\\') { format.next() } else { None }) {
-                ('%', Some('t')) => out.push_str(&self.name),
-                ('%', Some('p')) => out.push_str(&text("partition")),
-                ('%', Some('o')) => out.push_str(&text("offset")),
-                ('%', Some('T')) => out.push_str(&text("timestamp")),
-                ('%', Some('k')) => out.push_str(&text("key")),
-                ('%', Some('s')) => out.push_str(&text("value")),
-                ('\\', Some('n')) => out.push('\n'),
-                ('\\', Some('t')) => out.push('\t'),
-                ('%', Some('%')) => out.push('%'),
-                (c, next) => {
-                    out.push(c);
-                    out.extend(next);
-                }
-            }
-        }
-        out
+/// Reads a record as the server writes it.
+fn printed<'a>(topic: &'a str, record: &Value) -> Result<Printed<'a>> {
+    let headers = record["headers"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    Ok(Printed {
+        topic,
+        partition: record["partition"].as_u64().unwrap_or(0),
+        offset: record["offset"].as_i64().unwrap_or(0),
+        timestamp: record["timestamp"].as_i64().unwrap_or(-1),
+        key: bytes(record, "key")?,
+        value: bytes(record, "value")?,
+        headers: headers
+            .map(|header| Ok((header["name"].as_str().unwrap_or("").to_owned(), bytes(header, "value")?)))
+            .collect::<Result<_>>()?,
+    })
+}
+
+/// Returns what a member holds: bytes from Base64 where they are no text.
+fn bytes(object: &Value, name: &str) -> Result<Option<Vec<u8>>> {
+    if let Some(packed) = object[format!("{name}Base64").as_str()].as_str() {
+        return Ok(Some(STANDARD.decode(packed).context("cannot read a record")?));
     }
+    Ok(object[name].as_str().map(|text| text.as_bytes().to_vec()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn consume(format: &str, raw: bool) -> Consume {
-        let format = format.to_owned();
-        Consume {
-            name: "t".into(),
-            from_beginning: true,
-            offset: None,
-            limit: None,
-            exit: true,
-            partition: None,
-            format,
-            raw,
-        }
-    }
-
     #[test]
-    fn format_is_kcats_and_values_are_neutralised() {
-        let record = json!({"partition": 1, "offset": 7, "timestamp": 5, "key": null, "value": "a\u{1b}b"});
-        assert_eq!(consume("%t %p %o %k|%s %T %%\\n", false).formatted(&record), "t 1 7 |a\\x1bb 5 %\n");
-        assert_eq!(consume("%s%", true).formatted(&record), "a\u{1b}b%");
+    fn records_come_as_text_or_as_base64() {
+        let record = json!({"partition": 1, "offset": 7, "timestamp": 5, "key": null, "value": "4",
+            "valueBase64": "AAAABA==", "headers": [{"name": "h", "value": "v"}, {"name": "n", "value": null}]});
+        let read = printed("t", &record).unwrap();
+        assert_eq!((read.partition, read.offset, read.timestamp, read.key), (1, 7, 5, None));
+        assert_eq!(read.value, Some(vec![0, 0, 0, 4]));
+        assert_eq!(read.headers, [("h".to_owned(), Some(b"v".to_vec())), ("n".to_owned(), None)]);
     }
 
     #[test]

@@ -11,9 +11,10 @@ use kafka_protocol::protocol::StrBytes;
 use crate::dispatch::{Answer, Call, SERVED};
 use crate::error::NONE;
 use crate::frame::{Asked, FrameError, encode};
+use crate::legacy;
 
 /// Features that are on: the consumer protocol (KIP-848), transactions whose every end raises the epoch (KIP-890).
-const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
+pub(crate) const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
 
 pub(crate) async fn answer(call: Call, request: ApiVersionsRequest) -> Result<Answer, FrameError> {
     let valid = call.version() < 3
@@ -24,7 +25,7 @@ pub(crate) async fn answer(call: Call, request: ApiVersionsRequest) -> Result<An
             .map(|served| {
                 ApiVersion::default()
                     .with_api_key(served.api_key)
-                    .with_min_version(served.min)
+                    .with_min_version(legacy::first_version(served.api_key).unwrap_or(served.min))
                     .with_max_version(served.max)
             })
             .collect();

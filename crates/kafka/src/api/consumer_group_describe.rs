@@ -42,6 +42,14 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
         answer.authorized_operations = call.operations(Resource::Group(&id));
     }
     let group = group.lock().expect("no holder panics");
+    let is_hidden = |name: &String| !call.allows(Operation::Describe, Resource::Topic(name));
+    if group.subscribed_topics().iter().any(is_hidden) {
+        let message = "The described group uses topics that the client is not authorized to describe.";
+        return DescribedGroup::default()
+            .with_group_id(id.clone())
+            .with_error_code(ResponseError::TopicAuthorizationFailed.code())
+            .with_error_message(Some(str_bytes(message)));
+    }
     let members = group
         .members
         .values()

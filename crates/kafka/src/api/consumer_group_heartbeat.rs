@@ -90,6 +90,12 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
             .flat_map(|topic| topic.partitions.iter().map(|p| (topic.topic_id.as_u128(), *p as u32)))
             .collect()
     });
+    let all = all_topics(&call.broker);
+    let mut hidden = BTreeSet::new();
+    if !call.broker.rules.allow_everything() {
+        let may_see = |name: &str| call.allows(Operation::Describe, Resource::Topic(name));
+        hidden.extend(all.keys().filter(|name| !may_see(name)).cloned());
+    }
     let text = |text: Option<StrBytes>| text.map(|text| text.to_string());
     let said = Heartbeat {
         member_id: request.member_id.to_string(),
@@ -102,6 +108,7 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
             .then_some(request.rebalance_timeout_ms as i64),
         topics,
         pattern: text(request.subscribed_topic_regex),
+        hidden,
         assignor: text(request.server_assignor),
         owned,
     };
@@ -119,10 +126,9 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
             (ResponseError::UnknownMemberId, format!("Group {} not found.", &**request.group_id))
         })?
     };
-    let topics = all_topics(broker);
     let mut group = group.lock().expect("no holder panics");
     if let Some(timeout_ms) = broker.dynamic.integer(RESOURCE_GROUP, &request.group_id, GROUP_SESSION) {
         group.session_timeout_ms = timeout_ms;
     }
-    group.heartbeat(said, &topics, broker.now_ms())
+    group.heartbeat(said, &all, broker.now_ms())
 }

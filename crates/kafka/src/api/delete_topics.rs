@@ -24,10 +24,14 @@ pub(crate) fn answer(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsR
         .into_iter()
         .map(|topic| {
             let known = broker.topic(topic.name.as_deref().map(|name| &**name), topic.topic_id);
+            let may_see = |name: &str| call.allows(Operation::Describe, Resource::Topic(name));
             let (id, name) = match &known {
+                // Who may not see a topic is not told its name or id.
+                Ok(info) if !may_see(&info.name) => (topic.topic_id, topic.name.clone()),
                 Ok(info) => (Uuid::from_u128(info.id), Some(TopicName(str_bytes(&info.name)))),
                 Err(_) => (topic.topic_id, topic.name.clone()),
             };
+            let hidden = topic.name.as_deref().is_some_and(|name| !may_see(name));
             let result = known.map_err(Refusal::from).and_then(|info| {
                 if !call.allows(Operation::Delete, Resource::Topic(&info.name)) {
                     return Err(ResponseError::TopicAuthorizationFailed.into());
@@ -35,6 +39,8 @@ pub(crate) fn answer(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsR
                 delete(broker, &info.name)
             });
             let (code, message) = match result {
+                // Nor whether it is there.
+                Err(_) if hidden => (ResponseError::TopicAuthorizationFailed.code(), None),
                 Ok(()) => (NONE, None),
                 Err(refusal) => (refusal.code, refusal.text()),
             };

@@ -82,6 +82,10 @@ pub(crate) fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeCo
                     .allows(Operation::DescribeConfigs, Resource::Topic(&resource.resource_name))
                     .then_some(())
                     .ok_or(ResponseError::TopicAuthorizationFailed),
+                RESOURCE_GROUP => call
+                    .allows(Operation::DescribeConfigs, Resource::Group(&resource.resource_name))
+                    .then_some(())
+                    .ok_or(ResponseError::GroupAuthorizationFailed),
                 _ => call
                     .allows(Operation::DescribeConfigs, Resource::Cluster)
                     .then_some(())

@@ -10,6 +10,7 @@ use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::group::classic::State;
+use crate::group::held;
 use crate::security::acl::{Operation, Resource};
 
 /// The first version that says that a group is not there.
@@ -35,6 +36,19 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
     }
     if version >= OPERATIONS_FROM && with_operations {
         answer.authorized_operations = call.operations(Resource::Group(&id));
+    }
+    if let Some(member) = held::member(broker, &id) {
+        let shown = DescribedGroupMember::default()
+            .with_member_id(str_bytes(&member.id))
+            .with_client_id(str_bytes(held::CLIENT_ID))
+            .with_client_host(str_bytes(held::HOST))
+            .with_member_metadata(member.metadata)
+            .with_member_assignment(member.assignment);
+        return answer
+            .with_group_state(str_bytes(held::STATE.name()))
+            .with_protocol_type(str_bytes(held::PROTOCOL_TYPE))
+            .with_protocol_data(str_bytes(held::PROTOCOL))
+            .with_members(vec![shown]);
     }
     let Some(group) = broker.groups.find_as_of(&id, broker.now_ms()) else {
         if broker.log.has_offsets(&id) && broker.groups.find_consumer(&id).is_none() {

@@ -9,9 +9,14 @@ use kafka_protocol::messages::{DescribeLogDirsRequest, TopicName};
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
+use crate::newer::AnyLogDirs;
 use crate::security::acl::{Operation, Resource};
 
-pub(crate) fn answer(call: &Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+pub(crate) fn answer(call: &Call, request: DescribeLogDirsRequest) -> AnyLogDirs {
+    AnyLogDirs(described(call, request))
+}
+
+fn described(call: &Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
     if !call.allows(Operation::Describe, Resource::Cluster) {
         let code = ResponseError::ClusterAuthorizationFailed.code();
         // Version 2 and older have no place for it but the empty list.

@@ -16,27 +16,31 @@ use super::fetch_frame;
 use super::offset_for_leader_epoch::check_leader_epoch;
 use crate::broker::Broker;
 use crate::config::str_bytes;
-use crate::dispatch::{Answer, Call};
+use crate::dispatch::{Answer, Call, beside_sockets};
 use crate::error::{NONE, code};
 use crate::fetch_session::{Plan, Wanted};
 use crate::frame::FrameError;
 use crate::security::acl::{Operation, Resource};
 
 const READ_COMMITTED: i8 = 1;
+/// Who is further behind may want what is no longer in memory.
+const RECORDS_INLINE_MAX: i64 = 10_000;
 
-pub(crate) async fn answer(call: Call, request: FetchRequest) -> Result<Answer, FrameError> {
-    let response = fetch(&call, request).await;
+/// Carries out a request and lays the answer out for the socket.
+pub(crate) async fn pieces(call: Call, request: FetchRequest) -> Result<Answer, FrameError> {
+    let response = answer(&call, request).await;
     Ok(Answer::Pieces(fetch_frame::encode(&call.asked, &response)?))
 }
 
-async fn fetch(call: &Call, request: FetchRequest) -> FetchResponse {
+pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse {
     let broker = &call.broker;
     let mut plan = match broker.fetch_sessions.plan(&request, call.version(), broker.now_ms()) {
         Ok(plan) => plan,
         Err(error) => return FetchResponse::default().with_error_code(error.code()),
     };
+    let bytes_max = (request.max_bytes as i64).min(broker.config.integer("fetch.max.bytes")).max(0) as usize;
     let bounds = Bounds {
-        bytes_max: (request.max_bytes as i64).min(broker.config.integer("fetch.max.bytes")).max(0) as usize,
+        bytes_max: broker.answer_bytes.for_fetch(bytes_max),
         isolation: if request.isolation_level == READ_COMMITTED {
             Isolation::ReadCommitted
         } else {
@@ -61,7 +65,9 @@ async fn fetch(call: &Call, request: FetchRequest) -> FetchResponse {
         changed.as_mut().enable();
         let due = Instant::now() >= deadline || broker.is_stopping();
         if due || something_to_tell(broker, &mut plan, bounds.isolation, &mut before, bytes_min) {
-            let parts = read_all(broker, &mut plan.wanted, &bounds);
+            let far_behind = before > RECORDS_INLINE_MAX;
+            let mut read = || read_all(broker, &mut plan.wanted, &bounds);
+            let parts = if far_behind { beside_sockets(read) } else { read() };
             let bytes: usize = parts.iter().map(Part::len).sum();
             if due || bytes >= bytes_min || parts.iter().any(|part| part.data.error_code != NONE) {
                 break parts;

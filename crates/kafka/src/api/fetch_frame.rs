@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_version_is_as_the_general_encoder_writes_it() {
-        for version in 4..=17 {
+        for version in 4..=18 {
             let asked = Asked { api_key: ApiKey::Fetch as i16, version, correlation_id: 9, client_id: None };
             let session_id = if version >= 7 { 1234 } else { 0 };
             let log_start = |mut partition: PartitionData| {

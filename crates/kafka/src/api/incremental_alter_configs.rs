@@ -127,6 +127,7 @@ pub(crate) fn apply(
 pub(crate) fn may_alter(call: &Call, resource_type: i8, name: &str) -> Result<(), Refusal> {
     let (resource, error) = match resource_type {
         RESOURCE_TOPIC => (Resource::Topic(name), ResponseError::TopicAuthorizationFailed),
+        RESOURCE_GROUP => (Resource::Group(name), ResponseError::GroupAuthorizationFailed),
         _ => (Resource::Cluster, ResponseError::ClusterAuthorizationFailed),
     };
     if call.allows(Operation::AlterConfigs, resource) { Ok(()) } else { Err(error.into()) }

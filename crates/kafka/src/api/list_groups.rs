@@ -9,6 +9,7 @@ use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::group::classic::State;
+use crate::group::held;
 use crate::security::acl::{Operation, Resource};
 
 const CLASSIC: &str = "classic";
@@ -23,7 +24,13 @@ pub(crate) fn answer(call: &Call, request: ListGroupsRequest) -> ListGroupsRespo
         .log
         .groups()
         .into_iter()
-        .map(|id| (id, (State::Empty.name(), String::new(), CLASSIC)))
+        .map(|id| {
+            let (state, protocol_type) = match broker.owner.holds_group(&id) {
+                Some(_) => (held::STATE, held::PROTOCOL_TYPE),
+                None => (State::Empty, ""),
+            };
+            (id, (state.name(), protocol_type.to_owned(), CLASSIC))
+        })
         .collect();
     for (id, group) in broker.groups.all() {
         let group = group.lock().expect("no holder panics");

@@ -1,7 +1,10 @@
 //! ListTransactions: the transactional ids of outside producers.
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_transactions_response::{ListTransactionsResponse, TransactionState};
 use kafka_protocol::messages::{ListTransactionsRequest, ProducerId, TransactionalId};
+
+use regex::RegexBuilder;
 
 use crate::config::str_bytes;
 use crate::dispatch::Call;
@@ -20,7 +23,17 @@ const STATES: &[&str] = &[
     "PrepareEpochFence",
 ];
 
+/// Bytes that a compiled pattern may take.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
 pub(crate) fn answer(call: &Call, request: ListTransactionsRequest) -> ListTransactionsResponse {
+    let pattern = request.transactional_id_pattern.as_deref().filter(|pattern| !pattern.is_empty());
+    let compiled = pattern
+        .map(|pattern| RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(PATTERN_BYTES_MAX).build());
+    let Ok(pattern) = compiled.transpose() else {
+        let code = ResponseError::InvalidRegularExpression.code();
+        return ListTransactionsResponse::default().with_error_code(code);
+    };
     let now_ms = call.broker.now_ms();
     let unknown: Vec<_> =
         request.state_filters.iter().filter(|state| !STATES.contains(&&***state)).cloned().collect();
@@ -30,6 +43,7 @@ pub(crate) fn answer(call: &Call, request: ListTransactionsRequest) -> ListTrans
         .transactions()
         .into_iter()
         .filter(|info| call.allows(Operation::Describe, Resource::Transaction(&info.transactional_id)))
+        .filter(|info| pattern.as_ref().is_none_or(|pattern| pattern.is_match(&info.transactional_id)))
         .filter(|info| {
             let state_fits =
                 request.state_filters.is_empty() || request.state_filters.iter().any(|s| **s == *info.state);

@@ -2,22 +2,30 @@
 
 use commitlog::OffsetCommit;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::OffsetCommitRequest;
+use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 
 use crate::broker::Broker;
+use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
 use crate::group::classic::Identity;
+use crate::newer::{AnyOffsetCommit, TOPIC_IDS_FROM};
 use crate::security::acl::{Operation, Resource};
 
 /// The first version that members of the consumer protocol can use.
 const MEMBER_EPOCH_FROM: i16 = 9;
 
-pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
+pub(crate) fn answer(call: &Call, AnyOffsetCommit(mut request): AnyOffsetCommit) -> OffsetCommitResponse {
     let broker = &call.broker;
+    if call.version() >= TOPIC_IDS_FROM {
+        for topic in &mut request.topics {
+            topic.name =
+                broker.topic_name(topic.topic_id).map(|name| TopicName(str_bytes(&name))).unwrap_or_default();
+        }
+    }
     let who = Identity {
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),
@@ -41,6 +49,10 @@ pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitR
             let known = number.is_some_and(|n| broker.log.partition(&topic.name, n).is_ok());
             let code = match allowed {
                 Err(error) => error.code(),
+                // No topic is called so: its id is of none.
+                Ok(()) if topic.name.is_empty() && call.version() >= TOPIC_IDS_FROM => {
+                    ResponseError::UnknownTopicId.code()
+                }
                 Ok(()) if !may_read => ResponseError::TopicAuthorizationFailed.code(),
                 Ok(()) if !known => ResponseError::UnknownTopicOrPartition.code(),
                 Ok(()) if metadata.len() > metadata_max => ResponseError::OffsetMetadataTooLarge.code(),
@@ -63,7 +75,10 @@ pub(crate) fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitR
             );
         }
         topics.push(
-            OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions),
+            OffsetCommitResponseTopic::default()
+                .with_name(topic.name.clone())
+                .with_topic_id(topic.topic_id)
+                .with_partitions(partitions),
         );
     }
     if !commits.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use commitlog::{AppendInfo, Batch, CommitTicket, Compression, LogError, Partition, TimestampType};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -14,14 +15,19 @@ use tokio::sync::oneshot;
 
 use crate::broker::Broker;
 use crate::config::str_bytes;
-use crate::dispatch::{Answer, Call};
+use crate::dispatch::{Answer, Call, beside_sockets};
 use crate::error::{NONE, Refusal};
 use crate::frame::{FrameError, encode};
+use crate::legacy;
 use crate::security::acl::{Operation, Resource};
 
 const ACKS_ALL: i16 = -1;
 const ACKS_NONE: i16 = 0;
 const ACKS_LEADER: i16 = 1;
+/// The first version that carries record batches only.
+const BATCHES_ONLY_FROM: i16 = 3;
+/// The setting that answers `acks=all` before the sync.
+const LOSABLE: &str = "acks.all.may.be.lost.in.power.failure";
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 /// The first version in which a batch joins its partition to the transaction (KIP-890).
@@ -37,13 +43,23 @@ struct Outcome {
 }
 
 pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer, FrameError> {
+    let asked = call.asked.clone();
+    answer_as(call, request, move |response| encode(&asked, asked.version, response)).await
+}
+
+/// Carries out a request and lets `encode` write the answer.
+pub(crate) async fn answer_as(
+    call: Call,
+    request: ProduceRequest,
+    encode: impl FnOnce(&ProduceResponse) -> Result<Bytes, FrameError> + Send + 'static,
+) -> Result<Answer, FrameError> {
     let acks = request.acks;
     let valid = matches!(acks, ACKS_ALL | ACKS_NONE | ACKS_LEADER);
     let appender = Appender {
         broker: &call.broker,
         version: call.version(),
         transactional_id: request.transactional_id.as_deref().map(|id| &**id),
-        wait: acks == ACKS_ALL,
+        wait: acks == ACKS_ALL && !call.broker.config.boolean(LOSABLE),
     };
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut unsynced = Vec::new();
@@ -64,6 +80,8 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
             let Outcome { response, unsynced: partition } = match &name {
                 Err(refusal) => refused(data.index, refusal.clone()),
                 Ok(_) if !valid => refused(data.index, ResponseError::InvalidRequiredAcks.into()),
+                // Its records are unpacked to be checked.
+                Ok(name) if is_packed(&data) => beside_sockets(|| appender.append(name, data)),
                 Ok(name) => appender.append(name, data),
             };
             failed |= response.error_code != NONE;
@@ -81,10 +99,8 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
         // As in Kafka: closing is the only way to tell.
         return Ok(if failed { Answer::Close } else { Answer::Nothing });
     }
-    let asked = call.asked.clone();
     if unsynced.is_empty() {
-        let response = ProduceResponse::default().with_responses(topics);
-        return Ok(Answer::Now(encode(&asked, asked.version, &response)?));
+        return Ok(Answer::Now(encode(&ProduceResponse::default().with_responses(topics))?));
     }
     // One ticket for the whole request: its partitions are synced together.
     let ticket = call.broker.log.flush_partitions(unsynced);
@@ -96,8 +112,13 @@ pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer
         if let Err(error) = synced {
             refuse_all(&mut topics, error);
         }
-        encode(&asked, asked.version, &ProduceResponse::default().with_responses(topics))
+        encode(&ProduceResponse::default().with_responses(topics))
     })))
+}
+
+fn is_packed(data: &PartitionProduceData) -> bool {
+    let batch = Batch::parse(data.records.as_deref().unwrap_or_default());
+    batch.is_ok_and(|batch| batch.compression() != Ok(Compression::None))
 }
 
 /// Takes back what was said of the appends: they are not durable.
@@ -195,7 +216,12 @@ impl Appender<'_> {
         let number =
             u32::try_from(data.index).map_err(|_| Refusal::from(ResponseError::UnknownTopicOrPartition))?;
         let partition = self.broker.log.partition(topic, number)?;
-        let records = data.records.as_deref().unwrap_or_default();
+        let mut records = data.records.as_deref().unwrap_or_default();
+        let converted =
+            if self.version < BATCHES_ONLY_FROM { legacy::produce::as_batch(records)? } else { None };
+        if let Some(converted) = &converted {
+            records = converted;
+        }
         let batch = self.one_batch(records)?;
         self.check_records(&partition, &batch)?;
         let now_ms = self.broker.now_ms();

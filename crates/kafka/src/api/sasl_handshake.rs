@@ -9,6 +9,9 @@ use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::security::sasl::{Login, Mechanism};
 
+/// The first version after which the login's messages come as requests.
+const REQUESTS_FROM: i16 = 1;
+
 pub(crate) fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshakeResponse {
     let enabled = enabled(call);
     let mechanisms: Vec<StrBytes> = enabled.iter().map(|mechanism| str_bytes(mechanism.name())).collect();
@@ -20,6 +23,9 @@ pub(crate) fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshak
     match Mechanism::from_name(&request.mechanism).filter(|mechanism| enabled.contains(mechanism)) {
         Some(mechanism) => {
             *login = Login::Chosen(mechanism);
+            if call.version() < REQUESTS_FROM {
+                call.connection.expect_bare_login();
+            }
             answer.with_error_code(NONE)
         }
         None => answer.with_error_code(ResponseError::UnsupportedSaslMechanism.code()),

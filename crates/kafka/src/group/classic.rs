@@ -696,6 +696,11 @@ impl ClassicGroup {
         }
     }
 
+    /// Returns since when nobody is in it.
+    pub(crate) fn empty_since_ms(&self) -> Option<i64> {
+        (self.members.is_empty() && self.pending.is_empty()).then_some(self.empty_since_ms)
+    }
+
     /// Says whether nobody has been here for long.
     pub(crate) fn is_forgettable(&self, now_ms: i64) -> bool {
         self.state == State::Empty

@@ -31,6 +31,8 @@ pub(crate) struct Heartbeat {
     pub rebalance_timeout_ms: Option<i64>,
     pub topics: Option<BTreeSet<String>>,
     pub pattern: Option<String>,
+    /// Topics it may not see; patterns do not reach them.
+    pub hidden: BTreeSet<String>,
     pub assignor: Option<String>,
     pub owned: Option<Slots>,
 }
@@ -58,6 +60,7 @@ pub(crate) struct Member {
     pub topics: BTreeSet<String>,
     pub pattern: Option<String>,
     compiled: Option<regex::Regex>,
+    hidden: BTreeSet<String>,
     assignor: Option<Assignor>,
     rebalance_timeout_ms: i64,
     /// What it may read.
@@ -70,7 +73,8 @@ pub(crate) struct Member {
 
 impl Member {
     fn wants(&self, topic: &str) -> bool {
-        self.topics.contains(topic) || self.compiled.as_ref().is_some_and(|pattern| pattern.is_match(topic))
+        let fits = || self.compiled.as_ref().is_some_and(|pattern| pattern.is_match(topic));
+        self.topics.contains(topic) || (fits() && !self.hidden.contains(topic))
     }
 }
 
@@ -177,6 +181,7 @@ impl ConsumerGroup {
             topics: BTreeSet::new(),
             pattern: None,
             compiled: None,
+            hidden: BTreeSet::new(),
             assignor: None,
             rebalance_timeout_ms: 0,
             assigned: inherited,
@@ -381,6 +386,17 @@ impl ConsumerGroup {
         self.members.values().any(|member| member.wants(topic))
     }
 
+    /// Returns since when nobody is in it.
+    pub(crate) fn empty_since_ms(&self) -> Option<i64> {
+        self.members.is_empty().then_some(self.empty_since_ms)
+    }
+
+    /// Returns the topics that members want.
+    pub(crate) fn subscribed_topics(&self) -> BTreeSet<String> {
+        let named = self.members.values().flat_map(|member| member.topics.iter().cloned());
+        named.chain(self.topics.keys().cloned()).collect()
+    }
+
     pub(crate) fn is_forgettable(&self, now_ms: i64) -> bool {
         self.members.is_empty() && now_ms.saturating_sub(self.empty_since_ms) > EMPTY_KEPT_MS
     }
@@ -414,6 +430,10 @@ fn change(member: &mut Member, said: &Heartbeat) -> Result<bool, Refused> {
             })?);
         }
         member.pattern = (!pattern.is_empty()).then(|| pattern.clone());
+    }
+    if member.hidden != said.hidden {
+        changed |= member.compiled.is_some();
+        member.hidden = said.hidden.clone();
     }
     member.assignor = assignor;
     if let Some(topics) = &said.topics
@@ -455,6 +475,7 @@ mod tests {
             rebalance_timeout_ms: joins.then_some(1000),
             topics: joins.then(|| BTreeSet::from(["t".to_owned()])),
             pattern: None,
+            hidden: BTreeSet::new(),
             assignor: None,
             owned: owned.map(|owned| owned.iter().map(|partition| (1, *partition)).collect()),
         }

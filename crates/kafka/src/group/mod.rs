@@ -5,8 +5,10 @@
 pub(crate) mod assignor;
 pub(crate) mod classic;
 pub(crate) mod consumer;
+pub(crate) mod held;
 mod member;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hashbrown::HashMap;
@@ -17,6 +19,23 @@ use consumer::{ConsumerGroup, Topics};
 /// Groups of each protocol with members, or that had some not long ago.
 const GROUPS_MAX: usize = 100_000;
 
+/// With more groups than this, those without members are forgotten even if they have positions.
+const GROUPS_MANY: usize = GROUPS_MAX / 2;
+
+/// Who is in a group.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// Nobody was since the start, as far as is known.
+    Unknown,
+    Empty {
+        since_ms: i64,
+    },
+    /// Somebody is; the topics they want, where that can be known.
+    Members {
+        topics: Option<BTreeSet<String>>,
+    },
+}
+
 /// What groups are bounded by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -26,6 +45,8 @@ pub(crate) struct Limits {
     pub initial_delay_ms: i64,
     /// Of the consumer protocol.
     pub consumer_session_timeout_ms: i64,
+    /// Of the consumer protocol.
+    pub consumer_members_max: usize,
 }
 
 /// A group, locked for each step.
@@ -84,7 +105,7 @@ impl Groups {
             return None;
         }
         let make = || {
-            let Limits { consumer_session_timeout_ms, members_max, .. } = self.limits;
+            let Limits { consumer_session_timeout_ms, consumer_members_max: members_max, .. } = self.limits;
             Arc::new(Mutex::new(ConsumerGroup::new(id, consumer_session_timeout_ms, members_max, now_ms)))
         };
         let mut consumers = self.consumers.lock().expect("no holder panics");
@@ -136,27 +157,47 @@ impl Groups {
         true
     }
 
-    /// Lets deadlines pass, and forgets groups that nobody is in.
-    pub(crate) fn tick(&self, topics: &dyn Fn() -> Topics, now_ms: i64) {
-        for (id, group) in self.all_consumers() {
+    /// Lets deadlines pass, and forgets groups that nobody is in; not those with positions, because how long a group has been
+    /// empty decides when those go.
+    pub(crate) fn tick(&self, topics: &dyn Fn() -> Topics, has_offsets: &dyn Fn(&str) -> bool, now_ms: i64) {
+        let consumers = self.all_consumers();
+        let are_many = consumers.len() > GROUPS_MANY;
+        for (id, group) in consumers {
             let mut group = group.lock().expect("no holder panics");
             group.pass(topics, now_ms);
             let forgettable = group.is_forgettable(now_ms);
             drop(group);
-            if forgettable {
+            if forgettable && (are_many || !has_offsets(&id)) {
                 self.remove_empty_consumer(&id);
             }
         }
-        let mut empty = Vec::new();
-        for (id, group) in self.all() {
+        let groups = self.all();
+        let are_many = groups.len() > GROUPS_MANY;
+        for (id, group) in groups {
             let mut group = group.lock().expect("no holder panics");
             group.pass(now_ms);
-            if group.is_forgettable(now_ms) {
-                empty.push(id);
+            let forgettable = group.is_forgettable(now_ms);
+            drop(group);
+            if forgettable && (are_many || !has_offsets(&id)) {
+                self.remove_empty(&id);
             }
         }
-        for id in empty {
-            self.remove_empty(&id);
+    }
+
+    /// Returns who is in a group.
+    pub(crate) fn presence(&self, id: &str) -> Presence {
+        if let Some(group) = self.find_consumer(id) {
+            let group = group.lock().expect("no holder panics");
+            return match group.empty_since_ms() {
+                Some(since_ms) => Presence::Empty { since_ms },
+                None => Presence::Members { topics: Some(group.subscribed_topics()) },
+            };
+        }
+        let Some(group) = self.find(id) else { return Presence::Unknown };
+        let group = group.lock().expect("no holder panics");
+        match group.empty_since_ms() {
+            Some(since_ms) => Presence::Empty { since_ms },
+            None => Presence::Members { topics: group.subscribed_topics() },
         }
     }
 }

@@ -80,7 +80,7 @@ impl Resource<'_> {
             Resource::Topic(_) => {
                 &[Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs]
             }
-            Resource::Group(_) => &[Read, Delete, Describe],
+            Resource::Group(_) => &[Read, Delete, Describe, DescribeConfigs, AlterConfigs],
             Resource::Cluster => {
                 &[Create, Alter, Describe, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite]
             }

@@ -2,6 +2,7 @@
 
 pub(crate) mod acl;
 pub(crate) mod credentials;
+pub(crate) mod principal;
 pub(crate) mod sasl;
 pub(crate) mod scram;
 pub(crate) mod tls;

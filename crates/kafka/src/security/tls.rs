@@ -54,21 +54,31 @@ impl Tls {
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let mut loaded = self.loaded.lock().expect("no holder panics");
         if loaded.checked.elapsed() >= CHECK_EVERY {
-            loaded.checked = Instant::now();
-            let now = modified(&self.files);
-            if now != loaded.modified {
-                match acceptor(&self.files) {
-                    Ok(fresh) => {
-                        tracing::info!("certificates taken anew");
-                        loaded.acceptor = fresh;
-                        loaded.modified = now;
-                    }
-                    // Half written, perhaps: the next look takes it.
-                    Err(error) => tracing::warn!(error, "certificates not taken, the old ones stay"),
-                }
-            }
+            self.look(&mut loaded);
         }
         loaded.acceptor.clone()
+    }
+
+    /// Looks at the files at once.
+    pub(crate) fn look_at_the_files(&self) {
+        self.look(&mut self.loaded.lock().expect("no holder panics"));
+    }
+
+    fn look(&self, loaded: &mut Loaded) {
+        loaded.checked = Instant::now();
+        let now = modified(&self.files);
+        if now == loaded.modified {
+            return;
+        }
+        match acceptor(&self.files) {
+            Ok(fresh) => {
+                tracing::info!("certificates taken anew");
+                loaded.acceptor = fresh;
+                loaded.modified = now;
+            }
+            // Half written, perhaps: the next look takes it.
+            Err(error) => tracing::warn!(error, "certificates not taken, the old ones stay"),
+        }
     }
 }
 

@@ -2,14 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use commitlog::{Log, LogConfig, RealDisk};
+use commitlog::{Disk, Log, LogConfig, RealDisk};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, RequestHeader, ResponseHeader, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto};
 
 use crate::{Clock, KafkaConfig, KafkaServer, Running};
 
@@ -39,13 +43,31 @@ pub(super) struct Fixture {
     pub running: Running,
     pub log: Arc<Log>,
     pub clock: Clock,
-    _dir: tempfile::TempDir,
+    dir: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
     pub(super) fn start(settings: &[(&str, &str)]) -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
-        let log = Log::open(Arc::new(RealDisk), dir.path().join("log"), LogConfig::default()).unwrap();
+        Fixture::start_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// Stops the broker and starts another on what it has left.
+    pub(super) fn restart(self, settings: &[(&str, &str)]) -> Fixture {
+        let Fixture { running, log, clock, dir } = self;
+        running.shutdown();
+        log.close(clock.now_ms()).unwrap();
+        drop(log);
+        Fixture::start_in(dir.expect("it was started in a directory of its own"), settings)
+    }
+
+    fn start_in(dir: tempfile::TempDir, settings: &[(&str, &str)]) -> Fixture {
+        let fixture = Fixture::start_on(Arc::new(RealDisk), &dir.path().join("log"), settings);
+        Fixture { dir: Some(dir), ..fixture }
+    }
+
+    /// Starts on a disk that the caller has.
+    pub(super) fn start_on(disk: Arc<dyn Disk>, dir: &Path, settings: &[(&str, &str)]) -> Fixture {
+        let log = Log::open(disk, dir, LogConfig::default()).unwrap();
         let mut all: Vec<_> = settings
             .iter()
             .map(|(n, v)| (format!("kafka.{n}"), (*v).to_owned(), "test".to_owned()))
@@ -56,7 +78,7 @@ impl Fixture {
         let clock = Clock::manual(1_000_000);
         let config = KafkaConfig::from_settings(&all).unwrap();
         let running = KafkaServer::start(log.clone(), config, clock.clone(), HeldByTest).unwrap();
-        Fixture { running, log, clock, _dir: dir }
+        Fixture { running, log, clock, dir: None }
     }
 
     pub(super) fn client(&self) -> Client {
@@ -84,8 +106,13 @@ fn create_topic(client: &mut Client, name: &str, partitions: i32) {
     }
 }
 
+/// What a client speaks over.
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
 pub(super) struct Client {
-    socket: TcpStream,
+    socket: Box<dyn Stream>,
     correlation_id: i32,
 }
 
@@ -93,10 +120,52 @@ impl Client {
     pub(super) fn connect(address: SocketAddr) -> Client {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Client { socket, correlation_id: 0 }
+        Client { socket: Box::new(socket), correlation_id: 0 }
+    }
+
+    /// Connects with TLS, with a certificate or without; returns the subject of the broker's certificate too.
+    pub(super) fn connect_tls(address: SocketAddr, certificate: Option<&[u8]>) -> (Client, String) {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(include_bytes!("certificates/ca.pem")).unwrap()).unwrap();
+        let provider = Arc::new(crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match certificate {
+            Some(pem) => {
+                let chain = vec![CertificateDer::from_pem_slice(pem).unwrap()];
+                config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(pem).unwrap()).unwrap()
+            }
+            None => config.with_no_client_auth(),
+        };
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).unwrap();
+        }
+        let certificate = &connection.peer_certificates().unwrap()[0];
+        let subject = crate::security::principal::subject(certificate).unwrap();
+        (Client { socket: Box::new(StreamOwned::new(connection, socket)), correlation_id: 0 }, subject)
     }
 
     pub(super) fn send<R: Request>(&mut self, version: i16, request: &R) {
+        let frame = self.frame(version, request);
+        self.send_raw(&frame);
+    }
+
+    /// Sends a request; the other side may have closed.
+    pub(super) fn send_lenient<R: Request>(&mut self, version: i16, request: &R) {
+        let frame = self.frame(version, request);
+        let mut out = BytesMut::new();
+        out.put_i32(frame.len() as i32);
+        out.put_slice(&frame);
+        self.send_bytes(&out);
+    }
+
+    fn frame<R: Request>(&mut self, version: i16, request: &R) -> BytesMut {
         let key = ApiKey::try_from(R::KEY).unwrap();
         self.correlation_id += 1;
         let mut out = BytesMut::new();
@@ -108,7 +177,7 @@ impl Client {
             .encode(&mut out, key.request_header_version(version))
             .unwrap();
         request.encode(&mut out, version).unwrap();
-        self.send_raw(&out);
+        out
     }
 
     /// Sends a frame, putting its length before it.

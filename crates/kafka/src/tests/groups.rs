@@ -260,3 +260,100 @@ fn settings_of_groups_and_brokers_are_kept() {
     let config = &answer.results[0].configs[0];
     assert_eq!((config.value.as_deref(), config.config_source), (Some("50000"), 8));
 }
+
+#[test]
+fn held_group_is_shown_with_its_member() {
+    let fixture = Fixture::start(&[]);
+    fixture.create_topic("t", 2);
+    let position = commitlog::OffsetCommit {
+        topic: "t".into(),
+        partition: 1,
+        offset: 0,
+        leader_epoch: -1,
+        metadata: String::new(),
+    };
+    fixture.log.commit_offsets("held", &[position], 0).unwrap().wait().unwrap();
+    let mut client = fixture.client();
+    let listed = client.ask(5, &ListGroupsRequest::default());
+    assert_eq!((&*listed.groups[0].group_state, &*listed.groups[0].protocol_type), ("Stable", "consumer"));
+    let request = DescribeGroupsRequest::default().with_groups(vec![GroupId(text("held"))]);
+    let answer = client.ask(5, &request);
+    let group = &answer.groups[0];
+    assert_eq!((&*group.group_state, group.members.len()), ("Stable", 1));
+    assert_eq!(
+        &group.members[0].member_assignment[..],
+        b"\0\0\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff"
+    );
+}
+
+fn beat(epoch: i32) -> ConsumerGroupHeartbeatRequest {
+    let beat = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(text("g")))
+        .with_member_id(text("m"))
+        .with_member_epoch(epoch);
+    if epoch != 0 {
+        return beat;
+    }
+    beat.with_rebalance_timeout_ms(1000)
+        .with_subscribed_topic_names(Some(vec![topic("t")]))
+        .with_topic_partitions(Some(Vec::new()))
+}
+
+#[test]
+fn group_changes_its_protocol_when_it_is_empty_only() {
+    let fixture = Fixture::start(&[]);
+    fixture.create_topic("t", 1);
+    let (mut classic, mut consumer) = (fixture.client(), fixture.client());
+    let (id, generation) = first_member(&mut classic);
+    let code = classic.ask(8, &commit("g", &id, generation, "t", "")).topics[0].partitions[0].error_code;
+    assert_eq!(code, 0);
+    assert_eq!(consumer.ask(0, &beat(0)).error_code, ResponseError::GroupIdNotFound.code());
+    let leave = LeaveGroupRequest::default().with_group_id(GroupId(text("g"))).with_member_id(text(&id));
+    assert_eq!(classic.ask(2, &leave).error_code, 0);
+    // Upgraded; the positions are the group's, whoever is in it.
+    assert_eq!(consumer.ask(0, &beat(0)).error_code, 0);
+    assert!(fixture.log.committed_offset("g", "t", 0).is_some());
+    let refused = classic.ask(5, &join("", None)).error_code;
+    assert_eq!(refused, ResponseError::InconsistentGroupProtocol.code());
+    // And back.
+    assert_eq!(consumer.ask(0, &beat(-1)).error_code, 0);
+    first_member(&mut classic);
+    assert!(fixture.log.committed_offset("g", "t", 0).is_some());
+}
+
+#[test]
+fn group_has_its_bound_of_members_and_session_timeouts() {
+    let fixture = Fixture::start(&[("group.max.size", "1"), ("group.max.session.timeout.ms", "10000")]);
+    let mut client = fixture.client();
+    first_member(&mut client);
+    let full = ResponseError::GroupMaxSizeReached.code();
+    assert_eq!(client.ask(3, &join("", None)).error_code, full);
+    for timeout_ms in [5_999, 10_001] {
+        let wrong = join("", None).with_session_timeout_ms(timeout_ms);
+        assert_eq!(client.ask(3, &wrong).error_code, ResponseError::InvalidSessionTimeout.code());
+    }
+}
+
+#[test]
+fn pattern_takes_topics_that_come_later() {
+    let fixture = Fixture::start(&[]);
+    fixture.create_topic("zeek.dns", 1);
+    let mut client = fixture.client();
+    let joins =
+        beat(0).with_subscribed_topic_names(None).with_subscribed_topic_regex(Some(text("zeek\\..*")));
+    let joined = client.ask(1, &joins);
+    assert_eq!(joined.error_code, 0);
+    assert_eq!(joined.assignment.unwrap().topic_partitions.len(), 1);
+    fixture.create_topic("zeek.http", 1);
+    fixture.create_topic("sysmon", 1);
+    let mut topics = 0;
+    let mut epoch = joined.member_epoch;
+    for _ in 0..2 {
+        let told = client.ask(1, &beat(epoch));
+        epoch = told.member_epoch;
+        topics = told.assignment.map_or(topics, |assignment| assignment.topic_partitions.len());
+    }
+    assert_eq!(topics, 2);
+    let wrong = beat(0).with_subscribed_topic_names(None).with_subscribed_topic_regex(Some(text("(?=look)")));
+    assert_eq!(client.ask(1, &wrong).error_code, ResponseError::InvalidRegularExpression.code());
+}

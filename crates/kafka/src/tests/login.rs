@@ -57,6 +57,22 @@ fn wrong_password_is_told_and_ends_the_connection() {
 }
 
 #[test]
+fn first_version_has_its_messages_outside_of_requests() {
+    let fixture = fixture();
+    fixture.create_topic_at(1, "t");
+    for (password, fits) in [("secret", true), ("other", false)] {
+        let mut client = fixture.client();
+        let shake = client.ask(0, &SaslHandshakeRequest::default().with_mechanism(text("PLAIN")));
+        assert_eq!(shake.error_code, 0);
+        client.send_raw(format!("\0alice\0{password}").as_bytes());
+        assert_eq!(client.receive_raw(), fits.then(Bytes::new));
+        if fits {
+            assert_eq!(metadata(&mut client, "t"), 0);
+        }
+    }
+}
+
+#[test]
 fn rules_hold_for_the_one_who_has_logged_in() {
     let fixture = fixture();
     fixture.create_topic_at(1, "t");
@@ -83,4 +99,21 @@ fn rules_hold_for_the_one_who_has_logged_in() {
     let produce = ProduceRequest::default().with_acks(-1).with_topic_data(vec![part]);
     let answer = alice.ask(9, &produce);
     assert_eq!(answer.responses[0].partition_responses[0].error_code, denied);
+}
+
+#[test]
+fn frames_are_short_before_the_login() {
+    let fixture = fixture();
+    let mut client = fixture.client();
+    client.send_bytes(&(1i32 << 20).to_be_bytes());
+    assert!(client.receive_raw().is_none());
+    let mut client = fixture.client();
+    assert_eq!(log_in(&mut client, "alice", "secret"), 0);
+    let names = (0..40_000).map(|n| {
+        let name = topic(&format!("a-topic-that-is-not-there-{n}"));
+        metadata_request::MetadataRequestTopic::default().with_name(Some(name))
+    });
+    let request =
+        MetadataRequest::default().with_topics(Some(names.collect())).with_allow_auto_topic_creation(false);
+    assert_eq!(client.ask(9, &request).topics.len(), 40_000);
 }

@@ -4,9 +4,18 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod expiry;
 mod groups;
 mod hostile;
+mod legacy;
+mod limits;
 mod login;
+mod newer;
+mod quotas;
 mod records;
+mod restart;
+mod rights;
+mod storage;
+mod tls;
 mod transactions;
 mod versions;

@@ -7,7 +7,7 @@ use kafka_protocol::messages::*;
 
 use super::client::{Client, Fixture, text, topic};
 
-struct Producer {
+pub(super) struct Producer {
     client: Client,
     id: ProducerId,
     epoch: i16,
@@ -19,7 +19,7 @@ fn tx() -> TransactionalId {
 }
 
 impl Producer {
-    fn new(fixture: &Fixture) -> Producer {
+    pub(super) fn new(fixture: &Fixture) -> Producer {
         let mut client = fixture.client();
         let request = InitProducerIdRequest::default()
             .with_transactional_id(Some(tx()))
@@ -29,7 +29,7 @@ impl Producer {
         Producer { client, id: answer.producer_id, epoch: answer.producer_epoch, sequence: 0 }
     }
 
-    fn add_partition(&mut self, name: &str) -> i16 {
+    pub(super) fn add_partition(&mut self, name: &str) -> i16 {
         let part = add_partitions_to_txn_request::AddPartitionsToTxnTopic::default()
             .with_name(topic(name))
             .with_partitions(vec![0]);
@@ -42,7 +42,7 @@ impl Producer {
             .partition_error_code
     }
 
-    fn produce(&mut self, version: i16) -> i16 {
+    pub(super) fn produce(&mut self, version: i16) -> i16 {
         let mut builder = BatchBuilder::new();
         builder.append(1, None, Some(b"v"), &[]);
         let mut bytes = builder.finish().to_vec();
@@ -60,7 +60,7 @@ impl Producer {
         code
     }
 
-    fn end(&mut self, version: i16, commit: bool) -> i16 {
+    pub(super) fn end(&mut self, version: i16, commit: bool) -> i16 {
         let request = EndTxnRequest::default()
             .with_transactional_id(tx())
             .with_producer_id(self.id)

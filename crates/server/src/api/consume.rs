@@ -1,12 +1,13 @@
 //! `GET /api/v1/topics/:name/records?partition&offset&limit`: records that are there now, as lines of JSON.
 
-use engine::{Fetch, PrintedRecord};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use engine::{Fetch, FetchedRecord};
 use hyper::StatusCode;
 
 use crate::body::{Reply, respond};
 use crate::call::{Answer, Call};
 use crate::error::ApiError;
-use crate::json;
+use crate::json::{self, Members};
 
 /// Records answered when no limit is given, and at most.
 const RECORDS_DEFAULT: usize = 100;
@@ -32,13 +33,28 @@ pub async fn get(call: Call) -> Answer {
     Ok(respond(StatusCode::OK, NDJSON, Reply::whole(out)))
 }
 
-fn push_record(out: &mut Vec<u8>, record: &PrintedRecord) {
+/// Texts as they are; other bytes as `PRINT` shows them, and as Base64.
+fn push_record(out: &mut Vec<u8>, record: &FetchedRecord) {
     json::push_object(out, |o| {
         o.plain("partition", record.partition);
         o.plain("offset", record.offset);
         o.plain("timestamp", record.timestamp);
-        o.text_or_null("key", record.key.as_deref());
-        o.text_or_null("value", record.value.as_deref());
+        push_bytes(o, "key", record.key.as_deref());
+        push_bytes(o, "value", record.value.as_deref());
+        if !record.headers.is_empty() {
+            o.objects("headers", &record.headers, |o, (name, value)| {
+                o.text("name", name);
+                push_bytes(o, "value", value.as_deref());
+            });
+        }
     });
     out.push(b'\n');
+}
+
+fn push_bytes(o: &mut Members<'_>, name: &str, bytes: Option<&[u8]>) {
+    let text = bytes.map(engine::printed_text);
+    o.text_or_null(name, text.as_deref());
+    if let Some(bytes) = bytes.filter(|bytes| text.as_deref().is_none_or(|text| text.as_bytes() != *bytes)) {
+        o.text(&format!("{name}Base64"), &STANDARD.encode(bytes));
+    }
 }

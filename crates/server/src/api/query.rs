@@ -41,7 +41,8 @@ pub async fn start(call: Call, layout: Layout, content_type: &'static str) -> An
 fn rows_of(query: QueryRows, layout: Layout, state: &Arc<State>) -> Result<RowStream, ApiError> {
     // Pull queries end by themselves; only what stays open needs a place.
     let place = if query.is_push { Some(state.query_place()?) } else { None };
-    let says_completed = !query.is_push && !has_key(&query.schema.text);
+    // As ksqlDB: lookups in tables end without a word, pull queries on streams say that they are completed.
+    let says_completed = !query.is_push && !query.is_lookup;
     let head = head(&query, layout);
     let types = query.schema.columns.into_iter().map(|(_, data_type)| data_type).collect();
     Ok(RowStream::new(query.rows, types, layout, head, says_completed, state.stopping.clone(), place))
@@ -52,15 +53,6 @@ fn is_print(sql: &str) -> bool {
     let first = statements.first().map(|statement| &*statement.text).or(rest.as_deref()).unwrap_or("");
     let word: String = first.chars().take_while(char::is_ascii_alphabetic).collect();
     word.eq_ignore_ascii_case("PRINT")
-}
-
-/// Pull queries on tables mark their key in the header, and end without a word; those on streams say
-/// that they are completed.
-fn has_key(schema: &str) -> bool {
-    let columns = sql::parse_columns(schema).unwrap_or_default();
-    columns.iter().any(|column| {
-        matches!(column.constraint, sql::ColumnConstraint::Key | sql::ColumnConstraint::PrimaryKey)
-    })
 }
 
 fn head(query: &QueryRows, layout: Layout) -> Vec<u8> {
