@@ -28,8 +28,6 @@ use crate::transaction::{FailedTransaction, TransactionPart, TransactionalState}
 const REQUESTS_MAX: usize = 1024;
 /// Requests answered with one sync.
 const GROUP_MAX: usize = 256;
-/// How long a sync waits for more to cover.
-const GATHER_MAX: Duration = Duration::from_micros(500);
 
 /// Something for the log-writer to do.
 pub(crate) enum Request {
@@ -145,13 +143,15 @@ impl Request {
 }
 
 fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
+    let gather_us: u64 =
+        std::env::var("TRIPLINE_GATHER_US").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
     let mut flushes_before = 0;
     while let Ok(first) = receiver.recv() {
         let mut group = vec![first];
         take_waiting(receiver, &mut group);
         let only_flushes = group.iter().all(|request| matches!(request, Request::Flush { .. }));
-        if only_flushes && group.len() < flushes_before {
-            gather(receiver, &mut group, flushes_before);
+        if only_flushes && group.len() < flushes_before && gather_us > 0 {
+            gather(receiver, &mut group, flushes_before, Duration::from_micros(gather_us));
         }
         let stop = group.iter().any(|request| matches!(request, Request::Stop));
         flushes_before = group.iter().filter(|request| matches!(request, Request::Flush { .. })).count();
@@ -173,8 +173,8 @@ fn take_waiting(receiver: &Receiver<Request>, group: &mut Vec<Request>) {
 
 /// Waits a little for those who flushed last time: answered together, they ask again at nearly the same time, and a sync
 /// for the first of them alone would make the others wait for another. Somebody who flushes alone never waits.
-fn gather(receiver: &Receiver<Request>, group: &mut Vec<Request>, flushes: usize) {
-    let deadline = Instant::now() + GATHER_MAX;
+fn gather(receiver: &Receiver<Request>, group: &mut Vec<Request>, flushes: usize, wait: Duration) {
+    let deadline = Instant::now() + wait;
     while group.len() < flushes.min(GROUP_MAX)
         && let Ok(request) = receiver.recv_deadline(deadline)
     {

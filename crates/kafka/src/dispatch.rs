@@ -78,6 +78,15 @@ pub(crate) enum Answer {
     Close,
 }
 
+/// Does what may take long, such as unpacking a batch or reading what the disk has; other connections go on meanwhile.
+pub(crate) fn beside_sockets<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => block_in_place(work),
+        // A runtime of one thread, in fuzzing, has no other connections.
+        _ => work(),
+    }
+}
+
 /// An API with the first and last version that the decoders know; those before the first are in `legacy`.
 pub(crate) struct Served {
     pub api_key: i16,
