@@ -139,4 +139,4 @@ try:
 finally:
     for _, filebeat in running:
         filebeat.kill()
-print(f'{2 + len(ways)} runs of Filebeat, compressions {", ".join(("none", "snappy", "lz4", "gzip"))}, TLS, PLAIN and SCRAM, in {time.time() - begun:.1f} s')
+print(f'{4 + len(ways)} runs of Filebeat, compressions {", ".join(("none", "snappy", "lz4", "gzip"))}, TLS, PLAIN and SCRAM, in {time.time() - begun:.1f} s')

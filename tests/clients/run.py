@@ -33,7 +33,7 @@ import scram, skipped
 
 SUFFIXES = ('.py', '.js', '.mjs', '.sh', '.go', '.rs')
 USER, PASSWORD = 'analyst', 'correct horse'
-CLIENT_SECONDS, INSTALL_SECONDS = 180, 900
+CLIENT_SECONDS, INSTALL_SECONDS = 300, 900
 
 ap = argparse.ArgumentParser()
 ap.add_argument('--binary', default=str(ROOT / 'target/debug/tripline'))

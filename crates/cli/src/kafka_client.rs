@@ -11,7 +11,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     ResponseError,
     messages::{ApiKey, RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest},
-    protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes},
+    protocol::{Decodable, Encodable, Request, StrBytes},
 };
 
 /// How long a broker may take to take the connection.

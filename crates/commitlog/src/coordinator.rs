@@ -107,18 +107,26 @@ impl Log {
         // An id that is new has nobody to fence, whatever the client believes to be; as in Kafka.
         if let Some(identity) = identity
             && old_epoch >= 0
-            && (identity.producer_id != inner.producer_ids[0] || identity.epoch != old_epoch)
         {
-            return Err(LogError::Fenced {
-                producer_id: identity.producer_id,
-                epoch: identity.epoch,
-                current: old_epoch,
-            });
+            let is_holder = identity.producer_id == inner.producer_ids[0];
+            // Asked again, since the answer was lost or the client does not know of KIP-890: it has its epoch.
+            if is_holder && inner.raised_from == Some(identity.epoch) && !inner.is_open() {
+                drop(inner);
+                return Ok((state, old_epoch));
+            }
+            if !is_holder || identity.epoch != old_epoch {
+                return Err(LogError::Fenced {
+                    producer_id: identity.producer_id,
+                    epoch: identity.epoch,
+                    current: old_epoch,
+                });
+            }
         }
         state.abort(&mut inner, old_epoch.saturating_add(1), now_ms)?;
         inner.timeout_ms = timeout_ms;
         inner.ended = Ended::Nothing;
         let epoch = self.raise_epoch(&state, &mut inner)?;
+        inner.raised_from = identity.map(|identity| identity.epoch);
         drop(inner);
         Ok((state, epoch))
     }

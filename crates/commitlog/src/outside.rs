@@ -153,6 +153,7 @@ impl Log {
         }
         inner.ended = ended;
         let epoch = self.raise_epoch(&state, &mut inner)?;
+        inner.raised_from = Some(identity.epoch);
         let producer_id = inner.producer_ids[0];
         drop(inner);
         self.journal_many_markers()?;

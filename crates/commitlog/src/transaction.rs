@@ -66,6 +66,8 @@ pub(crate) struct Inner {
     offsets_in_flight: Vec<OffsetEntry>,
     /// How an outside producer's last transaction ended.
     pub ended: Ended,
+    /// The epoch that the holder itself had raised; forgotten when another takes over, and with a restart.
+    pub raised_from: Option<i16>,
 }
 
 /// How the last transaction ended; forgotten with a restart.
@@ -119,6 +121,7 @@ impl TransactionalState {
                 next_lane: 0,
                 offsets_in_flight: Vec::new(),
                 ended: Ended::Nothing,
+                raised_from: None,
             }),
             failed_flag: AtomicBool::new(false),
             failed: Mutex::new(Vec::new()),

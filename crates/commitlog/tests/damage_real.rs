@@ -77,16 +77,25 @@ fn make(dir: &Path, clean: bool) -> PathBuf {
         .join("0")
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies the files that a start writes into, and those to be damaged; the others are linked, as they are replaced or
+/// left alone.
+fn copy(from: &Path, to: &Path, own: &[&Path]) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy(&source, &target, own);
+        } else if own.contains(&source.as_path()) || source.extension().is_some_and(|e| e == "index") {
+            fs::copy(source, target).unwrap();
+        } else {
+            fs::hard_link(source, target).unwrap();
         }
     }
+}
+
+fn active_segment(partition: &Path) -> PathBuf {
+    files(partition).into_iter().rfind(|path| path.extension().is_some_and(|e| e == "log")).unwrap()
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -146,15 +155,14 @@ fn the_last_segment_cut_at_every_byte_keeps_the_whole_batches() {
         let folder = Folder::new(if clean { "cut-clean" } else { "cut" });
         let (template, dir) = (folder.0.join("template"), folder.0.join("cut"));
         let partition = make(&template, clean);
-        let last =
-            files(&partition).into_iter().rfind(|path| path.extension().is_some_and(|e| e == "log")).unwrap();
+        let last = active_segment(&partition);
         let bytes = fs::read(&last).unwrap();
         assert!(bytes.len() > 64 << 10, "the active segment has {} bytes", bytes.len());
         let base: i64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
         let target = dir.join(last.strip_prefix(&template).unwrap());
         for cut in bytes.len() - span..bytes.len() {
             let _ = fs::remove_dir_all(&dir);
-            copy(&template, &dir);
+            copy(&template, &dir, &[&last]);
             OpenOptions::new().write(true).open(&target).unwrap().set_len(cut as u64).unwrap();
             let context = format!("cut at {cut}, clean {clean}");
             let log = open(&dir).unwrap();
@@ -187,6 +195,7 @@ fn flipped_bits_are_refused_and_counted() {
         let folder = Folder::new(if clean { "flip-clean" } else { "flip" });
         let (template, dir) = (folder.0.join("template"), folder.0.join("flip"));
         let partition = make(&template, clean);
+        let active = active_segment(&partition);
         let mut targets: Vec<PathBuf> = files(&partition).into_iter().chain(files(&template)).collect();
         targets.retain(|path| fs::metadata(path).unwrap().len() > 0);
         for _ in 0..flips {
@@ -208,7 +217,7 @@ fn flipped_bits_are_refused_and_counted() {
             let in_last_batch = batch_at.is_some_and(|(_, last)| last);
             bytes[at] ^= 1 << below(8);
             let _ = fs::remove_dir_all(&dir);
-            copy(&template, &dir);
+            copy(&template, &dir, &[path, &active]);
             let target = dir.join(path.strip_prefix(&template).unwrap());
             OpenOptions::new()
                 .write(true)

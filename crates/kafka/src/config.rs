@@ -98,7 +98,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", Kind::List, "how clients log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
     s("sasl.server.max.receive.size", "524288", Kind::Int, "largest request before the login"),
     s("socket.request.max.bytes", "104857600", Kind::Int, "largest request"),
-    s("ssl.client.auth", "none", Kind::Text, "certificates of clients: none, requested, required"),
+    s("ssl.client.auth", "none", Kind::Text, "certificates of clients of SSL listeners: none, requested, required"),
     s("ssl.keystore.location", "", Kind::Text, "PEM file with the key and its certificates"),
     s("ssl.keystore.type", "PEM", Kind::Text, "only PEM"),
     s("ssl.principal.mapping.rules", "DEFAULT", Kind::Text, "what makes a principal of a certificate's subject: RULE:PATTERN/REPLACEMENT/[LU], DEFAULT"),

@@ -6,7 +6,7 @@ use std::sync::RwLock;
 
 use commitlog::LogError;
 
-use crate::config::Kind;
+use crate::config::{KafkaConfig, Kind};
 use crate::store::Store;
 
 const KEY_PREFIX: &[u8] = b"config\0";
@@ -30,7 +30,7 @@ const fn c(name: &'static str, default: &'static str, kind: Kind, min: i64, max:
 pub(crate) const GROUP_HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
 pub(crate) const GROUP_SESSION: &str = "consumer.session.timeout.ms";
 
-/// Settings of groups of the consumer protocol, with Kafka's bounds.
+/// Settings of groups of the consumer protocol; the bounds here are the defaults of those that hold.
 pub(crate) const GROUP_SETTINGS: &[Changeable] = &[
     c(GROUP_HEARTBEAT, "5000", Kind::Int, 5000, 15_000),
     c(GROUP_SESSION, "45000", Kind::Int, 45_000, 60_000),
@@ -54,8 +54,22 @@ pub(crate) const BROKER_SETTINGS: &[Changeable] = &[
 ];
 
 impl Changeable {
+    /// Returns the bounds of a number; those of groups are the broker's settings.
+    fn bounds(&self, config: &KafkaConfig) -> (i64, i64) {
+        let of = |min, max| (config.integer(min), config.integer(max));
+        match self.name {
+            GROUP_HEARTBEAT => {
+                of("group.consumer.min.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms")
+            }
+            GROUP_SESSION => {
+                of("group.consumer.min.session.timeout.ms", "group.consumer.max.session.timeout.ms")
+            }
+            _ => (self.min, self.max),
+        }
+    }
+
     /// Checks a value.
-    pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+    pub(crate) fn check(&self, value: &str, config: &KafkaConfig) -> Result<(), String> {
         if self.kind == Kind::List {
             let known = |item: &str| matches!(item.trim(), "compact" | "delete");
             if !value.is_empty() && value.split(',').all(known) {
@@ -66,11 +80,12 @@ impl Changeable {
                 self.name
             ));
         }
+        let (min, max) = self.bounds(config);
         match value.trim().parse::<i64>() {
-            Ok(number) if (self.min..=self.max).contains(&number) => Ok(()),
+            Ok(number) if (min..=max).contains(&number) => Ok(()),
             _ => Err(format!(
                 "Invalid value {value} for configuration {}: it must be a number from {} to {}",
-                self.name, self.min, self.max
+                self.name, min, max
             )),
         }
     }

@@ -14,6 +14,7 @@ use crate::config::KafkaConfig;
 use crate::connection::ConnectionState;
 use crate::dispatch::{Answer, Call, SERVED, dispatch};
 use crate::frame::Asked;
+use crate::legacy;
 use crate::owner::NoOwner;
 use crate::store::Store;
 
@@ -80,7 +81,8 @@ impl Offline {
     /// Returns a served API and one of its versions, chosen by two bytes.
     pub fn chosen(api: u8, version: u8) -> (i16, i16) {
         let served = &SERVED[api as usize % SERVED.len()];
-        (served.api_key, served.min + i16::from(version) % (served.max - served.min + 1))
+        let min = legacy::first_version(served.api_key).unwrap_or(served.min);
+        (served.api_key, min + i16::from(version) % (served.max - min + 1))
     }
 
     /// Returns whether a request could make very many partitions.

@@ -307,7 +307,7 @@ fn describe(client: &mut KafkaClient, group: &str) -> Result<()> {
         ]);
     }
     println!(
-        "group {} ({}): {}, {} members, lag {total}",
+        "group {} ({}): {}, members: {}, lag {total}",
         neutralise(group),
         described.kind,
         neutralise(&described.state),
@@ -326,7 +326,7 @@ fn check_empty(client: &mut KafkaClient, group: &str, action: &str) -> Result<()
         return Ok(());
     }
     bail!(
-        "cannot {action} group {group:?}: it has {} members (state {}); stop them first",
+        "cannot {action} group {group:?}: members: {}, state {}; stop them first",
         described.members.len(),
         described.state
     )
@@ -464,7 +464,7 @@ fn time_ms(text: &str, now_ms: i64) -> Result<i64> {
     }
     match text.parse::<i64>() {
         Ok(ms) => Ok(ms),
-        Err(_) => types::parse_iso_timestamp(text).with_context(unknown),
+        Err(_) => types::java_time::parse_iso_timestamp(text).with_context(unknown),
     }
 }
 

@@ -29,8 +29,21 @@ impl Server {
 
     /// Starts a server with further arguments.
     pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_at(data, "none", arguments)
+    }
+
+    /// Starts a server that Kafka clients can connect to; returns where.
+    pub fn start_for_kafka(data: &Path) -> (Self, String) {
+        let mut server = Self::start_at(data, "127.0.0.1:0", &[]);
+        let mut line = String::new();
+        server._out.read_line(&mut line).unwrap();
+        let told = line.trim().strip_prefix("tripline: listening for Kafka clients on ");
+        (server, told.expect("it says where Kafka clients connect").to_owned())
+    }
+
+    fn start_at(data: &Path, kafka_listen: &str, arguments: &[&str]) -> Self {
         let mut process = tripline()
-            .args(["server", "--listen", "127.0.0.1:0", "--kafka-listen", "none", "--data"])
+            .args(["server", "--listen", "127.0.0.1:0", "--kafka-listen", kafka_listen, "--data"])
             .arg(data)
             .args(arguments)
             .stdout(Stdio::piped())

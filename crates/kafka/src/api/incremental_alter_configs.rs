@@ -167,7 +167,9 @@ pub(crate) fn change_other(
             ));
         };
         if let Some(value) = value {
-            known.check(value).map_err(|reason| Refusal::new(ResponseError::InvalidConfig, reason))?;
+            known
+                .check(value, &broker.config)
+                .map_err(|reason| Refusal::new(ResponseError::InvalidConfig, reason))?;
         }
     }
     if !validate_only {

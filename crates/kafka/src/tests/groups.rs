@@ -231,7 +231,7 @@ fn what_somebody_else_holds_stays() {
 
 #[test]
 fn settings_of_groups_and_brokers_are_kept() {
-    let fixture = Fixture::start(&[]);
+    let fixture = Fixture::start(&[("group.consumer.max.session.timeout.ms", "50000")]);
     let mut client = fixture.client();
     let mut alter = |kind: i8, resource: &str, name: &str, value: &str| {
         let config = incremental_alter_configs_request::AlterableConfig::default()
@@ -248,6 +248,7 @@ fn settings_of_groups_and_brokers_are_kept() {
     assert_eq!(alter(32, "g", "consumer.session.timeout.ms", "50000"), 0);
     let invalid = ResponseError::InvalidConfig.code();
     assert_eq!(alter(32, "g", "consumer.session.timeout.ms", "5"), invalid);
+    assert_eq!(alter(32, "g", "consumer.session.timeout.ms", "50001"), invalid);
     assert_eq!(alter(32, "g", "consumer.what", "5"), invalid);
     assert_eq!(alter(4, "1", "num.partitions", "5"), ResponseError::InvalidRequest.code());
     assert_eq!(alter(4, "2", "num.io.threads", "5"), ResponseError::InvalidRequest.code());

@@ -53,6 +53,9 @@ fn credentials_rules_quotas_and_settings_survive() {
     assert_eq!((&*users[0].user, users[0].credential_infos[0].iterations), ("alice", 4096));
     let all = DescribeAclsRequest::default()
         .with_resource_type_filter(1)
+        .with_resource_name_filter(None)
+        .with_principal_filter(None)
+        .with_host_filter(None)
         .with_pattern_type_filter(1)
         .with_operation(1)
         .with_permission_type(1);

@@ -222,6 +222,35 @@ fn producer_ids_are_given_as_kafka_gives_them() {
     let (code, id, epoch) = ask("a", 1000, -1, -1);
     assert_eq!((code, epoch), (0, 0));
     assert_eq!(ask("a", 1000, id, epoch), (0, id, epoch + 1));
-    assert_eq!(ask("a", 1000, id, epoch).0, ResponseError::ProducerFenced.code());
+    // Asked again, as when the answer was lost: Kafka 4.3 gives the same.
+    assert_eq!(ask("a", 1000, id, epoch), (0, id, epoch + 1));
     assert_eq!(ask("a", 1000, id + 100, epoch + 1).0, ResponseError::ProducerFenced.code());
+}
+
+#[test]
+fn producer_that_asks_again_has_its_epoch_and_another_is_fenced() {
+    let fixture = Fixture::start(&[]);
+    fixture.create_topic("t", 1);
+    let mut client = fixture.client();
+    let mut init = |id: i64, epoch: i16| {
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(Some(tx()))
+            .with_transaction_timeout_ms(60_000)
+            .with_producer_id(ProducerId(id))
+            .with_producer_epoch(epoch);
+        let answer = client.ask(5, &request);
+        (answer.error_code, *answer.producer_id, answer.producer_epoch)
+    };
+    let fenced = (ResponseError::ProducerFenced.code(), -1, -1);
+    // Whom a client believes to be does not matter for a new id.
+    let (code, id, first) = init(77_777, 3);
+    assert_eq!(code, 0);
+    assert_eq!(init(77_777, 3), fenced);
+    assert_eq!(init(id, first), (0, id, first + 1));
+    assert_eq!(init(id, first), (0, id, first + 1));
+    assert_eq!(init(id, first + 1), (0, id, first + 2));
+    assert_eq!(init(id, first), fenced);
+    // Another takes over.
+    assert_eq!(init(-1, -1), (0, id, first + 3));
+    assert_eq!(init(id, first + 2), fenced);
 }
