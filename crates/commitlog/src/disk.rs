@@ -5,8 +5,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-#[cfg(target_os = "linux")]
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,9 +53,6 @@ pub trait DiskFile: Send + Sync {
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Makes the bytes and the length durable.
     fn sync_data(&self) -> io::Result<()>;
-    /// Begins to write what is to be synced, without waiting: several files whose writing has begun are synced together
-    /// sooner. Promises nothing.
-    fn begin_sync(&self) {}
     /// Fills `len` bytes from `position` with zeros, so that later writes there change no metadata.
     fn allocate(&self, position: u64, len: u64) -> io::Result<()> {
         static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
@@ -170,15 +165,6 @@ impl DiskFile for RealFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
-    }
-
-    #[cfg(target_os = "linux")]
-    fn begin_sync(&self) {
-        // The blocks of all files are then allocated in one transaction of the file system, which is committed once.
-        // SAFETY: the call takes no memory, and the descriptor is open as long as `self` is.
-        unsafe {
-            libc::sync_file_range(self.0.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE);
-        }
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -474,13 +474,6 @@ impl Partition {
         })
     }
 
-    /// Begins to write what a job will sync.
-    pub(crate) fn begin_flush(&self, job: &FlushJob) {
-        for (segment, _) in &job.files {
-            segment.file.begin_sync();
-        }
-    }
-
     /// Syncs. A failure is final for the whole log, because the kernel may have dropped the dirty pages.
     pub(crate) fn run_flush(&self, job: &FlushJob) -> Result<(), LogError> {
         if self.deleted.load(Ordering::Acquire) {

@@ -30,9 +30,6 @@ struct Syncer {
 impl Syncers {
     /// Carries out all of them and returns the first failure.
     pub(crate) fn run(&mut self, flushes: Vec<Flush>) -> Result<(), LogError> {
-        if flushes.len() > 1 && std::env::var_os("TRIPLINE_NO_SFR").is_none() {
-            flushes.iter().for_each(|(partition, job)| partition.begin_flush(job));
-        }
         let mut flushes = flushes.into_iter();
         let mut result = Ok(());
         while result.is_ok()

@@ -28,6 +28,8 @@ use crate::transaction::{FailedTransaction, TransactionPart, TransactionalState}
 const REQUESTS_MAX: usize = 1024;
 /// Requests answered with one sync.
 const GROUP_MAX: usize = 256;
+/// How long a sync waits at most for more to cover.
+const GATHER_MAX: Duration = Duration::from_micros(500);
 
 /// Something for the log-writer to do.
 pub(crate) enum Request {
@@ -143,19 +145,20 @@ impl Request {
 }
 
 fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
-    let gather_us: u64 =
-        std::env::var("TRIPLINE_GATHER_US").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
     let mut flushes_before = 0;
+    let mut took = Duration::ZERO;
     while let Ok(first) = receiver.recv() {
         let mut group = vec![first];
         take_waiting(receiver, &mut group);
         let only_flushes = group.iter().all(|request| matches!(request, Request::Flush { .. }));
-        if only_flushes && group.len() < flushes_before && gather_us > 0 {
-            gather(receiver, &mut group, flushes_before, Duration::from_micros(gather_us));
+        if only_flushes && group.len() < flushes_before {
+            gather(receiver, &mut group, flushes_before, took.min(GATHER_MAX));
         }
         let stop = group.iter().any(|request| matches!(request, Request::Stop));
         flushes_before = group.iter().filter(|request| matches!(request, Request::Flush { .. })).count();
+        let begun = Instant::now();
         writer.lock().expect("no holder panics").process(group);
+        took = begun.elapsed();
         if stop {
             return;
         }
@@ -172,7 +175,8 @@ fn take_waiting(receiver: &Receiver<Request>, group: &mut Vec<Request>) {
 }
 
 /// Waits a little for those who flushed last time: answered together, they ask again at nearly the same time, and a sync
-/// for the first of them alone would make the others wait for another. Somebody who flushes alone never waits.
+/// for the first of them alone would make the others wait for another. Somebody who flushes alone never waits, and nobody
+/// longer than the sync before took: where syncs are quick, one more is better.
 fn gather(receiver: &Receiver<Request>, group: &mut Vec<Request>, flushes: usize, wait: Duration) {
     let deadline = Instant::now() + wait;
     while group.len() < flushes.min(GROUP_MAX)
