@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / 'lib'))
-import pages, skipped
+import own_server, pages, skipped
 
 NAME, WORK = os.environ['NAME'], pathlib.Path(os.environ['WORK'])
 STARTER = pathlib.Path(os.environ['KAFKA_TOOLS']).parent / 'real/filebeat.sh'
@@ -31,9 +31,9 @@ def write(path, first, last):
             out.write(json.dumps({'ts': 1600000000 + number, 'uid': f'C{number}', 'id.orig_h': '10.0.0.7', 'note': 'naïve \\ "quoted" \u2028 \u0007'}) + '\n')
 
 
-def events(topic, count, line=lambda event: event['message']):
+def events(topic, count, line=lambda event: event['message'], address=os.environ['BOOTSTRAP']):
     """Returns the topic's events once there are as many different lines."""
-    base = {'bootstrap.servers': os.environ['BOOTSTRAP']}
+    base = {'bootstrap.servers': address, 'reconnect.backoff.max.ms': 200}
     admin, consumer, end = AdminClient(base), Consumer(dict(base, **{'group.id': f'{topic}-check'})), time.time() + PATIENCE_S
     while not (known := admin.list_topics(timeout=10).topics.get(topic)):
         assert time.time() < end, f'there is no topic {topic}\n' + said(topic)
@@ -83,6 +83,27 @@ for last in (LINES, 2 * LINES):
     found = events(plain, last)
     end(filebeat)
 compare(plain, log, found, once=True)
+
+# A server that is ended and one that is killed: what is written meanwhile comes later, and nothing is lost.
+server = own_server.Server(home)
+server.start()
+log = home / 'restarts.log'
+write(log, 0, LINES)
+(home / 'restarts.yml').write_text(json.dumps({'filebeat.inputs': [{'type': 'log', 'paths': [str(log)]}], 'path.home': str(home / 'restarts'), 'output.kafka': {
+    'hosts': [server.address], 'topic': 'restarts', 'required_acks': -1, 'backoff.max': '1s'}}))
+filebeat = run(f'{NAME}-restarts', [str(BUILT), '-e', '--strict.perms=false', '-c', str(home / 'restarts.yml')])
+try:
+    for last, leave in ((2 * LINES, server.stop), (3 * LINES, server.kill)):
+        events('restarts', last - LINES, address=server.address)
+        leave()
+        write(log, last - LINES, last)
+        time.sleep(1)
+        server.start()
+    compare('restarts', log, events('restarts', 3 * LINES, address=server.address), once=False)
+    end(filebeat)
+finally:
+    filebeat.kill()
+    server.kill()
 
 # What the documentation says, all of it by one Filebeat.
 documented = {'auth': home / 'auth.log', 'zeek_conn': home / 'conn.log', 'dns': home / 'dns.log'}
@@ -139,4 +160,4 @@ try:
 finally:
     for _, filebeat in running:
         filebeat.kill()
-print(f'{4 + len(ways)} runs of Filebeat, compressions {", ".join(("none", "snappy", "lz4", "gzip"))}, TLS, PLAIN and SCRAM, in {time.time() - begun:.1f} s')
+print(f'{5 + len(ways)} runs of Filebeat, the server ended and killed meanwhile, compressions {", ".join(("none", "snappy", "lz4", "gzip"))}, TLS, PLAIN and SCRAM, in {time.time() - begun:.1f} s')

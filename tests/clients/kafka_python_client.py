@@ -31,7 +31,8 @@ class Member(threading.Thread):
     def run(self):
         consumer = KafkaConsumer(N, bootstrap_servers=B, group_id=N, auto_offset_reset='earliest', heartbeat_interval_ms=300)
         while not self.ends.is_set():
-            for batch in consumer.poll(timeout_ms=100).values():
+            # 3.0.12 forgets an assignment that comes between two polls, so one must outlast a join.
+            for batch in consumer.poll(timeout_ms=3000).values():
                 self.found += batch
             self.share = {p.partition for p in consumer.assignment()}
         consumer.close()

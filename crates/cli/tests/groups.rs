@@ -26,10 +26,9 @@ fn shown(address: &str, arguments: &[&str]) -> String {
 
 /// Returns the cells of the first row that has all of some cells.
 fn row(table: &str, cells: &[&str]) -> Vec<String> {
-    let rows =
+    let mut rows =
         table.lines().map(|line| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
-    rows.filter(|row| cells.iter().all(|cell| row.iter().any(|other| other == cell)))
-        .next()
+    rows.find(|row| cells.iter().all(|cell| row.iter().any(|other| other == cell)))
         .unwrap_or_else(|| panic!("no row with {cells:?} in\n{table}"))
 }
 

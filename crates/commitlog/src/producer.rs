@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn producers_of_old_records_are_remembered_too() {
         let mut producers = Producers::default();
-        let mut write = |producers: &mut Producers, sequence| {
+        let write = |producers: &mut Producers, sequence| {
             let mut builder = BatchBuilder::new();
             builder.append(5, None, Some(b"long ago"), &[]);
             let mut bytes = builder.finish().to_vec();

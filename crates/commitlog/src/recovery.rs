@@ -150,8 +150,10 @@ fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
     let is_damaged = vouched.is_none() && names.iter().any(|name| name == CHECKPOINT_FILE);
     let unknown = if is_damaged { i64::MAX } else { 0 };
     let tombstones_gone_offset = vouched.as_ref().map_or(unknown, |c| c.tombstones_gone_offset);
-    // Deletion removes files after it has moved the start.
-    while bases.len() > 1 && bases[1] <= log_start {
+    // Deletion removes files after it has moved the start; where recovery begins they are needed for what they say
+    // about producers.
+    let needed_from = vouched.as_ref().map_or(0, |checkpoint| checkpoint.recovery_segment);
+    while bases.len() > 1 && bases[1] <= log_start.min(needed_from) {
         remove_segment_files(shared, dir, bases.remove(0))?;
     }
     // A checkpoint is written after what it vouches for is synced: what does not fit is damage, not a crash's trace.
@@ -293,7 +295,8 @@ fn has_batch_behind(segment: &Segment, position: u64, len: u64) -> Result<bool, 
     let mut bytes = Vec::new();
     let wanted = (len - position).min(DAMAGE_SEARCH_MAX) as usize;
     read_into(&*segment.file, &segment.path, &mut bytes, position, wanted)?;
-    let offsets = segment.next_offset()..segment.next_offset().saturating_add(i32::MAX as i64);
+    // Not from the next offset on: the checksum does not cover the offset, which may be what is damaged.
+    let offsets = segment.base_offset..segment.base_offset.saturating_add(i32::MAX as i64);
     let seeming = (1..bytes.len())
         .filter_map(|at| Batch::parse(&bytes[at..]).ok())
         .filter(|batch| offsets.contains(&batch.base_offset()));

@@ -501,3 +501,26 @@ fn producers_lose_and_double_nothing_at_random_points() {
     let points: u64 = (first..first + runs).map(run).sum();
     println!("{points} crash points in {runs} runs");
 }
+
+#[test]
+fn a_producer_is_known_after_its_records_are_deleted_and_the_process_is_killed() {
+    let disk = SimulatedDisk::new();
+    let log = Log::open(Arc::new(disk.clone()), Path::new("/log"), config(false)).unwrap();
+    log.create_topic("t", 1, &settings(&[]), 0).unwrap();
+    let producer = log.init_producer(None, 0, 0).unwrap();
+    let mut random = Random(7);
+    let mut batch = |sequence| encode(&mut random, producer, sequence, 1, "", false);
+    // Several segments since the last checkpoint, all of them below the new start.
+    for sequence in 0..60 {
+        log.append_client("t", 0, &mut batch(sequence), 0).unwrap();
+    }
+    let mut last = batch(60);
+    let info = log.append_client("t", 0, &mut last, 0).unwrap();
+    assert_eq!(log.delete_records("t", 0, -1).unwrap(), 61);
+    drop(log);
+    let log = Log::open(Arc::new(disk), Path::new("/log"), config(false)).unwrap();
+    let again = log.append_client("t", 0, &mut last, 0).unwrap();
+    assert!(again.duplicate && again.base_offset == info.base_offset);
+    assert!(log.append_client("t", 0, &mut batch(62), 0).is_err());
+    assert_eq!(log.append_client("t", 0, &mut batch(61), 0).unwrap().base_offset, 61);
+}

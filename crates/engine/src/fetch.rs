@@ -77,7 +77,7 @@ pub(crate) fn fetch(inner: &Inner, topic: &str, fetch: Fetch) -> Result<Vec<Fetc
                     found_bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
                     let headers = record.headers().map(|header| {
                         header.map(|header| {
-                            let name = String::from_utf8_lossy(header.key.as_ref()).into_owned();
+                            let name = String::from_utf8_lossy(header.key).into_owned();
                             (name, header.value.map(<[u8]>::to_vec))
                         })
                     });

@@ -27,8 +27,7 @@ impl Sender {
 
     fn numbered(fixture: &Fixture) -> Sender {
         let mut sender = Sender::new(fixture);
-        let answer =
-            sender.client.ask(4, &InitProducerIdRequest::default().with_transaction_timeout_ms(1_000));
+        let answer = sender.client.ask(4, &InitProducerIdRequest::default().with_transactional_id(None));
         assert_eq!(answer.error_code, 0);
         sender.producer = Some(answer);
         sender
