@@ -69,6 +69,20 @@ impl Log {
         Ok(report)
     }
 
+    /// Bounds what a start after a crash must scan: partitions that have grown far beyond their checkpoint get another.
+    /// Meant to be called every second or so; costs nothing where little was written.
+    pub fn checkpoint_far_partitions(&self) -> Result<(), LogError> {
+        self.check_open()?;
+        self.shared.health.check()?;
+        let topics: Vec<_> = self.topics.read().expect("no holder panics").values().cloned().collect();
+        for topic in topics {
+            for partition in topic.partitions().iter().filter(|partition| partition.is_alive()) {
+                partition.checkpoint_if_far(self.config.unvouched_bytes_max)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes the records below an offset (Kafka's `DeleteRecords`); −1 stands for all. Returns the new first offset.
     pub fn delete_records(&self, topic: &str, partition: u32, before: i64) -> Result<i64, LogError> {
         self.check_open()?;

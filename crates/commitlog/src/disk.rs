@@ -39,6 +39,14 @@ pub trait DiskFile: Send + Sync {
     }
     /// Reads at a position; fewer bytes than asked for only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Appends up to `len` bytes from a position on to `out`; fewer only at the end of the file.
+    fn read_append(&self, out: &mut Vec<u8>, len: usize, position: u64) -> io::Result<()> {
+        let filled = out.len();
+        out.resize(filled + len, 0);
+        let read = self.read_at(&mut out[filled..], position);
+        out.truncate(filled + *read.as_ref().unwrap_or(&0));
+        read.map(|_| ())
+    }
     /// Writes all of `bytes` at a position.
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()>;
     /// Cuts or extends (with zeros) to `len`.
@@ -131,6 +139,24 @@ impl DiskFile for RealFile {
             }
         }
         Ok(done)
+    }
+
+    /// Reads into memory that is not filled with zeros before, which cost a tenth of a fetch's time.
+    fn read_append(&self, out: &mut Vec<u8>, len: usize, position: u64) -> io::Result<()> {
+        let filled = out.len();
+        out.reserve_exact(len);
+        while out.len() < filled + len {
+            let done = (out.len() - filled) as u64;
+            match rustix::io::pread(&self.0, rustix::buffer::spare_capacity(out), position + done) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // There may have been more room than asked for.
+        out.truncate(filled + len);
+        Ok(())
     }
 
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {

@@ -79,9 +79,12 @@ impl SparseIndex {
         self.entries.retain(|entry| (entry.position as u64) < position);
     }
 
+    /// Writes the file of a segment that ends where the summary says; what lies behind is left out.
     pub(crate) fn encode(&self, mut summary: IndexSummary) -> Vec<u8> {
-        summary.entry_count = self.entries.len() as u32;
-        let mut out = Vec::with_capacity(INDEX_HEADER_LEN + self.entries.len() * ENTRY_LEN + 4);
+        let count = self.entries.partition_point(|entry| (entry.position as u64) < summary.log_size);
+        let entries = &self.entries[..count];
+        summary.entry_count = count as u32;
+        let mut out = Vec::with_capacity(INDEX_HEADER_LEN + count * ENTRY_LEN + 4);
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&summary.log_size.to_be_bytes());
         out.extend_from_slice(&summary.next_offset.to_be_bytes());
@@ -89,7 +92,7 @@ impl SparseIndex {
         out.extend_from_slice(&summary.appended_ms.to_be_bytes());
         out.extend_from_slice(&summary.entry_count.to_be_bytes());
         out.extend_from_slice(&crc32c(&out[..]).to_be_bytes());
-        for entry in &self.entries {
+        for entry in entries {
             out.extend_from_slice(&entry.relative_offset.to_be_bytes());
             out.extend_from_slice(&entry.position.to_be_bytes());
             out.extend_from_slice(&entry.max_timestamp_before.to_be_bytes());

@@ -39,6 +39,7 @@ mod read;
 mod recovery;
 mod segment;
 mod simulated_disk;
+mod syncers;
 mod ticket;
 mod topic;
 mod topics;

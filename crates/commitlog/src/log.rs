@@ -48,6 +48,9 @@ pub struct LogConfig {
     pub cleaner_bytes_max: usize,
     /// A producer without an open transaction is forgotten after this time.
     pub producer_expiration_ms: i64,
+    /// A partition that has grown so far beyond its checkpoint gets another: what a start after a crash may have to scan
+    /// of it, besides what is written meanwhile.
+    pub unvouched_bytes_max: u64,
     /// Bytes kept back so that a full disk can be emptied; laid down by [`Log::maintain`].
     pub ballast_bytes: u64,
 }
@@ -62,6 +65,7 @@ impl Default for LogConfig {
             id_seed: 0,
             cleaner_bytes_max: 128 << 20,
             producer_expiration_ms: 24 * 3_600_000,
+            unvouched_bytes_max: 64 << 20,
             ballast_bytes: 0,
         }
     }
@@ -309,10 +313,15 @@ impl Log {
 
     /// Does what [`Log::flush`] does without looking the partition up.
     pub fn flush_partition(&self, partition: &Arc<Partition>) -> Result<CommitTicket, LogError> {
+        self.flush_partitions(vec![partition.clone()])
+    }
+
+    /// Asks for everything written to some partitions so far to be made durable; the ticket tells when all are.
+    pub fn flush_partitions(&self, partitions: Vec<Arc<Partition>>) -> Result<CommitTicket, LogError> {
         self.check_open()?;
         self.shared.health.check()?;
         let ticket = CommitTicket::default();
-        self.writer.submit(Request::Flush { partition: partition.clone(), ticket: ticket.clone() })?;
+        self.writer.submit(Request::Flush { partitions, ticket: ticket.clone() })?;
         Ok(ticket)
     }
 

@@ -521,32 +521,95 @@ impl Partition {
         if place(rolled) <= place(&checkpoint) {
             return;
         }
-        for segment in self.segments().iter() {
-            let closed = segment.base_offset >= checkpoint.recovery_segment
-                && segment.base_offset < rolled.recovery_segment;
-            if closed && let Err(error) = segment.write_index(&*self.shared.disk) {
-                tracing::warn!(topic = &*self.topic, partition = self.partition, %error, "index not written");
-            }
-        }
-        let fresh = Checkpoint {
-            log_start_offset: self.log_start.load(Ordering::Acquire),
-            clean_offset: checkpoint.clean_offset,
-            tombstones_offset: checkpoint.tombstones_offset,
-            tombstones_since_ms: checkpoint.tombstones_since_ms,
-            tombstones_gone_offset: checkpoint.tombstones_gone_offset,
-            ..rolled.clone()
-        };
+        self.write_closed_indexes(&checkpoint, rolled);
+        let fresh = self.with_progress(&checkpoint, rolled.clone());
         match fresh.write(&*self.shared.disk, &self.dir) {
             Ok(()) => {
                 *checkpoint = fresh;
-                let mut state = self.lock();
-                if state.rolled.as_ref().is_some_and(|r| r.recovery_offset <= checkpoint.recovery_offset) {
-                    state.rolled = None;
-                }
+                self.forget_rolled(&checkpoint);
             }
             Err(error) => {
                 tracing::warn!(topic = &*self.topic, partition = self.partition, %error, "checkpoint not written");
             }
+        }
+    }
+
+    /// Writes a checkpoint inside the active segment when a start after a crash would have much to scan.
+    pub(crate) fn checkpoint_if_far(&self, unvouched_bytes_max: u64) -> Result<(), LogError> {
+        let place = |c: &Checkpoint| (c.recovery_segment, c.recovery_position);
+        {
+            // Compaction holds it for long; the next call tries again.
+            let Ok(checkpoint) = self.checkpoint.try_lock() else { return Ok(()) };
+            let segments = self.segments();
+            let active = segments.last().expect("there is an active segment");
+            let (segment, position) = place(&checkpoint);
+            let vouched = if segment == active.base_offset { position } else { 0 };
+            if active.size().saturating_sub(vouched) < unvouched_bytes_max {
+                return Ok(());
+            }
+        }
+        let (active, summary, taken) = {
+            let state = self.lock();
+            let segments = self.segments();
+            let active = segments.last().expect("there is an active segment").clone();
+            let taken = Checkpoint {
+                recovery_offset: self.next.load(Ordering::Acquire),
+                recovery_segment: active.base_offset,
+                recovery_position: active.size(),
+                producers: state.producers.clone(),
+                aborted: self.aborted.read().expect("no holder panics").to_vec(),
+                ..Checkpoint::default()
+            };
+            let summary = active.summary();
+            (active, summary, taken)
+        };
+        // Whatever was taken above is synced when there is nothing to flush, or after it.
+        if let Some(job) = self.flush_job() {
+            self.run_flush(&job)?;
+        }
+        let mut checkpoint = self.checkpoint.lock().expect("no holder panics");
+        // The segment was closed meanwhile, and its end is vouched for.
+        if place(&taken) <= place(&checkpoint) {
+            return Ok(());
+        }
+        self.check_alive()?;
+        self.write_closed_indexes(&checkpoint, &taken);
+        active.write_durable_index(&*self.shared.disk, summary)?;
+        let fresh = self.with_progress(&checkpoint, taken);
+        fresh.write(&*self.shared.disk, &self.dir)?;
+        *checkpoint = fresh;
+        self.forget_rolled(&checkpoint);
+        Ok(())
+    }
+
+    /// Writes the index files of the segments that were closed between two checkpoints.
+    fn write_closed_indexes(&self, last: &Checkpoint, next: &Checkpoint) {
+        for segment in self.segments().iter() {
+            let closed =
+                segment.base_offset >= last.recovery_segment && segment.base_offset < next.recovery_segment;
+            if closed && let Err(error) = segment.write_durable_index(&*self.shared.disk, segment.summary()) {
+                tracing::warn!(topic = &*self.topic, partition = self.partition, %error, "index not written");
+            }
+        }
+    }
+
+    /// Drops the checkpoint of a roll that one of a later place has replaced.
+    fn forget_rolled(&self, checkpoint: &Checkpoint) {
+        let mut state = self.lock();
+        if state.rolled.as_ref().is_some_and(|r| r.recovery_offset <= checkpoint.recovery_offset) {
+            state.rolled = None;
+        }
+    }
+
+    /// Returns a checkpoint of another place that knows what the last one knew besides.
+    fn with_progress(&self, last: &Checkpoint, taken: Checkpoint) -> Checkpoint {
+        Checkpoint {
+            log_start_offset: self.log_start.load(Ordering::Acquire),
+            clean_offset: last.clean_offset,
+            tombstones_offset: last.tombstones_offset,
+            tombstones_since_ms: last.tombstones_since_ms,
+            tombstones_gone_offset: last.tombstones_gone_offset,
+            ..taken
         }
     }
 

@@ -313,13 +313,16 @@ fn read_more(
     position: u64,
     wanted: usize,
 ) -> Result<usize, LogError> {
-    if out.len() < filled + wanted {
-        out.resize(filled + wanted, 0);
-    }
-    let got = segment
-        .file
-        .read_at(&mut out[filled..filled + wanted], position)
-        .map_err(|error| LogError::io("reading", &segment.path, &error))?;
+    let failed = |error| LogError::io("reading", &segment.path, &error);
+    let got = if out.len() == filled {
+        segment.file.read_append(out, wanted, position).map_err(failed)?;
+        out.len() - filled
+    } else {
+        if out.len() < filled + wanted {
+            out.resize(filled + wanted, 0);
+        }
+        segment.file.read_at(&mut out[filled..filled + wanted], position).map_err(failed)?
+    };
     if got == 0 {
         return Err(LogError::io("reading", &segment.path, &std::io::ErrorKind::UnexpectedEof.into()));
     }

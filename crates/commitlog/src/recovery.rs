@@ -219,7 +219,17 @@ fn load(
             found.segments.push(segment);
             continue;
         }
-        let segment = Segment::open_empty(disk, dir, base, interval)?;
+        let vouched = match trusted && !below {
+            true => {
+                let place = (checkpoint.recovery_position, checkpoint.recovery_offset);
+                Segment::open_vouched(disk, dir, base, interval, place)?
+            }
+            false => None,
+        };
+        let segment = match vouched {
+            Some(segment) => segment,
+            None => Segment::open_empty(disk, dir, base, interval)?,
+        };
         let contiguous = !lenient && !below;
         let end = segment.scan(contiguous && base != checkpoint.recovery_segment, &mut |batch| {
             if batch.base_offset() >= from

@@ -93,6 +93,32 @@ impl Segment {
         Ok(Some(segment))
     }
 
+    /// Opens a segment up to where a checkpoint vouches for it; a scan then takes in what is good behind. `None` if the
+    /// index file is not of that place.
+    pub(crate) fn open_vouched(
+        disk: &dyn Disk,
+        dir: &Path,
+        base_offset: i64,
+        index_interval_bytes: u64,
+        (size, next_offset): (u64, i64),
+    ) -> Result<Option<Segment>, LogError> {
+        let segment = Segment::open_empty(disk, dir, base_offset, index_interval_bytes)?;
+        let len = segment.file.len().map_err(|error| LogError::io("measuring", &segment.path, &error))?;
+        let path = dir.join(index_file_name(base_offset));
+        let Some(summary) = read_index_summary(disk, &path) else { return Ok(None) };
+        if summary.log_size != size || summary.next_offset != next_offset || len < size {
+            return Ok(None);
+        }
+        let Some(index) = read_index(disk, &path, size) else { return Ok(None) };
+        segment.size.store(size, Ordering::Relaxed);
+        segment.synced_size.store(size, Ordering::Relaxed);
+        segment.next_offset.store(next_offset, Ordering::Relaxed);
+        segment.max_timestamp.store(summary.max_timestamp, Ordering::Relaxed);
+        segment.appended_ms.store(summary.appended_ms, Ordering::Relaxed);
+        *segment.index.write().expect("no holder panics") = Some(index);
+        Ok(Some(segment))
+    }
+
     /// Opens a segment as if it had no bytes; a scan then takes in what is good.
     pub(crate) fn open_empty(
         disk: &dyn Disk,
@@ -206,22 +232,50 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes the index file. It is not synced: damage is noticed when it is read.
-    pub(crate) fn write_index(&self, disk: &dyn Disk) -> Result<(), LogError> {
-        let summary = IndexSummary {
+    /// Returns what its index file would say now; nothing may be appended meanwhile.
+    pub(crate) fn summary(&self) -> IndexSummary {
+        IndexSummary {
             log_size: self.size(),
             next_offset: self.next_offset(),
             max_timestamp: self.max_timestamp(),
             appended_ms: self.appended_ms(),
             entry_count: 0,
-        };
+        }
+    }
+
+    /// Writes the index file without a sync: damage is noticed when it is read, and costs a scan.
+    pub(crate) fn write_index(&self, disk: &dyn Disk) -> Result<(), LogError> {
+        self.write_index_as_of(disk, self.summary()).map(|_| ())
+    }
+
+    /// Writes the index file as it was when the segment ended where the summary says, so that it survives a power cut
+    /// once the directory is synced.
+    pub(crate) fn write_durable_index(&self, disk: &dyn Disk, summary: IndexSummary) -> Result<(), LogError> {
+        match self.write_index_as_of(disk, summary)? {
+            Some(file) => {
+                file.sync_data().map_err(|error| LogError::io("syncing", &self.index_path(), &error))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write_index_as_of(
+        &self,
+        disk: &dyn Disk,
+        summary: IndexSummary,
+    ) -> Result<Option<Arc<dyn DiskFile>>, LogError> {
         let bytes = match self.index.read().expect("no holder panics").as_ref() {
             Some(index) => index.encode(summary),
-            None => return Ok(()),
+            None => return Ok(None),
         };
-        let path = self.path.with_extension("index");
+        let path = self.index_path();
         let file = disk.create(&path).map_err(|error| LogError::io("creating", &path, &error))?;
-        file.write_at(&bytes, 0).map_err(|error| LogError::io("writing", &path, &error))
+        file.write_at(&bytes, 0).map_err(|error| LogError::io("writing", &path, &error))?;
+        Ok(Some(file))
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.path.with_extension("index")
     }
 
     /// Returns where to start reading for an offset.

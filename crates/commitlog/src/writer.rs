@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -19,6 +20,7 @@ use crate::error::LogError;
 use crate::journal::Journal;
 use crate::ledger::{CommitEntry, Entry, Ledger};
 use crate::partition::{Partition, RedoItem, Shared};
+use crate::syncers::Syncers;
 use crate::ticket::CommitTicket;
 use crate::transaction::{FailedTransaction, TransactionPart, TransactionalState};
 
@@ -26,12 +28,14 @@ use crate::transaction::{FailedTransaction, TransactionPart, TransactionalState}
 const REQUESTS_MAX: usize = 1024;
 /// Requests answered with one sync.
 const GROUP_MAX: usize = 256;
+/// How long a sync waits at most for more to cover.
+const GATHER_MAX: Duration = Duration::from_micros(500);
 
 /// Something for the log-writer to do.
 pub(crate) enum Request {
-    /// Make everything written to a partition durable.
+    /// Make everything written to some partitions durable.
     Flush {
-        partition: Arc<Partition>,
+        partitions: Vec<Arc<Partition>>,
         ticket: CommitTicket,
     },
     Commit(Box<CommitRequest>),
@@ -75,6 +79,7 @@ pub(crate) struct Writer {
     /// Partitions whose bytes or markers only the journal holds durably.
     touched: BTreeMap<(u128, u32), Arc<Partition>>,
     owed: Vec<OwedMarkers>,
+    syncers: Syncers,
 }
 
 /// The way to the log-writer.
@@ -140,16 +145,46 @@ impl Request {
 }
 
 fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
+    let mut flushes_before = 0;
+    let mut took = Duration::ZERO;
     while let Ok(first) = receiver.recv() {
         let mut group = vec![first];
-        while group.len() < GROUP_MAX
-            && let Ok(request) = receiver.try_recv()
-        {
-            group.push(request);
+        take_waiting(receiver, &mut group);
+        let only_flushes = group.iter().all(|request| matches!(request, Request::Flush { .. }));
+        if only_flushes && group.len() < flushes_before {
+            gather(receiver, &mut group, flushes_before, took.min(GATHER_MAX));
         }
         let stop = group.iter().any(|request| matches!(request, Request::Stop));
+        flushes_before = group.iter().filter(|request| matches!(request, Request::Flush { .. })).count();
+        let begun = Instant::now();
         writer.lock().expect("no holder panics").process(group);
+        took = begun.elapsed();
         if stop {
+            return;
+        }
+    }
+}
+
+/// Takes what has come in already.
+fn take_waiting(receiver: &Receiver<Request>, group: &mut Vec<Request>) {
+    while group.len() < GROUP_MAX
+        && let Ok(request) = receiver.try_recv()
+    {
+        group.push(request);
+    }
+}
+
+/// Waits a little for those who flushed last time: answered together, they ask again at nearly the same time, and a sync
+/// for the first of them alone would make the others wait for another. Somebody who flushes alone never waits, and nobody
+/// longer than the sync before took: where syncs are quick, one more is better.
+fn gather(receiver: &Receiver<Request>, group: &mut Vec<Request>, flushes: usize, wait: Duration) {
+    let deadline = Instant::now() + wait;
+    while group.len() < flushes.min(GROUP_MAX)
+        && let Ok(request) = receiver.recv_deadline(deadline)
+    {
+        let is_flush = matches!(request, Request::Flush { .. });
+        group.push(request);
+        if !is_flush {
             return;
         }
     }
@@ -162,7 +197,15 @@ impl Writer {
         ledger: Arc<RwLock<Ledger>>,
         shared: Shared,
     ) -> Writer {
-        Writer { journal, journal_bytes_max, ledger, shared, touched: BTreeMap::new(), owed: Vec::new() }
+        Writer {
+            journal,
+            journal_bytes_max,
+            ledger,
+            shared,
+            touched: BTreeMap::new(),
+            owed: Vec::new(),
+            syncers: Syncers::default(),
+        }
     }
 
     /// Carries out a group of requests and answers them.
@@ -180,7 +223,7 @@ impl Writer {
         let mut tidies = Vec::new();
         for request in group {
             match request {
-                Request::Flush { partition, ticket } => flushes.push((partition, ticket)),
+                Request::Flush { partitions, ticket } => flushes.push((partitions, ticket)),
                 Request::Commit(commit) => {
                     // A transaction behind a failed one of the same id must not overtake it.
                     if commit.transactional.failed() {
@@ -239,8 +282,8 @@ impl Writer {
 
     /// Syncs what the group needs to be durable before its journal entries are written.
     fn sync_segments(
-        &self,
-        flushes: &[(Arc<Partition>, CommitTicket)],
+        &mut self,
+        flushes: &[(Vec<Arc<Partition>>, CommitTicket)],
         commits: &[CommitRequest],
         markers: &[RedoItem],
     ) -> Result<(), LogError> {
@@ -248,7 +291,7 @@ impl Writer {
         let mut add = |partition: &Arc<Partition>| {
             targets.insert((partition.topic_id, partition.partition), partition.clone());
         };
-        flushes.iter().for_each(|(partition, _)| add(partition));
+        flushes.iter().flat_map(|(partitions, _)| partitions).for_each(&mut add);
         for commit in commits {
             if !commit.repeated {
                 commit.parts.iter().for_each(|part| add(&part.partition));
@@ -260,23 +303,11 @@ impl Writer {
                 }
             }
         }
-        let jobs: Vec<_> =
-            targets.values().filter_map(|partition| Some((partition, partition.flush_job()?))).collect();
-        if let [(partition, job)] = jobs.as_slice() {
-            return partition.run_flush(job);
-        }
-        // The disk takes several syncs at once better than one after the other.
-        for some in jobs.chunks(8) {
-            std::thread::scope(|scope| {
-                let running: Vec<_> =
-                    some.iter().map(|(partition, job)| scope.spawn(|| partition.run_flush(job))).collect();
-                running
-                    .into_iter()
-                    .map(|flush| flush.join().expect("a flush does not panic"))
-                    .collect::<Result<Vec<()>, LogError>>()
-            })?;
-        }
-        Ok(())
+        let jobs = targets.into_values().filter_map(|partition| {
+            let job = partition.flush_job()?;
+            Some((partition, job))
+        });
+        self.syncers.run(jobs.collect())
     }
 
     fn write_journal(

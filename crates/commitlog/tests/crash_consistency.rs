@@ -76,6 +76,7 @@ fn config(threaded: bool) -> LogConfig {
         journal_bytes_max: 24 * 1024,
         journal_allocate_bytes: 4 * 1024,
         repeated_bytes_max: 3000,
+        unvouched_bytes_max: 1500,
         inline_writer: !threaded,
         ..LogConfig::default()
     }
@@ -239,9 +240,10 @@ fn work(log: &Arc<Log>, model: &mut Model, random: &mut Random, steps: u64) -> R
                 }
                 txs[writer].0.abort(now_ms)?;
             }
-            89..92 => {
+            89..91 => {
                 log.maintain(now_ms)?;
             }
+            91 => log.checkpoint_far_partitions()?,
             92..94 => {
                 let name = format!("extra-{}", model.next_value);
                 model.next_value += 1;

@@ -186,6 +186,7 @@ fn run(steps: Vec<Step>) {
                 model.start[partition as usize] = before;
             }
             Step::Maintain => {
+                log.checkpoint_far_partitions().unwrap();
                 assert_eq!(log.maintain(now_ms).unwrap().failed_partitions, 0);
             }
         }

@@ -219,6 +219,9 @@ impl Inner {
                     inner.sample_rates();
                     resume_stalled(&inner);
                     round = round.wrapping_add(1);
+                    if let Err(error) = inner.log.checkpoint_far_partitions() {
+                        tracing::warn!(%error, "checkpoint not written");
+                    }
                     if round.is_multiple_of(MAINTAIN_EVERY)
                         && let Err(error) = inner.log.maintain(now_ms())
                     {

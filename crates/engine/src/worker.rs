@@ -22,7 +22,7 @@ mod unit;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use memory::MemoryShare;
@@ -147,18 +147,23 @@ impl Worker {
 
     /// Runs until told to stop.
     pub fn run(mut self) {
+        let mut woken_by = None;
         loop {
             let seen = self.parts.log.notifier().generation();
             loop {
-                match self.parts.commands.try_recv() {
+                let command = match woken_by.take() {
+                    Some(command) => Ok(command),
+                    None => self.parts.commands.try_recv(),
+                };
+                match command {
                     Ok(Command::Stop) => {
                         self.commit(true);
                         return;
                     }
                     Ok(Command::Abandon) => return,
                     Ok(command) => self.obey(command),
-                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
-                    Err(std::sync::mpsc::TryRecvError::Disconnected) => {
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => {
                         self.commit(true);
                         return;
                     }
@@ -171,7 +176,12 @@ impl Worker {
                 self.memory.divide(&mut self.units, &mut self.paused);
             }
             if !busy && !writes {
-                self.parts.log.notifier().wait(seen, self.idle_time());
+                if self.units.is_empty() && self.epoch_start.is_none() && self.pending.is_empty() {
+                    // Without a query appends are no concern: only a command, which comes by the queue, is waited for.
+                    woken_by = self.parts.commands.recv_timeout(self.idle_time()).ok();
+                } else {
+                    self.parts.log.notifier().wait(seen, self.idle_time());
+                }
             }
         }
     }

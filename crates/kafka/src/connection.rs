@@ -3,9 +3,12 @@
 //! One task reads and carries out, the other half writes. They are joined by a queue of answers, some of which are
 //! not there yet: a producer's next request is taken in while the last one waits for its sync.
 
+use std::future::poll_fn;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,7 +21,7 @@ use crate::answer_bytes::Waiting;
 use crate::api::sasl_authenticate::answer_bare;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
-use crate::frame::take_header;
+use crate::frame::{FrameError, take_header};
 use crate::security::sasl::Login;
 
 /// Answers of one connection that wait for their turn.
@@ -27,8 +30,16 @@ const ANSWERS_MAX: usize = 16;
 const FRAME_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a client may not read what it asked for.
 const WRITE_PAUSE_MAX: Duration = Duration::from_secs(60);
-/// What is reserved for a frame before its bytes come; doubled as they do.
-const FRAME_RESERVE: usize = 64 * 1024;
+/// Pieces of an answer handed to the socket at once.
+const PIECES_MAX: usize = 16;
+/// Bytes above which an answer does not wait for others that are ready too.
+const TOGETHER_BYTES_MAX: usize = 16 * 1024;
+/// What a frame may take without asking the budget that all connections share.
+const FRAME_FREE: usize = 64 * 1024;
+/// What is reserved for a frame before its bytes come; four times that when they have, and so on.
+const FRAME_RESERVE: usize = 256 * 1024;
+/// How much larger a frame's memory gets when it is full.
+const FRAME_GROWTH: usize = 4;
 
 /// What may be asked before the login.
 const BEFORE_LOGIN: [ApiKey; 3] = [ApiKey::ApiVersions, ApiKey::SaslHandshake, ApiKey::SaslAuthenticate];
@@ -182,7 +193,11 @@ async fn read_all(
             Ok(Answer::Nothing) => {}
             Ok(Answer::Close) => return,
             Ok(answer) => {
-                let len = if let Answer::Now(bytes) = &answer { bytes.len() } else { 0 };
+                let len = match &answer {
+                    Answer::Now(bytes) => bytes.len(),
+                    Answer::Pieces(pieces) => pieces.iter().map(Bytes::len).sum(),
+                    _ => 0,
+                };
                 let waiting = own_bytes.take(len).await;
                 if answers.send((answer, Some(waiting))).await.is_err() || state.ends.load(Ordering::Acquire)
                 {
@@ -223,20 +238,17 @@ async fn read_frame(
     if length > length_max {
         return Err("a frame is longer than is taken");
     }
-    let mut budget: Option<OwnedSemaphorePermit> = None;
-    let mut frame = BytesMut::with_capacity(length.min(FRAME_RESERVE));
+    let mut budget = Budget { shared: request_kib, taken: None };
+    let first = length.min(FRAME_RESERVE);
+    if first > FRAME_FREE {
+        budget.take(first).await?;
+    }
+    let mut frame = BytesMut::with_capacity(first);
     while frame.len() < length {
         let left = length - frame.len();
         if frame.capacity() == frame.len() {
-            let more = left.min(frame.len());
-            let wanted = request_kib.clone().acquire_many_owned((more >> 10) as u32 + 1);
-            let Ok(Ok(taken)) = timeout(FRAME_PAUSE_MAX, wanted).await else {
-                return Err("requests above queued.max.request.bytes are waiting");
-            };
-            match &mut budget {
-                Some(budget) => budget.merge(taken),
-                None => budget = Some(taken),
-            }
+            let more = left.min(frame.len() * (FRAME_GROWTH - 1));
+            budget.take(more).await?;
             frame.reserve(more);
         }
         let room = left.min(frame.capacity() - frame.len());
@@ -246,7 +258,27 @@ async fn read_frame(
             _ => return Err("a frame was cut"),
         }
     }
-    Ok(Some((frame.freeze(), budget)))
+    Ok(Some((frame.freeze(), budget.taken)))
+}
+
+/// What one frame has taken of the memory that all requests share.
+struct Budget<'a> {
+    shared: &'a Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Budget<'_> {
+    async fn take(&mut self, bytes: usize) -> Result<(), &'static str> {
+        let wanted = self.shared.clone().acquire_many_owned((bytes >> 10) as u32 + 1);
+        let Ok(Ok(more)) = timeout(FRAME_PAUSE_MAX, wanted).await else {
+            return Err("requests above queued.max.request.bytes are waiting");
+        };
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
+        Ok(())
+    }
 }
 
 async fn write_all(
@@ -254,26 +286,116 @@ async fn write_all(
     mut answers: mpsc::Receiver<Queued>,
     peer: SocketAddr,
 ) {
-    while let Some((answer, _waiting)) = answers.recv().await {
-        let bytes = match answer {
-            Answer::Now(bytes) => bytes,
-            Answer::Later(later) => match later.await {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    tracing::warn!(%peer, %error, "connection closed");
+    let mut waiting = None;
+    loop {
+        let first = match waiting.take() {
+            Some(queued) => queued,
+            None => match answers.recv().await {
+                Some(queued) => queued,
+                None => break,
+            },
+        };
+        let mut ready = Ready::default();
+        let mut next = Some(ready.add(first).await);
+        // What one sync has made ready goes out at once, and wakes the client once.
+        while let Some(added) = next.take() {
+            match added {
+                Ok(More::Wanted) if !ready.is_full() => {}
+                Ok(More::Wanted) => break,
+                Ok(More::Last) => {
+                    write_pieces(&mut socket, &ready.pieces).await;
                     return;
                 }
-            },
-            Answer::Nothing => continue,
-            Answer::Close => return,
-        };
-        let mut rest = bytes.as_ref();
-        while !rest.is_empty() {
-            match timeout(WRITE_PAUSE_MAX, socket.write(rest)).await {
-                Ok(Ok(written)) if written > 0 => rest = &rest[written..],
-                _ => return,
+                Err(error) => {
+                    tracing::warn!(%peer, %error, "connection closed");
+                    write_pieces(&mut socket, &ready.pieces).await;
+                    return;
+                }
             }
+            match answers.try_recv() {
+                Ok((Answer::Later(mut later), place)) => {
+                    match poll_fn(|context| Poll::Ready(later.as_mut().poll(context))).await {
+                        Poll::Ready(done) => next = Some(done.map(|bytes| ready.push(bytes, place))),
+                        Poll::Pending => waiting = Some((Answer::Later(later), place)),
+                    }
+                }
+                Ok(queued) => next = Some(ready.add(queued).await),
+                Err(_) => {}
+            }
+        }
+        if !write_pieces(&mut socket, &ready.pieces).await {
+            return;
         }
     }
     let _ = socket.shutdown().await;
+}
+
+/// Answers that are there and go out together.
+#[derive(Default)]
+struct Ready {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    /// Given back when all is written.
+    places: Vec<Option<Waiting>>,
+}
+
+/// Whether something may follow.
+enum More {
+    Wanted,
+    Last,
+}
+
+impl Ready {
+    async fn add(&mut self, (answer, place): Queued) -> Result<More, FrameError> {
+        match answer {
+            Answer::Now(bytes) => Ok(self.push(bytes, place)),
+            Answer::Pieces(pieces) => {
+                self.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
+                self.pieces.extend(pieces);
+                self.places.push(place);
+                Ok(More::Wanted)
+            }
+            Answer::Later(later) => {
+                let bytes = later.await?;
+                Ok(self.push(bytes, place))
+            }
+            Answer::Nothing => Ok(More::Wanted),
+            Answer::Close => Ok(More::Last),
+        }
+    }
+
+    fn push(&mut self, bytes: Bytes, place: Option<Waiting>) -> More {
+        self.bytes += bytes.len();
+        self.pieces.push(bytes);
+        self.places.push(place);
+        More::Wanted
+    }
+
+    fn is_full(&self) -> bool {
+        self.pieces.len() >= PIECES_MAX || self.bytes >= TOGETHER_BYTES_MAX
+    }
+}
+
+/// Writes pieces one after the other; returns whether all of them are written.
+async fn write_pieces(socket: &mut (impl AsyncWrite + Unpin), pieces: &[Bytes]) -> bool {
+    let mut at = 0;
+    let mut begun = 0;
+    while at < pieces.len() {
+        let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+        let count = (pieces.len() - at).min(PIECES_MAX);
+        slices[0] = IoSlice::new(&pieces[at][begun..]);
+        for (slice, piece) in slices[1..count].iter_mut().zip(&pieces[at + 1..]) {
+            *slice = IoSlice::new(piece);
+        }
+        let mut written = match timeout(WRITE_PAUSE_MAX, socket.write_vectored(&slices[..count])).await {
+            Ok(Ok(written)) if written > 0 => written + begun,
+            _ => return false,
+        };
+        while at < pieces.len() && written >= pieces[at].len() {
+            written -= pieces[at].len();
+            at += 1;
+        }
+        begun = written;
+    }
+    true
 }

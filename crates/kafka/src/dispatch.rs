@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::*;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use crate::api;
 use crate::broker::Broker;
@@ -66,12 +68,23 @@ impl Call {
 pub(crate) enum Answer {
     /// The answer's frame.
     Now(Bytes),
+    /// The answer's frame in pieces.
+    Pieces(Vec<Bytes>),
     /// The answer waits for something; the connection's next request may begin meanwhile.
     Later(Pin<Box<dyn Future<Output = Result<Bytes, FrameError>> + Send>>),
     /// The client wants none.
     Nothing,
     /// The connection ends: the only way to tell a client that wants no answer.
     Close,
+}
+
+/// Does what may take long, such as unpacking a batch or reading what the disk has; other connections go on meanwhile.
+pub(crate) fn beside_sockets<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => block_in_place(work),
+        // A runtime of one thread, in fuzzing, has no other connections.
+        _ => work(),
+    }
 }
 
 /// An API with the first and last version that the decoders know; those before the first are in `legacy`.
@@ -141,7 +154,7 @@ macro_rules! served {
 
 served! {
     Produce 3 13 own api::produce::answer, ProduceRequest;
-    Fetch 4 18 waiting api::fetch::answer, FetchRequest;
+    Fetch 4 18 own api::fetch::pieces, FetchRequest;
     ListOffsets 1 11 blocking api::list_offsets::answer, ListOffsetsRequest;
     Metadata 0 13 blocking api::metadata::answer, MetadataRequest;
     OffsetCommit 2 10 blocking api::offset_commit::answer, AnyOffsetCommit;

@@ -12,15 +12,25 @@ use kafka_protocol::messages::fetch_response::{
 use kafka_protocol::messages::{FetchRequest, ProducerId, TopicName};
 use tokio::time::Instant;
 
+use super::fetch_frame;
 use super::offset_for_leader_epoch::check_leader_epoch;
 use crate::broker::Broker;
 use crate::config::str_bytes;
-use crate::dispatch::Call;
+use crate::dispatch::{Answer, Call, beside_sockets};
 use crate::error::{NONE, code};
 use crate::fetch_session::{Plan, Wanted};
+use crate::frame::FrameError;
 use crate::security::acl::{Operation, Resource};
 
 const READ_COMMITTED: i8 = 1;
+/// Who is further behind may want what is no longer in memory.
+const RECORDS_INLINE_MAX: i64 = 10_000;
+
+/// Carries out a request and lays the answer out for the socket.
+pub(crate) async fn pieces(call: Call, request: FetchRequest) -> Result<Answer, FrameError> {
+    let response = answer(&call, request).await;
+    Ok(Answer::Pieces(fetch_frame::encode(&call.asked, &response)?))
+}
 
 pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse {
     let broker = &call.broker;
@@ -55,7 +65,9 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse 
         changed.as_mut().enable();
         let due = Instant::now() >= deadline || broker.is_stopping();
         if due || something_to_tell(broker, &mut plan, bounds.isolation, &mut before, bytes_min) {
-            let parts = read_all(broker, &mut plan.wanted, &bounds);
+            let far_behind = before > RECORDS_INLINE_MAX;
+            let mut read = || read_all(broker, &mut plan.wanted, &bounds);
+            let parts = if far_behind { beside_sockets(read) } else { read() };
             let bytes: usize = parts.iter().map(Part::len).sum();
             if due || bytes >= bytes_min || parts.iter().any(|part| part.data.error_code != NONE) {
                 break parts;

@@ -1,5 +1,7 @@
 //! Produce: appends batches as they are, and answers when they are as durable as was asked for.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use commitlog::{AppendInfo, Batch, CommitTicket, Compression, LogError, Partition, TimestampType};
 use kafka_protocol::ResponseError;
@@ -13,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::broker::Broker;
 use crate::config::str_bytes;
-use crate::dispatch::{Answer, Call};
+use crate::dispatch::{Answer, Call, beside_sockets};
 use crate::error::{NONE, Refusal};
 use crate::frame::{FrameError, encode};
 use crate::legacy;
@@ -49,8 +51,8 @@ const UNTOLD: [ResponseError; 4] = [
 /// An append that was made, or was not.
 struct Outcome {
     response: PartitionProduceResponse,
-    /// Tells when it is durable.
-    ticket: Option<CommitTicket>,
+    /// What is to be synced before it is answered.
+    unsynced: Option<Arc<Partition>>,
 }
 
 pub(crate) async fn answer(call: Call, request: ProduceRequest) -> Result<Answer, FrameError> {
@@ -77,6 +79,7 @@ pub(crate) async fn answer_as(
             .is_some_and(|id| call.allows(Operation::Write, Resource::Transaction(id))),
     };
     let mut topics = Vec::with_capacity(request.topic_data.len());
+    let mut unsynced = Vec::new();
     let mut failed = false;
     for topic in request.topic_data {
         let name = match topic_name(&call, &topic) {
@@ -89,39 +92,59 @@ pub(crate) async fn answer_as(
             Ok(name) => Ok(name),
             Err(error) => Err(Refusal::from(error)),
         };
-        let mut outcomes = Vec::with_capacity(topic.partition_data.len());
+        let mut responses = Vec::with_capacity(topic.partition_data.len());
         for data in topic.partition_data {
-            let outcome = match &name {
+            let Outcome { response, unsynced: partition } = match &name {
                 Err(refusal) => refused(data.index, refusal.clone()),
                 Ok(_) if !valid => refused(data.index, ResponseError::InvalidRequiredAcks.into()),
+                // Its records are unpacked to be checked.
+                Ok(name) if is_packed(&data) => beside_sockets(|| appender.append(name, data)),
                 Ok(name) => appender.append(name, data),
             };
-            failed |= outcome.response.error_code != NONE;
-            outcomes.push(outcome);
+            failed |= response.error_code != NONE;
+            unsynced.extend(partition);
+            responses.push(response);
         }
-        topics.push((topic.name, topic.topic_id, outcomes));
+        topics.push(
+            TopicProduceResponse::default()
+                .with_name(topic.name)
+                .with_topic_id(topic.topic_id)
+                .with_partition_responses(responses),
+        );
     }
     if acks == ACKS_NONE {
         // As in Kafka: closing is the only way to tell.
         return Ok(if failed { Answer::Close } else { Answer::Nothing });
     }
-    let collected = async move {
-        let mut responses = Vec::with_capacity(topics.len());
-        for (name, topic_id, outcomes) in topics {
-            let mut partitions = Vec::with_capacity(outcomes.len());
-            for outcome in outcomes {
-                partitions.push(outcome.durable().await);
-            }
-            responses.push(
-                TopicProduceResponse::default()
-                    .with_name(name)
-                    .with_topic_id(topic_id)
-                    .with_partition_responses(partitions),
-            );
+    if unsynced.is_empty() {
+        return Ok(Answer::Now(encode(&ProduceResponse::default().with_responses(topics))?));
+    }
+    // One ticket for the whole request: its partitions are synced together.
+    let ticket = call.broker.log.flush_partitions(unsynced);
+    Ok(Answer::Later(Box::pin(async move {
+        let synced = match ticket {
+            Ok(ticket) => wait(ticket).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = synced {
+            refuse_all(&mut topics, error);
         }
-        encode(&ProduceResponse::default().with_responses(responses))
-    };
-    Ok(Answer::Later(Box::pin(collected)))
+        encode(&ProduceResponse::default().with_responses(topics))
+    })))
+}
+
+fn is_packed(data: &PartitionProduceData) -> bool {
+    let batch = Batch::parse(data.records.as_deref().unwrap_or_default());
+    batch.is_ok_and(|batch| batch.compression() != Ok(Compression::None))
+}
+
+/// Takes back what was said of the appends: they are not durable.
+fn refuse_all(topics: &mut [TopicProduceResponse], error: LogError) {
+    for response in topics.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+        if response.error_code == NONE {
+            *response = refused(response.index, error.clone().into()).response;
+        }
+    }
 }
 
 fn topic_name(call: &Call, topic: &TopicProduceData) -> Result<TopicName, ResponseError> {
@@ -130,16 +153,6 @@ fn topic_name(call: &Call, topic: &TopicProduceData) -> Result<TopicName, Respon
     }
     let name = call.broker.topic_name(topic.topic_id).ok_or(ResponseError::UnknownTopicId)?;
     Ok(TopicName(str_bytes(&name)))
-}
-
-impl Outcome {
-    async fn durable(self) -> PartitionProduceResponse {
-        let Some(ticket) = self.ticket else { return self.response };
-        match wait(ticket).await {
-            Ok(()) => self.response,
-            Err(error) => refused(self.response.index, error.into()).response,
-        }
-    }
 }
 
 /// Waits for the log-writer without holding a thread.
@@ -162,7 +175,7 @@ fn refused(index: i32, refusal: Refusal) -> Outcome {
         .with_log_append_time_ms(-1)
         .with_log_start_offset(-1)
         .with_error_message(refusal.text());
-    Outcome { response, ticket: None }
+    Outcome { response, unsynced: None }
 }
 
 struct Appender<'a> {
@@ -196,14 +209,14 @@ impl From<LogError> for Rejected {
 impl Appender<'_> {
     fn append(&self, topic: &str, data: PartitionProduceData) -> Outcome {
         match self.try_append(topic, &data) {
-            Ok((info, ticket)) => {
+            Ok((info, unsynced)) => {
                 let response = PartitionProduceResponse::default()
                     .with_index(data.index)
                     .with_error_code(NONE)
                     .with_base_offset(info.base_offset)
                     .with_log_append_time_ms(info.log_append_time)
                     .with_log_start_offset(info.log_start_offset);
-                Outcome { response, ticket }
+                Outcome { response, unsynced }
             }
             Err(rejected) => {
                 let mut outcome = refused(data.index, rejected.refusal);
@@ -218,7 +231,7 @@ impl Appender<'_> {
         &self,
         topic: &str,
         data: &PartitionProduceData,
-    ) -> Result<(AppendInfo, Option<CommitTicket>), Rejected> {
+    ) -> Result<(AppendInfo, Option<Arc<Partition>>), Rejected> {
         let number =
             u32::try_from(data.index).map_err(|_| Refusal::from(ResponseError::UnknownTopicOrPartition))?;
         let partition = self.broker.log.partition(topic, number)?;
@@ -256,8 +269,7 @@ impl Appender<'_> {
             let untold = is_early || UNTOLD.iter().any(|code| code.code() == refusal.code);
             Rejected { log_start: if untold { -1 } else { partition.offsets().log_start }, ..refusal.into() }
         })?;
-        let ticket = if self.wait { Some(log.flush_partition(&partition)?) } else { None };
-        Ok((info, ticket))
+        Ok((info, self.wait.then_some(partition)))
     }
 
     fn join_transaction(

@@ -149,6 +149,25 @@ fn idempotent_producer_is_held_to_its_sequence() {
 }
 
 #[test]
+fn requests_sent_together_are_answered_in_their_order() {
+    let fixture = Fixture::start(&[]);
+    fixture.create_topic("t", 1);
+    let mut client = fixture.client();
+    for round in 0..8 {
+        client.send(9, &produce_request("t", 0, -1, batch(None, "synced", 1_000_000, 1 + round)));
+        client.send(9, &produce_request("t", 0, 0, batch(None, "not answered", 1_000_000, 1)));
+        client.send(9, &produce_request("t", 0, 1, batch(None, "not synced", 1_000_000, 1)));
+        client.send(12, &fetch_request("t", 0, 0));
+    }
+    let asked: Vec<i32> = (1..=32).filter(|id| id % 4 != 2).collect();
+    let answered: Vec<i32> = asked
+        .iter()
+        .map(|_| i32::from_be_bytes(*client.receive_raw().unwrap().first_chunk().unwrap()))
+        .collect();
+    assert_eq!(answered, asked);
+}
+
+#[test]
 fn fetch_waits_for_records() {
     let fixture = Fixture::start(&[]);
     fixture.create_topic("t", 1);
