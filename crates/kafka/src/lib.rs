@@ -13,6 +13,7 @@
 //! - `ApiVersions` lists what `dispatch.rs` serves, from the same table.
 
 mod addresses;
+mod altering;
 mod answer_bytes;
 mod api;
 mod broker;

@@ -6,36 +6,23 @@ use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
 use super::describe_configs::RESOURCE_TOPIC;
-use super::incremental_alter_configs::{
-    apply, change_other, may_alter, named_once, named_twice, topic_to_alter,
-};
+use crate::altering::{change_each, change_other, change_topic, topic_to_alter};
 use crate::broker::Broker;
 use crate::dispatch::Call;
-use crate::error::{NONE, Refusal};
+use crate::error::Refusal;
 
 pub(crate) fn answer(call: &Call, request: AlterConfigsRequest) -> AlterConfigsResponse {
-    let names: Vec<_> =
-        request.resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
-    let twice = named_twice(&names);
-    let responses = request
-        .resources
-        .into_iter()
-        .map(|resource| {
-            let (code, message) = match may_alter(call, resource.resource_type, &resource.resource_name)
-                .and_then(|()| named_once(&twice, resource.resource_type, &resource.resource_name))
-                .and_then(|()| alter(&call.broker, &resource, request.validate_only))
-            {
-                Ok(()) => (NONE, None),
-                Err(refusal) => (refusal.code, refusal.text()),
-            };
-            AlterConfigsResourceResponse::default()
-                .with_error_code(code)
-                .with_error_message(message)
-                .with_resource_type(resource.resource_type)
-                .with_resource_name(resource.resource_name)
-        })
-        .collect();
-    AlterConfigsResponse::default().with_responses(responses)
+    let named = |r: &AlterConfigsResource| (r.resource_type, r.resource_name.clone());
+    let change = |r: &AlterConfigsResource| alter(&call.broker, r, request.validate_only);
+    let changed = change_each(call, &request.resources, named, change);
+    let responses = request.resources.into_iter().zip(changed).map(|(resource, (code, message))| {
+        AlterConfigsResourceResponse::default()
+            .with_error_code(code)
+            .with_error_message(message)
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(resource.resource_name)
+    });
+    AlterConfigsResponse::default().with_responses(responses.collect())
 }
 
 fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
@@ -60,5 +47,5 @@ fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) 
         };
         changes.push((&config.name, Some(value.to_string())));
     }
-    apply(broker, &info, &changes, validate_only)
+    change_topic(broker, &info, &changes, validate_only)
 }

@@ -1,8 +1,6 @@
 //! IncrementalAlterConfigs: sets, resets, and edits lists.
 
-use std::collections::BTreeSet;
-
-use commitlog::{TopicConfig, TopicInfo};
+use commitlog::TopicInfo;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::IncrementalAlterConfigsRequest;
 use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
@@ -10,15 +8,13 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
     AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
 };
 
-use super::describe_configs::{RESOURCE_BROKER, RESOURCE_GROUP, RESOURCE_TOPIC, check_broker_name};
-use kafka_protocol::protocol::StrBytes;
-
+use super::describe_configs::RESOURCE_TOPIC;
+use crate::altering::{change_each, change_other, change_topic, topic_to_alter};
 use crate::broker::Broker;
-use crate::config::{Kind, SETTINGS};
+use crate::config::Kind;
 use crate::dispatch::Call;
-use crate::dynamic::{BROKER_SETTINGS, GROUP_SETTINGS};
-use crate::error::{NONE, Refusal};
-use crate::security::acl::{Operation, Resource};
+use crate::dynamic::BROKER_SETTINGS;
+use crate::error::Refusal;
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -31,28 +27,17 @@ pub(crate) fn answer(
     call: &Call,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let names: Vec<_> =
-        request.resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
-    let twice = named_twice(&names);
-    let responses = request
-        .resources
-        .into_iter()
-        .map(|resource| {
-            let (code, message) = match may_alter(call, resource.resource_type, &resource.resource_name)
-                .and_then(|()| named_once(&twice, resource.resource_type, &resource.resource_name))
-                .and_then(|()| alter(&call.broker, &resource, request.validate_only))
-            {
-                Ok(()) => (NONE, None),
-                Err(refusal) => (refusal.code, refusal.text()),
-            };
-            AlterConfigsResourceResponse::default()
-                .with_error_code(code)
-                .with_error_message(message)
-                .with_resource_type(resource.resource_type)
-                .with_resource_name(resource.resource_name)
-        })
-        .collect();
-    IncrementalAlterConfigsResponse::default().with_responses(responses)
+    let named = |r: &AlterConfigsResource| (r.resource_type, r.resource_name.clone());
+    let change = |r: &AlterConfigsResource| alter(&call.broker, r, request.validate_only);
+    let changed = change_each(call, &request.resources, named, change);
+    let responses = request.resources.into_iter().zip(changed).map(|(resource, (code, message))| {
+        AlterConfigsResourceResponse::default()
+            .with_error_code(code)
+            .with_error_message(message)
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(resource.resource_name)
+    });
+    IncrementalAlterConfigsResponse::default().with_responses(responses.collect())
 }
 
 fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
@@ -104,114 +89,7 @@ fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) 
         };
         changes.push((&config.name, change));
     }
-    apply(broker, &info, &changes, validate_only)
-}
-
-/// Applies checked changes to a topic, or only checks that they could be.
-pub(crate) fn apply(
-    broker: &Broker,
-    info: &TopicInfo,
-    changes: &[(&str, Option<String>)],
-    validate_only: bool,
-) -> Result<(), Refusal> {
-    if validate_only {
-        let mut settings = info.settings.clone();
-        for (name, value) in changes {
-            match value {
-                Some(value) => settings.insert((*name).to_owned(), value.clone()),
-                None => settings.remove(*name),
-            };
-        }
-        TopicConfig::from_settings(&settings)?;
-        return Ok(());
-    }
-    let changes: Vec<(&str, Option<&str>)> =
-        changes.iter().map(|(name, value)| (*name, value.as_deref())).collect();
-    broker.log.alter_topic(&info.name, &changes)?;
-    Ok(())
-}
-
-/// A resource's type and name.
-type Named = (i8, StrBytes);
-
-/// Returns the resources that a request names more than once.
-pub(crate) fn named_twice(names: &[Named]) -> BTreeSet<Named> {
-    let mut seen = BTreeSet::new();
-    names.iter().filter(|name| !seen.insert(*name)).cloned().collect()
-}
-
-/// Checks that a resource is named once.
-pub(crate) fn named_once(twice: &BTreeSet<Named>, kind: i8, name: &StrBytes) -> Result<(), Refusal> {
-    if twice.contains(&(kind, name.clone())) {
-        return Err(Refusal::new(ResponseError::InvalidRequest, "the resource is named more than once"));
-    }
-    Ok(())
-}
-
-/// Returns the topic whose settings are to be changed.
-pub(crate) fn topic_to_alter(broker: &Broker, name: &str) -> Result<TopicInfo, Refusal> {
-    if name.is_empty() {
-        return Err(Refusal::new(ResponseError::InvalidRequest, "no topic is named"));
-    }
-    commitlog::check_topic_name(name)?;
-    Ok(broker.topic(Some(name), uuid::Uuid::nil())?)
-}
-
-/// Decides whether the client may change settings.
-pub(crate) fn may_alter(call: &Call, resource_type: i8, name: &str) -> Result<(), Refusal> {
-    let (resource, error) = match resource_type {
-        RESOURCE_TOPIC => (Resource::Topic(name), ResponseError::TopicAuthorizationFailed),
-        RESOURCE_GROUP => (Resource::Group(name), ResponseError::GroupAuthorizationFailed),
-        _ => (Resource::Cluster, ResponseError::ClusterAuthorizationFailed),
-    };
-    if call.allows(Operation::AlterConfigs, resource) { Ok(()) } else { Err(error.into()) }
-}
-
-/// Changes settings of a group or of the broker; the broker's own are those it was started with.
-pub(crate) fn change_other(
-    broker: &Broker,
-    kind: i8,
-    name: &str,
-    changes: &[(&str, Option<String>)],
-    validate_only: bool,
-) -> Result<(), Refusal> {
-    let known = match kind {
-        RESOURCE_BROKER => {
-            check_broker_name(broker, name)?;
-            BROKER_SETTINGS
-        }
-        RESOURCE_GROUP if !name.is_empty() => GROUP_SETTINGS,
-        RESOURCE_GROUP => return Err(Refusal::new(ResponseError::InvalidRequest, "no group is named")),
-        _ => {
-            let message = format!("settings of resource type {kind} cannot be changed");
-            return Err(Refusal::new(ResponseError::InvalidRequest, message));
-        }
-    };
-    for (setting, value) in changes {
-        if kind == RESOURCE_BROKER && SETTINGS.iter().any(|fixed| fixed.name == *setting) {
-            let message = format!(
-                "Cannot update these configs dynamically: {setting}; it is given when the broker is started"
-            );
-            return Err(Refusal::new(ResponseError::InvalidRequest, message));
-        }
-        let Some(known) = known.iter().find(|known| known.name == *setting) else {
-            return Err(Refusal::new(
-                ResponseError::InvalidConfig,
-                format!("Unknown configuration name: {setting}"),
-            ));
-        };
-        if let Some(value) = value {
-            let error = match kind {
-                RESOURCE_BROKER => ResponseError::InvalidRequest,
-                _ => ResponseError::InvalidConfig,
-            };
-            known.check(value, &broker.config).map_err(|reason| Refusal::new(error, reason))?;
-        }
-    }
-    if !validate_only {
-        broker.dynamic.change(&broker.store, kind, name, changes, broker.now_ms())?;
-    }
-    Ok(())
+    change_topic(broker, &info, &changes, validate_only)
 }
 
 fn edited_list(info: &TopicInfo, name: &str, value: &str, operation: i8) -> Result<String, Refusal> {

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use commitlog::CommittedOffset;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
     OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
@@ -25,117 +28,131 @@ const SEVERAL_FROM: i16 = 8;
 /// The first version that tells the leader epoch.
 const LEADER_EPOCH_FROM: i16 = 5;
 
-/// A partition's answer: number, offset, leader epoch, metadata, error.
-type Found = (i32, i64, i32, StrBytes, i16);
+/// A partition's answer.
+struct Found {
+    index: i32,
+    offset: i64,
+    leader_epoch: i32,
+    metadata: StrBytes,
+    code: i16,
+}
+
+impl Found {
+    /// No offset, with an error's code or none.
+    fn nothing(index: i32, code: i16) -> Found {
+        Found { index, offset: -1, leader_epoch: -1, metadata: StrBytes::new(), code }
+    }
+}
 
 pub(crate) fn answer(call: &Call, AnyOffsetFetch(request): AnyOffsetFetch) -> OffsetFetchResponse {
-    let broker = &call.broker;
-    let (stable, version) = (request.require_stable, call.version());
-    let is_denied = |group: &str| !call.allows(Operation::Describe, Resource::Group(group));
-    let denied = ResponseError::GroupAuthorizationFailed.code();
     if call.version() < SEVERAL_FROM {
-        if is_denied(&request.group_id) {
-            return OffsetFetchResponse::default().with_error_code(denied);
-        }
-        let wanted = request
-            .topics
-            .map(|topics| topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect());
-        let topics = positions(call, &request.group_id, wanted, stable)
-            .into_iter()
-            .map(|(name, partitions)| {
-                let partitions = partitions
-                    .into_iter()
-                    .map(|(index, offset, epoch, metadata, code)| {
-                        OffsetFetchResponsePartition::default()
-                            .with_partition_index(index)
-                            .with_committed_offset(offset)
-                            .with_committed_leader_epoch(if version >= LEADER_EPOCH_FROM {
-                                epoch
-                            } else {
-                                -1
-                            })
-                            .with_metadata(Some(metadata))
-                            .with_error_code(code)
-                    })
-                    .collect();
-                OffsetFetchResponseTopic::default()
-                    .with_name(TopicName(str_bytes(&name)))
-                    .with_partitions(partitions)
-            })
-            .collect();
-        return OffsetFetchResponse::default().with_error_code(NONE).with_topics(topics);
+        return of_one_group(call, request);
     }
-    let groups = request
-        .groups
+    let stable = request.require_stable;
+    let groups = request.groups.into_iter().map(|group| of_group(call, group, stable)).collect();
+    OffsetFetchResponse::default().with_groups(groups)
+}
+
+fn of_one_group(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    if let Err(error) = check_access(call, &request.group_id) {
+        return OffsetFetchResponse::default().with_error_code(error.code());
+    }
+    let wanted = request
+        .topics
+        .map(|topics| topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect());
+    let topics = positions(call, &request.group_id, wanted, request.require_stable)
         .into_iter()
-        .map(|group| {
-            if is_denied(&group.group_id) {
-                return OffsetFetchResponseGroup::default()
-                    .with_group_id(group.group_id)
-                    .with_error_code(denied);
-            }
-            let checked = match (&group.member_id, broker.groups.find_consumer(&group.group_id)) {
-                (Some(member_id), Some(found)) if group.member_epoch >= 0 => {
-                    found.lock().expect("no holder panics").check_offsets(member_id, group.member_epoch)
-                }
-                _ => Ok(()),
+        .map(|(name, partitions)| {
+            let told = |found: Found| {
+                OffsetFetchResponsePartition::default()
+                    .with_partition_index(found.index)
+                    .with_committed_offset(found.offset)
+                    .with_committed_leader_epoch(found.leader_epoch)
+                    .with_metadata(Some(found.metadata))
+                    .with_error_code(found.code)
             };
-            if let Err(error) = checked {
-                return OffsetFetchResponseGroup::default()
-                    .with_group_id(group.group_id)
-                    .with_error_code(error.code());
-            }
-            let mut ids = Vec::new();
-            let with_ids = version >= TOPIC_IDS_FROM;
-            let wanted = group.topics.map(|topics| {
-                let named = topics.into_iter().map(|asked| {
-                    let name = if with_ids {
-                        broker.topic_name(asked.topic_id).map_or_else(String::new, |name| name.to_string())
-                    } else {
-                        asked.name.to_string()
-                    };
-                    ids.push(asked.topic_id);
-                    (name, asked.partition_indexes)
-                });
-                named.collect::<Vec<_>>()
-            });
-            let all = wanted.is_none();
-            let mut found = positions(call, &group.group_id, wanted, stable);
-            if with_ids && all {
-                // What a topic that is gone has left behind has no id to be told by.
-                found.retain(|(name, _)| broker.log.describe_topic(name).is_ok());
-                ids = found.iter().map(|(name, _)| topic_id(broker, name)).collect();
-            }
-            ids.resize(found.len(), Uuid::nil());
-            let topics = found
-                .into_iter()
-                .zip(ids)
-                .map(|((name, partitions), id)| {
-                    let partitions = partitions
-                        .into_iter()
-                        .map(|(index, offset, epoch, metadata, code)| {
-                            OffsetFetchResponsePartitions::default()
-                                .with_partition_index(index)
-                                .with_committed_offset(offset)
-                                .with_committed_leader_epoch(if version >= LEADER_EPOCH_FROM {
-                                    epoch
-                                } else {
-                                    -1
-                                })
-                                .with_metadata(Some(metadata))
-                                .with_error_code(code)
-                        })
-                        .collect();
-                    OffsetFetchResponseTopics::default()
-                        .with_name(TopicName(str_bytes(&name)))
-                        .with_topic_id(id)
-                        .with_partitions(partitions)
-                })
-                .collect();
-            OffsetFetchResponseGroup::default().with_group_id(group.group_id).with_topics(topics)
+            OffsetFetchResponseTopic::default()
+                .with_name(TopicName(str_bytes(&name)))
+                .with_partitions(partitions.into_iter().map(told).collect())
         })
         .collect();
-    OffsetFetchResponse::default().with_groups(groups)
+    OffsetFetchResponse::default().with_error_code(NONE).with_topics(topics)
+}
+
+fn of_group(call: &Call, group: OffsetFetchRequestGroup, stable: bool) -> OffsetFetchResponseGroup {
+    let answer = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
+    let checked = check_access(call, &group.group_id).and_then(|()| check_member(call, &group));
+    if let Err(error) = checked {
+        return answer.with_error_code(error.code());
+    }
+    let topics = match call.version() >= TOPIC_IDS_FROM {
+        true => positions_by_id(call, &group.group_id, group.topics, stable),
+        false => {
+            let wanted = group.topics.map(|topics| {
+                topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect()
+            });
+            let found = positions(call, &group.group_id, wanted, stable);
+            found.into_iter().map(|(name, partitions)| (name, Uuid::nil(), partitions)).collect()
+        }
+    };
+    let topics = topics.into_iter().map(|(name, id, partitions)| {
+        let told = |found: Found| {
+            OffsetFetchResponsePartitions::default()
+                .with_partition_index(found.index)
+                .with_committed_offset(found.offset)
+                .with_committed_leader_epoch(found.leader_epoch)
+                .with_metadata(Some(found.metadata))
+                .with_error_code(found.code)
+        };
+        OffsetFetchResponseTopics::default()
+            .with_name(TopicName(str_bytes(&name)))
+            .with_topic_id(id)
+            .with_partitions(partitions.into_iter().map(told).collect())
+    });
+    answer.with_topics(topics.collect())
+}
+
+fn check_access(call: &Call, group: &str) -> Result<(), ResponseError> {
+    match call.allows(Operation::Describe, Resource::Group(group)) {
+        true => Ok(()),
+        false => Err(ResponseError::GroupAuthorizationFailed),
+    }
+}
+
+/// Checks the member that asks, if it says who it is (KIP-848).
+fn check_member(call: &Call, group: &OffsetFetchRequestGroup) -> Result<(), ResponseError> {
+    match (&group.member_id, call.broker.groups.find_consumer(&group.group_id)) {
+        (Some(member_id), Some(found)) if group.member_epoch >= 0 => {
+            found.lock().expect("no holder panics").check_offsets(member_id, group.member_epoch)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Answers by topic ids; a topic that is gone is told only if it is asked for.
+fn positions_by_id(
+    call: &Call,
+    group: &str,
+    topics: Option<Vec<OffsetFetchRequestTopics>>,
+    stable: bool,
+) -> Vec<(String, Uuid, Vec<Found>)> {
+    let broker = &call.broker;
+    let Some(topics) = topics else {
+        let mut found = positions(call, group, None, stable);
+        found.retain(|(name, _)| broker.log.describe_topic(name).is_ok());
+        let with_id = |(name, partitions): (String, Vec<Found>)| {
+            let id = topic_id(broker, &name);
+            (name, id, partitions)
+        };
+        return found.into_iter().map(with_id).collect();
+    };
+    let ids: Vec<Uuid> = topics.iter().map(|asked| asked.topic_id).collect();
+    let named = topics.into_iter().map(|asked| {
+        let name = broker.topic_name(asked.topic_id).map_or_else(String::new, |name| name.to_string());
+        (name, asked.partition_indexes)
+    });
+    let found = positions(call, group, Some(named.collect()), stable);
+    found.into_iter().zip(ids).map(|((name, partitions), id)| (name, id, partitions)).collect()
 }
 
 fn topic_id(broker: &Broker, name: &str) -> Uuid {
@@ -154,15 +171,15 @@ fn positions(
         let unsettled =
             stable && u32::try_from(index).is_ok_and(|n| broker.log.has_pending_offset(group, topic, n));
         match committed {
-            _ if unsettled => (index, -1, -1, StrBytes::new(), ResponseError::UnstableOffsetCommit.code()),
-            Some(committed) => (
+            _ if unsettled => Found::nothing(index, ResponseError::UnstableOffsetCommit.code()),
+            Some(committed) => Found {
                 index,
-                committed.offset,
-                committed.leader_epoch,
-                StrBytes::from_string(committed.metadata),
-                NONE,
-            ),
-            None => (index, -1, -1, StrBytes::new(), NONE),
+                offset: committed.offset,
+                leader_epoch: if call.version() >= LEADER_EPOCH_FROM { committed.leader_epoch } else { -1 },
+                metadata: StrBytes::from_string(committed.metadata),
+                code: NONE,
+            },
+            None => Found::nothing(index, NONE),
         }
     };
     match wanted {
@@ -178,7 +195,7 @@ fn positions(
                     Some(ResponseError::TopicAuthorizationFailed)
                 };
                 if let Some(error) = error {
-                    let refused = |index| (index, -1, -1, StrBytes::new(), error.code());
+                    let refused = |index| Found::nothing(index, error.code());
                     return (topic, indexes.into_iter().map(refused).collect());
                 }
                 let partitions = indexes
