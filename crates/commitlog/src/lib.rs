@@ -46,6 +46,7 @@ mod topics;
 mod transaction;
 mod varint;
 mod wire;
+mod write_ahead;
 mod writer;
 
 pub use batch::{

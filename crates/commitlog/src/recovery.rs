@@ -86,7 +86,7 @@ impl Partition {
                 names_synced: 0,
                 active_since_ms: None,
                 rolled: None,
-                repeated: false,
+                fresh_from: None,
             }),
             segments: RwLock::new(Arc::new(segments)),
             aborted: RwLock::new(Arc::new(found.aborted)),
