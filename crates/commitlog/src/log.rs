@@ -22,7 +22,7 @@ use crate::recovery::PartitionPlace;
 use crate::ticket::CommitTicket;
 use crate::topic::{Topic, TopicEntry, TopicRecord, apply_topic_entry, topic_dir};
 use crate::transaction::TransactionalState;
-use crate::write_ahead::{self, WriteAhead};
+use crate::write_ahead::{self, AheadConfig, WriteAhead};
 use crate::writer::{Request, Writer, WriterHandle};
 
 const TOPICS_DIR: &str = "topics";
@@ -89,6 +89,7 @@ pub struct Log {
     pub(crate) topic_journal: Mutex<Journal>,
     pub(crate) ledger: Arc<RwLock<Ledger>>,
     pub(crate) writer: WriterHandle,
+    pub(crate) ahead: Arc<WriteAhead>,
     pub(crate) transactional: Mutex<HashMap<String, Arc<TransactionalState>>>,
     /// Producer id → transactional id of the ids handed to outside producers.
     pub(crate) foreign: RwLock<HashMap<i64, Arc<TransactionalState>>>,
@@ -194,14 +195,21 @@ impl Log {
         let next_id = ledger.next_producer_id;
         let created = records.len() as u64;
         let ledger = Arc::new(RwLock::new(ledger));
-        let ahead = WriteAhead::new(disk.clone(), dir.clone(), config.ahead_file_bytes, config.inline_writer);
-        let mut writer = Writer::new(journal, ahead, &config, ledger.clone(), shared.clone());
+        let ahead_config = AheadConfig {
+            file_bytes: config.ahead_file_bytes,
+            frame_bytes_max: config.ahead_bytes_max,
+            inline: config.inline_writer,
+        };
+        let ahead = WriteAhead::new(disk.clone(), dir.clone(), shared.health.clone(), ahead_config)?;
+        let ahead = Arc::new(ahead);
+        let mut writer = Writer::new(journal, ahead.clone(), &config, ledger.clone(), shared.clone());
         // Everything is in the partitions now; a clean stop's mark goes away too.
         writer.recycle()?;
         let foreign =
             transactional.values().map(|state| (state.lock().producer_ids[0], state.clone())).collect();
         Ok(Arc::new(Log {
             writer: WriterHandle::start(writer, config.inline_writer)?,
+            ahead,
             ballast: Ballast::new(&dir, config.ballast_bytes),
             config,
             dir,
@@ -236,6 +244,7 @@ impl Log {
             }
         }
         self.writer.stop();
+        self.ahead.stop();
         let topics: Vec<_> = self.topics.read().expect("no holder panics").values().cloned().collect();
         for topic in topics {
             for partition in topic.partitions().iter() {
@@ -334,7 +343,9 @@ impl Log {
         self.check_open()?;
         self.shared.health.check()?;
         let ticket = CommitTicket::default();
-        self.writer.submit(Request::Flush { partitions, ticket: ticket.clone() })?;
+        if !self.ahead.flush(&partitions, &ticket) {
+            self.writer.submit(Request::Flush { partitions, ticket: ticket.clone() })?;
+        }
         Ok(ticket)
     }
 
@@ -434,6 +445,7 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.writer.stop();
+        self.ahead.stop();
     }
 }
 
@@ -570,6 +582,7 @@ fn recover(
             for batch in lost {
                 changed |= partition.redo(&batch)?;
             }
+            partition.restore_log_start();
             changed |= partition.resolve_ongoing(&|producer_id, first_offset| {
                 replayed.committed.contains(&(key.0, key.1, producer_id, first_offset))
             })?;

@@ -106,6 +106,8 @@ pub struct Partition {
     pub(crate) next: AtomicI64,
     pub(crate) durable: AtomicI64,
     pub(crate) deleted: AtomicBool,
+    /// Held while segments are synced.
+    pub(crate) syncing: Mutex<()>,
     pub(crate) damaged_places: AtomicU64,
     /// Where reading met damage, so that each place counts once.
     pub(crate) damaged_offsets: Mutex<BTreeSet<i64>>,
@@ -122,7 +124,7 @@ pub(crate) struct PartitionState {
     pub active_since_ms: Option<i64>,
     /// The newest roll's checkpoint, to be written once what is below it is synced.
     pub rolled: Option<Checkpoint>,
-    /// Where the bytes begin that may not be durable, if that is known: all before it are.
+    /// Where the bytes begin that are neither durable nor in a write-ahead file, if that is known.
     pub fresh_from: Option<FreshFrom>,
 }
 
@@ -133,7 +135,7 @@ pub(crate) struct FreshFrom {
     position: u64,
 }
 
-/// Bytes at the end of a partition that may not be durable.
+/// Bytes at the end of a partition that are neither durable nor in a write-ahead file.
 pub(crate) struct Fresh {
     from: FreshFrom,
     len: usize,
@@ -161,8 +163,8 @@ pub(crate) struct FlushJob {
 }
 
 impl PartitionState {
-    /// Notes that everything before a place is durable.
-    fn note_durable(&mut self, offset: i64, segment: &Arc<Segment>, position: u64) {
+    /// Notes that everything before a place is durable or in a write-ahead file.
+    fn note_kept(&mut self, offset: i64, segment: &Arc<Segment>, position: u64) {
         if self.fresh_from.as_ref().is_none_or(|from| from.offset < offset) {
             self.fresh_from = Some(FreshFrom { offset, segment: segment.clone(), position });
         }
@@ -521,6 +523,9 @@ impl Partition {
 
     /// Syncs. A failure is final for the whole log, because the kernel may have dropped the dirty pages.
     pub(crate) fn run_flush(&self, job: &FlushJob) -> Result<(), LogError> {
+        // The kernel tells a failure to one who syncs the file, not to another who does at the same time.
+        let _syncing = self.syncing.lock().expect("no holder panics");
+        self.shared.health.check()?;
         if self.deleted.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -531,6 +536,8 @@ impl Partition {
         }
         if job.names_made.is_some()
             && let Err(error) = self.shared.disk.sync_dir(&self.dir)
+            // Its directory goes away with the topic.
+            && !self.deleted.load(Ordering::Acquire)
         {
             return Err(self.shared.health.fail(LogError::io("syncing", &self.dir, &error)));
         }
@@ -543,7 +550,7 @@ impl Partition {
             state.names_synced = state.names_synced.max(names);
         }
         if let Some((segment, size)) = job.files.last() {
-            state.note_durable(job.next, segment, *size);
+            state.note_kept(job.next, segment, *size);
         }
         self.durable.fetch_max(job.next, Ordering::AcqRel);
         drop(state);
@@ -692,7 +699,7 @@ impl Partition {
         self.durable.load(Ordering::Acquire) >= self.next.load(Ordering::Relaxed)
     }
 
-    /// Returns what may not be durable, if it lies in one segment.
+    /// Returns what is neither durable nor in a write-ahead file, if it lies in one segment.
     pub(crate) fn fresh(&self) -> Option<Fresh> {
         let state = self.lock();
         let from = state.fresh_from.as_ref()?;
@@ -705,10 +712,14 @@ impl Partition {
         Some(Fresh { from, len, next: self.next.load(Ordering::Relaxed) })
     }
 
-    /// Notes that these bytes are repeated durably: they are durable, and those before them were.
-    pub(crate) fn note_fresh_durable(&self, fresh: &Fresh) {
-        let mut state = self.lock();
-        state.note_durable(fresh.next, &fresh.from.segment, fresh.from.position + fresh.len as u64);
+    /// Notes that these bytes are in a write-ahead file.
+    pub(crate) fn note_repeated_ahead(&self, fresh: &Fresh) {
+        let position = fresh.from.position + fresh.len as u64;
+        self.lock().note_kept(fresh.next, &fresh.from.segment, position);
+    }
+
+    /// Notes that the write-ahead file they are in is synced.
+    pub(crate) fn note_durable_ahead(&self, fresh: &Fresh) {
         self.durable.fetch_max(fresh.next, Ordering::AcqRel);
     }
 

@@ -4,29 +4,37 @@
 //! changes its length. Writing the same bytes over old ones of a file that has its blocks, and syncing that, takes 110 µs
 //! and 50 µs. So small appends are repeated here and their segments are synced later, many appends at once.
 //!
-//! The files are a ring. One is written from its beginning to its end, frame by frame, each synced before the next;
-//! then the next one that is settled is taken, and the partitions that the full one repeats are synced in the
-//! background, which settles it. Without a settled file there is no room, and who asks syncs segments instead.
+//! Whoever flushes writes a frame; a thread syncs what has been written since it last did and answers in the order of
+//! the frames. So a flush waits for one sync that is under way at most, and writing goes on meanwhile.
+//!
+//! The files are a ring. One is written from its beginning to its end; then the next one that is settled is taken, and
+//! the partitions that the full one repeats are synced by another thread, which settles it. Without a settled file there
+//! is no room, and who asks syncs segments instead.
 //!
 //! ```text
 //! frame: as in a journal, filled with zeros to whole pages; the payload is what `take_redo` takes
 //! ```
 //!
-//! Numbers grow over all files, so a frame that an earlier round left behind is never taken for a later one. Whoever opens
-//! the log writes what is lost into the segments, syncs them and removes the files.
+//! Numbers are consecutive over all files and never used twice, so a frame that an earlier round left behind is not taken
+//! for a later one, and nothing behind a lost frame is read: no flush behind it was answered. Whoever opens the log writes
+//! what is lost into the segments, syncs them and removes the files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::LogError;
+use crate::health::Health;
 use crate::journal::{FRAME_HEADER_LEN, close_frame, parse_frame};
 use crate::ledger::{put_redo_item, take_redo};
 use crate::partition::{Fresh, Partition, RedoItem};
+use crate::scheduling::ask_for_short_slices;
+use crate::ticket::CommitTicket;
 use crate::wire::Reader;
 
 /// Files of the ring.
@@ -35,16 +43,36 @@ const FILES: usize = 4;
 const PAGE_LEN: usize = 4096;
 /// The number of items before the first.
 const COUNT_LEN: usize = 4;
+/// Frames that wait for a sync; who writes one more waits.
+const UNSYNCED_MAX: usize = 1024;
 const NAME_PREFIX: &str = "ahead.";
+
+/// How the files are used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AheadConfig {
+    /// A file's length; 0 for no files.
+    pub file_bytes: u64,
+    /// A frame's length at most.
+    pub frame_bytes_max: usize,
+    /// Files are synced and settled inside the calls that need it instead of on threads.
+    pub inline: bool,
+}
 
 /// Partitions by topic id and number.
 type Touched = BTreeMap<(u128, u32), Arc<Partition>>;
 
 pub(crate) struct WriteAhead {
+    config: AheadConfig,
+    health: Arc<Health>,
+    ring: Mutex<Ring>,
+}
+
+struct Ring {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    /// A file's length; 0 for no files.
     file_bytes: u64,
+    /// Nothing is written any more.
+    closed: bool,
     files: [Option<Arc<dyn DiskFile>>; FILES],
     settled: Arc<[AtomicBool; FILES]>,
     current: usize,
@@ -52,102 +80,192 @@ pub(crate) struct WriteAhead {
     number: u64,
     /// What the current file repeats.
     touched: Touched,
-    settler: Option<Settler>,
     /// The frame that is being put together.
     frame: Vec<u8>,
-    inside: Vec<(Arc<Partition>, Fresh)>,
+    threads: Option<Threads>,
 }
 
-/// Whether a frame was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
-    Durable,
-    /// There is no room: neither in the files nor, perhaps, on the disk.
-    No,
+/// A frame that is written and not synced, or a place between such.
+struct Unsynced {
+    file: Option<Arc<dyn DiskFile>>,
+    path: PathBuf,
+    inside: Vec<(Arc<Partition>, Fresh)>,
+    ticket: CommitTicket,
 }
 
 impl WriteAhead {
-    /// `inline`: files are settled inside the call that fills them.
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, file_bytes: u64, inline: bool) -> WriteAhead {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        health: Arc<Health>,
+        config: AheadConfig,
+    ) -> Result<WriteAhead, LogError> {
         let settled: Arc<[AtomicBool; FILES]> = Arc::new(std::array::from_fn(|_| AtomicBool::new(true)));
-        WriteAhead {
+        let threaded = !config.inline && config.file_bytes > 0;
+        let threads = match threaded {
+            true => Some(Threads::start(&health, &settled)?),
+            false => None,
+        };
+        let ring = Ring {
             disk,
             dir,
-            file_bytes,
+            file_bytes: config.file_bytes,
+            closed: config.file_bytes == 0,
             files: Default::default(),
-            settler: (!inline && file_bytes > 0).then(|| Settler::start(settled.clone())).flatten(),
             settled,
             current: 0,
             position: 0,
             number: 0,
             touched: Touched::new(),
             frame: Vec::new(),
-            inside: Vec::new(),
+            threads,
+        };
+        Ok(WriteAhead { config, health, ring: Mutex::new(ring) })
+    }
+
+    /// Makes partitions durable and completes the ticket, if little of them is not; returns whether it will.
+    pub(crate) fn flush(&self, partitions: &[Arc<Partition>], ticket: &CommitTicket) -> bool {
+        self.write(partitions.iter(), ticket, true).is_empty()
+    }
+
+    /// Makes those of some partitions durable of which little is not, and waits for that; returns the others.
+    pub(crate) fn flush_some(
+        &self,
+        partitions: Vec<Arc<Partition>>,
+    ) -> Result<Vec<Arc<Partition>>, LogError> {
+        let ticket = CommitTicket::default();
+        let large = self.write(partitions.iter(), &ticket, false);
+        if large.len() < partitions.len() {
+            ticket.wait()?;
+        }
+        Ok(large)
+    }
+
+    /// Writes a frame of those partitions that fit, or nothing if not all do and all must; returns the others.
+    fn write<'a>(
+        &self,
+        partitions: impl Iterator<Item = &'a Arc<Partition>>,
+        ticket: &CommitTicket,
+        all: bool,
+    ) -> Vec<Arc<Partition>> {
+        let mut ring = self.ring.lock().expect("no holder panics");
+        let mut inside = Vec::new();
+        let mut large = Vec::new();
+        ring.begin();
+        for partition in partitions {
+            match ring.add(partition, self.config.frame_bytes_max) {
+                Some(fresh) => inside.push((partition.clone(), fresh)),
+                None => large.push(partition.clone()),
+            }
+        }
+        if all && !large.is_empty() {
+            return large;
+        }
+        if inside.is_empty() {
+            return large;
+        }
+        match ring.write_frame(&mut inside, ticket) {
+            Ok(unsynced) => self.hand_over(&ring, unsynced),
+            Err(NoRoom) => large.extend(inside.into_iter().map(|(partition, _)| partition)),
+        }
+        large
+    }
+
+    /// Under the ring's lock, so that frames are handed over in their order.
+    fn hand_over(&self, ring: &Ring, unsynced: Unsynced) {
+        match &ring.threads {
+            Some(threads) => threads.sync(unsynced),
+            None => sync_all(vec![unsynced], &self.health),
         }
     }
 
-    /// Puts what a partition has written and not made durable into the frame, if all of that fits into `bytes_max`
-    /// with what is there already. `false`: its segments must be synced.
-    pub(crate) fn add(&mut self, partition: &Arc<Partition>, bytes_max: usize) -> bool {
-        if self.file_bytes == 0 {
-            return false;
+    /// Lets go of partitions whose topic is deleted.
+    pub(crate) fn forget_deleted(&self) {
+        self.ring.lock().expect("no holder panics").touched.retain(|_, partition| partition.is_alive());
+    }
+
+    /// Ends the threads, after what is written; nothing is written any more.
+    pub(crate) fn stop(&self) {
+        let mut ring = self.ring.lock().expect("no holder panics");
+        ring.closed = true;
+        let threads = ring.threads.take();
+        drop(ring);
+        drop(threads);
+    }
+
+    /// Takes the files away after a stop; every partition must be synced.
+    pub(crate) fn remove(&self) -> Result<(), LogError> {
+        let mut ring = self.ring.lock().expect("no holder panics");
+        ring.files = Default::default();
+        ring.touched.clear();
+        remove_files(&*ring.disk, &ring.dir)
+    }
+}
+
+/// Neither the files nor, perhaps, the disk have room for a frame.
+struct NoRoom;
+
+impl Ring {
+    fn begin(&mut self) {
+        self.frame.clear();
+        self.frame.resize(FRAME_HEADER_LEN + COUNT_LEN, 0);
+    }
+
+    /// Puts what a partition has written and no frame has yet into the frame; `None`: its segments must be synced.
+    fn add(&mut self, partition: &Arc<Partition>, frame_bytes_max: usize) -> Option<Fresh> {
+        let fresh = partition.fresh().filter(|_| !self.closed)?;
+        if fresh.len() == 0 {
+            return Some(fresh);
         }
-        if self.frame.is_empty() {
-            self.frame.resize(FRAME_HEADER_LEN + COUNT_LEN, 0);
-        }
-        let Some(fresh) = partition.fresh() else { return false };
-        if self.frame.len() + fresh.len() > bytes_max {
-            return false;
+        if self.frame.len() + fresh.len() > frame_bytes_max {
+            return None;
         }
         let before = self.frame.len();
         put_redo_item(&mut self.frame, partition.topic_id, partition.partition, fresh.len());
         let begun = self.frame.len();
         if fresh.read(&mut self.frame).is_err() || self.frame.len() != begun + fresh.len() {
             self.frame.truncate(before);
-            return false;
+            return None;
         }
-        self.inside.push((partition.clone(), fresh));
-        true
+        Some(fresh)
     }
 
-    /// Writes the frame and syncs it; its partitions are durable as far as it has them.
-    ///
-    /// Returns the partitions that it did not take when there was no room, and an error when the sync failed, which
-    /// nobody may take for anything but the end.
-    pub(crate) fn write(&mut self) -> Result<Vec<Arc<Partition>>, LogError> {
-        let inside = std::mem::take(&mut self.inside);
-        let mut frame = std::mem::take(&mut self.frame);
-        let written = match inside.len() {
-            0 => Ok(Written::No),
-            count => {
-                frame[FRAME_HEADER_LEN..][..COUNT_LEN].copy_from_slice(&(count as u32).to_be_bytes());
-                self.write_frame(&mut frame)
+    /// Writes the frame, unless nothing is in it.
+    fn write_frame(
+        &mut self,
+        inside: &mut Vec<(Arc<Partition>, Fresh)>,
+        ticket: &CommitTicket,
+    ) -> Result<Unsynced, NoRoom> {
+        let items = inside.iter().filter(|(_, fresh)| fresh.len() > 0).count();
+        let mut unsynced =
+            Unsynced { file: None, path: PathBuf::new(), inside: Vec::new(), ticket: ticket.clone() };
+        if items > 0 {
+            let mut frame = std::mem::take(&mut self.frame);
+            frame[FRAME_HEADER_LEN..][..COUNT_LEN].copy_from_slice(&(items as u32).to_be_bytes());
+            close_frame(&mut frame, self.number + 1);
+            frame.resize(frame.len().next_multiple_of(PAGE_LEN), 0);
+            let file = self.file_for(frame.len() as u64);
+            let written = file.ok_or(NoRoom).and_then(|file| match file.write_at(&frame, self.position) {
+                Ok(()) => Ok(file),
+                Err(error) => {
+                    tracing::debug!(%error, "write-ahead file takes no more");
+                    Err(NoRoom)
+                }
+            });
+            let len = frame.len() as u64;
+            self.frame = frame;
+            unsynced.file = Some(written?);
+            unsynced.path = self.path(self.current);
+            self.number += 1;
+            self.position += len;
+            for (partition, fresh) in &*inside {
+                partition.note_repeated_ahead(fresh);
+                let key = (partition.topic_id, partition.partition);
+                self.touched.entry(key).or_insert_with(|| partition.clone());
             }
-        };
-        frame.clear();
-        self.frame = frame;
-        if written? == Written::No {
-            return Ok(inside.into_iter().map(|(partition, _)| partition).collect());
         }
-        for (partition, fresh) in inside {
-            partition.note_fresh_durable(&fresh);
-            self.touched.insert((partition.topic_id, partition.partition), partition);
-        }
-        Ok(Vec::new())
-    }
-
-    fn write_frame(&mut self, frame: &mut Vec<u8>) -> Result<Written, LogError> {
-        self.number += 1;
-        close_frame(frame, self.number);
-        frame.resize(frame.len().next_multiple_of(PAGE_LEN), 0);
-        let Some(file) = self.file_for(frame.len() as u64) else { return Ok(Written::No) };
-        if let Err(error) = file.write_at(frame, self.position) {
-            tracing::debug!(%error, "write-ahead file takes no more");
-            return Ok(Written::No);
-        }
-        file.sync_data().map_err(|error| LogError::io("syncing", &self.path(self.current), &error))?;
-        self.position += frame.len() as u64;
-        Ok(Written::Durable)
+        unsynced.inside = std::mem::take(inside);
+        Ok(unsynced)
     }
 
     /// Returns the file that has room for so many bytes at `position`.
@@ -179,52 +297,150 @@ impl WriteAhead {
     fn settle_current(&mut self) {
         let touched = std::mem::take(&mut self.touched);
         self.settled[self.current].store(false, Ordering::Release);
-        match &self.settler {
-            Some(settler) => settler.settle(self.current, touched),
+        match &self.threads {
+            Some(threads) => threads.settle(self.current, touched),
             None => settle(&touched, &self.settled[self.current]),
         }
-    }
-
-    /// Lets go of partitions whose topic is deleted.
-    pub(crate) fn forget_deleted(&mut self) {
-        self.touched.retain(|_, partition| partition.is_alive());
     }
 
     fn path(&self, number: usize) -> PathBuf {
         self.dir.join(format!("{NAME_PREFIX}{number}"))
     }
+}
 
-    /// Takes the files away; every partition must be synced.
-    pub(crate) fn remove(&mut self) -> Result<(), LogError> {
-        self.settler = None;
-        self.files = Default::default();
-        self.touched.clear();
-        self.file_bytes = 0;
-        remove_files(&*self.disk, &self.dir)
+/// Syncs what frames are in and answers them in their order. A failure is final for the whole log.
+fn sync_all(frames: Vec<Unsynced>, health: &Health) {
+    let mut result = health.check();
+    let mut synced: Option<&Arc<dyn DiskFile>> = None;
+    for frame in &frames {
+        if result.is_ok()
+            && let Some(file) = &frame.file
+            && synced.is_none_or(|synced| !Arc::ptr_eq(synced, file))
+        {
+            let done = file.sync_data().map_err(|error| LogError::io("syncing", &frame.path, &error));
+            result = done.map_err(|error| health.fail(error));
+            synced = Some(file);
+        }
     }
+    for frame in &frames {
+        if result.is_ok() {
+            frame.inside.iter().for_each(|(partition, fresh)| partition.note_durable_ahead(fresh));
+        }
+        frame.ticket.complete(result.clone());
+    }
+}
+
+/// Syncs partitions; a failure has made the log read-only, and the file stays unsettled.
+fn settle(touched: &Touched, settled: &AtomicBool) {
+    let failure = touched.values().find_map(|partition| {
+        let job = partition.flush_job()?;
+        partition.run_flush(&job).err()
+    });
+    if failure.is_none() {
+        settled.store(true, Ordering::Release);
+    }
+}
+
+/// The thread that syncs frames and the one that settles files. They end when this is dropped, after what they have.
+struct Threads {
+    frames: Option<Sender<Unsynced>>,
+    files: Option<Sender<(usize, Touched)>>,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn start(health: &Arc<Health>, settled: &Arc<[AtomicBool; FILES]>) -> Result<Threads, LogError> {
+        let (frames, written): (_, Receiver<Unsynced>) = bounded(UNSYNCED_MAX);
+        // At most one waits for each file: only a settled one is filled again.
+        let (files, full): (_, Receiver<(usize, Touched)>) = unbounded();
+        let (health, settled) = (health.clone(), settled.clone());
+        let syncing = spawn("log-ahead", move || {
+            ask_for_short_slices();
+            while let Ok(first) = written.recv() {
+                sync_all(std::iter::once(first).chain(written.try_iter()).collect(), &health);
+            }
+        });
+        let settling = spawn("log-settler", move || {
+            while let Ok((file, touched)) = full.recv() {
+                settle(&touched, &settled[file]);
+            }
+        });
+        Ok(Threads { frames: Some(frames), files: Some(files), running: vec![syncing?, settling?] })
+    }
+
+    fn sync(&self, unsynced: Unsynced) {
+        if let Some(frames) = &self.frames {
+            // The thread only ends after the sender.
+            let _ = frames.send(unsynced);
+        }
+    }
+
+    fn settle(&self, file: usize, touched: Touched) {
+        if let Some(files) = &self.files {
+            let _ = files.send((file, touched));
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        (self.frames, self.files) = (None, None);
+        for thread in self.running.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the write-ahead files panicked");
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    spawned.map_err(|error| LogError::io("starting", Path::new(name), &error))
 }
 
 /// Returns what the files in a directory repeat, in no order.
 pub(crate) fn read_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<RedoItem>, LogError> {
-    let mut items = Vec::new();
+    // First and last number of each file, and what is inside.
+    let mut files: Vec<(u64, u64, Vec<RedoItem>)> = Vec::new();
     for path in file_paths(disk, dir)? {
-        let failed = |action, error: std::io::Error| LogError::io(action, &path, &error);
-        let file = disk.open(&path).map_err(|error| failed("opening", error))?;
-        let len = file.len().map_err(|error| failed("measuring", error))?;
-        let mut bytes = vec![0; len as usize];
-        let read = file.read_at(&mut bytes, 0).map_err(|error| failed("reading", error))?;
-        bytes.truncate(read);
-        let (mut position, mut number) = (0, 0);
-        while let Some(rest) = bytes.get(position..)
-            && let Some((payload, next_number)) = parse_frame(rest, number)
-            && let Some(inside) = take_redo(&mut Reader::new(payload))
-        {
-            items.extend(inside);
-            number = next_number;
-            position += (FRAME_HEADER_LEN + payload.len()).next_multiple_of(PAGE_LEN);
+        files.extend(read_file(disk, &path)?);
+    }
+    files.sort_unstable_by_key(|(first, ..)| *first);
+    let mut items = Vec::new();
+    let mut before = None;
+    for (first, last, inside) in files {
+        if before.is_some_and(|before| first != before + 1) {
+            tracing::info!(first, "write-ahead frames behind a lost one are not read");
+            break;
         }
+        before = Some(last);
+        items.extend(inside);
     }
     Ok(items)
+}
+
+fn read_file(disk: &dyn Disk, path: &Path) -> Result<Option<(u64, u64, Vec<RedoItem>)>, LogError> {
+    let failed = |action, error: std::io::Error| LogError::io(action, path, &error);
+    let file = disk.open(path).map_err(|error| failed("opening", error))?;
+    let len = file.len().map_err(|error| failed("measuring", error))?;
+    let mut bytes = vec![0; len as usize];
+    let read = file.read_at(&mut bytes, 0).map_err(|error| failed("reading", error))?;
+    bytes.truncate(read);
+    // What was read may still be in the page cache only, and is about to be acted upon.
+    file.sync_data().map_err(|error| failed("syncing", error))?;
+    let mut found: Option<(u64, u64, Vec<RedoItem>)> = None;
+    let mut position = 0;
+    while let Some(rest) = bytes.get(position..)
+        && let Some((payload, number)) = parse_frame(rest, 0)
+        && found.as_ref().is_none_or(|(_, last, _)| number == last + 1)
+        && let Some(inside) = take_redo(&mut Reader::new(payload))
+    {
+        position += (FRAME_HEADER_LEN + payload.len()).next_multiple_of(PAGE_LEN);
+        let (_, last, items) = found.get_or_insert_with(|| (number, number, Vec::new()));
+        *last = number;
+        items.extend(inside);
+    }
+    Ok(found)
 }
 
 /// Removes the files of a directory, durably.
@@ -242,56 +458,4 @@ pub(crate) fn remove_files(disk: &dyn Disk, dir: &Path) -> Result<(), LogError> 
 fn file_paths(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, LogError> {
     let names = disk.list(dir).map_err(|error| LogError::io("listing", dir, &error))?;
     Ok(names.iter().filter(|name| name.starts_with(NAME_PREFIX)).map(|name| dir.join(name)).collect())
-}
-
-/// Syncs partitions; a failure has made the log read-only, and the file stays unsettled.
-fn settle(touched: &Touched, settled: &AtomicBool) {
-    let failure = touched.values().find_map(|partition| {
-        let job = partition.flush_job()?;
-        partition.run_flush(&job).err()
-    });
-    if failure.is_none() {
-        settled.store(true, Ordering::Release);
-    }
-}
-
-/// A thread that settles files; it ends when this is dropped.
-struct Settler {
-    jobs: Option<Sender<(usize, Touched)>>,
-    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-}
-
-impl Settler {
-    /// `None`: no thread can be had, and files are settled by who fills them.
-    fn start(settled: Arc<[AtomicBool; FILES]>) -> Option<Settler> {
-        // At most one job a file waits: only a settled one is filled again.
-        let (jobs, waiting): (_, Receiver<(usize, Touched)>) = unbounded();
-        let thread = std::thread::Builder::new()
-            .name("log-settler".to_owned())
-            .spawn(move || {
-                while let Ok((file, touched)) = waiting.recv() {
-                    settle(&touched, &settled[file]);
-                }
-            })
-            .ok()?;
-        Some(Settler { jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
-    }
-
-    fn settle(&self, file: usize, touched: Touched) {
-        if let Some(jobs) = &self.jobs {
-            // The thread only ends after the sender.
-            let _ = jobs.send((file, touched));
-        }
-    }
-}
-
-impl Drop for Settler {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.lock().expect("no holder panics").take()
-            && thread.join().is_err()
-        {
-            tracing::error!("log-settler thread panicked");
-        }
-    }
 }

@@ -21,6 +21,7 @@ use crate::journal::Journal;
 use crate::ledger::{CommitEntry, Entry, Ledger};
 use crate::log::LogConfig;
 use crate::partition::{Partition, RedoItem, Shared};
+use crate::scheduling::ask_for_short_slices;
 use crate::syncers::Syncers;
 use crate::ticket::CommitTicket;
 use crate::transaction::{FailedTransaction, TransactionPart, TransactionalState};
@@ -76,8 +77,7 @@ struct OwedMarkers {
 pub(crate) struct Writer {
     journal: Journal,
     journal_bytes_max: u64,
-    ahead: WriteAhead,
-    ahead_bytes_max: usize,
+    ahead: Arc<WriteAhead>,
     ledger: Arc<RwLock<Ledger>>,
     shared: Shared,
     /// Partitions whose bytes or markers only the journal holds durably.
@@ -149,6 +149,7 @@ impl Request {
 }
 
 fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
+    ask_for_short_slices();
     let mut flushes_before = 0;
     let mut took = Duration::ZERO;
     while let Ok(first) = receiver.recv() {
@@ -197,7 +198,7 @@ fn gather(receiver: &Receiver<Request>, group: &mut Vec<Request>, flushes: usize
 impl Writer {
     pub(crate) fn new(
         journal: Journal,
-        ahead: WriteAhead,
+        ahead: Arc<WriteAhead>,
         config: &LogConfig,
         ledger: Arc<RwLock<Ledger>>,
         shared: Shared,
@@ -206,7 +207,6 @@ impl Writer {
             journal,
             journal_bytes_max: config.journal_bytes_max,
             ahead,
-            ahead_bytes_max: config.ahead_bytes_max,
             ledger,
             shared,
             touched: BTreeMap::new(),
@@ -316,12 +316,8 @@ impl Writer {
                 }
             }
         }
-        let mut large: Vec<Arc<Partition>> = targets
-            .into_values()
-            .filter(|partition| !partition.is_durable())
-            .filter(|partition| !self.ahead.add(partition, self.ahead_bytes_max))
-            .collect();
-        large.extend(self.ahead.write().map_err(|error| self.shared.health.fail(error))?);
+        let targets: Vec<_> = targets.into_values().filter(|partition| !partition.is_durable()).collect();
+        let large = if targets.is_empty() { targets } else { self.ahead.flush_some(targets)? };
         let jobs = large.into_iter().filter_map(|partition| {
             let job = partition.flush_job()?;
             Some((partition, job))

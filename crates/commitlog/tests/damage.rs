@@ -9,7 +9,13 @@ use std::sync::Arc;
 use commitlog::*;
 
 fn config() -> LogConfig {
-    LogConfig { inline_writer: true, journal_allocate_bytes: 4096, ..LogConfig::default() }
+    LogConfig {
+        inline_writer: true,
+        journal_allocate_bytes: 4096,
+        // They would give back what is taken from segments here.
+        ahead_file_bytes: 0,
+        ..LogConfig::default()
+    }
 }
 
 fn batch(from: i64, count: i64) -> Vec<u8> {
