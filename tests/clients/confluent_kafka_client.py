@@ -61,7 +61,9 @@ def codecs():
         assert consumer.offsets_for_times([TopicPartition(topic, partition, 9999)], timeout=10)[0].offset == -1
         assert consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10) == (0, len(times))
     consumer.assign([TopicPartition(topic, 0, 2)])
-    consumer.seek(TopicPartition(topic, 0, 1)) if consumer.poll(5) else None
+    assert consumer.poll(10).offset() == 2
+    consumer.seek(TopicPartition(topic, 0, 1))
+    assert consumer.poll(10).offset() == 1
     consumer.close()
     offsets = done(admin.list_offsets({TopicPartition(topic, found[7].partition()): OffsetSpec.max_timestamp()}))
     assert offsets[0].timestamp == max(m.timestamp()[1] for m in found.values() if m.partition() == found[7].partition())
