@@ -146,10 +146,9 @@ def compared(name, left, right, used):
     for step in steps:
         for path, a, b in differences(dict(left).get(step, {}), dict(right).get(step, {})):
             line = f'{name}: {step}: {path}: kafka={shown(a)} tripline={shown(b)}'
-            entry = known.find(name, f'{step}: {path}', a, b)
-            if entry:
-                used.add(entry.id)
-                old.append(f'{line}  (known: {entry.id})')
+            if found := known.find(name, f'{step}: {path}', a, b):
+                used.add((found[0].id, found[1]))
+                old.append(f'{line}  (known: {found[0].id})')
             else:
                 new.append(line)
     return new, old
@@ -196,12 +195,12 @@ def judge(brokers, chosen, is_whole, verbose):
                 del failures[name]
     for _, new in failures.values():
         print(*new, sep='\n')
-    gone = [entry.id for entry in known.KNOWN if entry.id not in used] if is_whole else []
-    for id in gone:
-        print(f'known difference "{id}" does not occur any more')
+    gone = [(entry.id, part) for entry in known.KNOWN for part in entry.fields if (entry.id, part) not in used] if is_whole else []
+    for id, part in gone:
+        print(f'known difference "{id}" does not occur any more in {part}')
     if late > LATE_MAX:
         print(f'{late} operations agreed at another try only, {LATE_MAX} may')
-    print(f'{len(chosen)} operations, {late} of them at another try; {explained} differences of {len(used)} known kinds')
+    print(f'{len(chosen)} operations, {late} of them at another try; {explained} differences of {len({id for id, _ in used})} known kinds')
     return len(chosen) - len(failures), len(failures) + len(gone) + (late > LATE_MAX)
 
 
