@@ -17,6 +17,14 @@ class Known:
     operation: str
     fields: dict
     reason: str
+    # Which of the fields differ depends on which part of Kafka is first.
+    is_timed: bool = False
+
+    def gone(self, used):
+        """Returns the fields that did not differ, all kinds of differences that occurred being used."""
+        if self.is_timed and any((self.id, part) in used for part in self.fields):
+            return []
+        return [part for part in self.fields if (self.id, part) not in used]
 
     def explained_by(self, operation, field, kafka, tripline):
         """Returns the part that explains a difference, if there is one."""
@@ -166,7 +174,7 @@ KNOWN = [
     Known('Subscriptions by pattern', r'consumer_groups.(beaten_pattern|pattern_finds_topics)', {
         r'ConsumerGroupHeartbeat.*assignment$': ('{.*}', 'None'), r'(memberEpoch|assignmentEpoch|groupEpoch)$': ('1', '2'), r'groupState$': ('Assigning|Reconciling', 'Stable'),
         r'(a|.targetA)ssignment.topicPartitions\[.*\]$': ('absent', r"{'topicId': 'id of .*', 'partitions': \[0, 1\]}")},
-          'A pattern is looked up at once; in Kafka with a later heartbeat.'),
+          'A pattern is looked up at once; in Kafka with a later heartbeat.', is_timed=True),
     Known('The assignment epoch of an empty group', r'consumer_groups.*', {r'life_of_a_member.*assignmentEpoch$': ('4', '5'), r'static_member_comes_back.*assignmentEpoch$': ('2', '3')},
           'Follows the group epoch; Kafka leaves it where it was when the last member went.'),
     # Transactions.

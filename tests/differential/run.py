@@ -195,7 +195,7 @@ def judge(brokers, chosen, is_whole, verbose):
                 del failures[name]
     for _, new in failures.values():
         print(*new, sep='\n')
-    gone = [(entry.id, part) for entry in known.KNOWN for part in entry.fields if (entry.id, part) not in used] if is_whole else []
+    gone = [(entry.id, part) for entry in known.KNOWN for part in entry.gone(used)] if is_whole else []
     for id, part in gone:
         print(f'known difference "{id}" does not occur any more in {part}')
     if late > LATE_MAX:
