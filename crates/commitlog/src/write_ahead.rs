@@ -22,10 +22,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::LogError;
@@ -174,7 +174,7 @@ impl WriteAhead {
     /// Under the ring's lock, so that frames are handed over in their order.
     fn hand_over(&self, ring: &Ring, unsynced: Unsynced) {
         match &ring.threads {
-            Some(threads) => threads.sync(unsynced),
+            Some(threads) => threads.frames.put(unsynced),
             None => sync_all(vec![unsynced], &self.health),
         }
     }
@@ -341,23 +341,81 @@ fn settle(touched: &Touched, settled: &AtomicBool) {
     }
 }
 
+/// Frames on their way to the thread that syncs them. Not a channel: those yield before they wait, and who yields on a
+/// full machine waits for longer.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    frames: Vec<Unsynced>,
+    /// Somebody waits for a change.
+    is_awaited: bool,
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds a frame; waits while there are too many.
+    fn put(&self, frame: Unsynced) {
+        let mut state = self.state.lock().expect("no holder panics");
+        while state.frames.len() >= UNSYNCED_MAX {
+            state.is_awaited = true;
+            state = self.changed.wait(state).expect("no holder panics");
+        }
+        state.frames.push(frame);
+        self.tell(state);
+    }
+
+    /// Takes all there are; waits for one, and ends with the queue.
+    fn take(&self) -> Option<Vec<Unsynced>> {
+        let mut state = self.state.lock().expect("no holder panics");
+        while state.frames.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state.is_awaited = true;
+            state = self.changed.wait(state).expect("no holder panics");
+        }
+        let frames = std::mem::take(&mut state.frames);
+        self.tell(state);
+        Some(frames)
+    }
+
+    fn close(&self) {
+        let mut state = self.state.lock().expect("no holder panics");
+        state.closed = true;
+        self.tell(state);
+    }
+
+    fn tell(&self, mut state: MutexGuard<'_, QueueState>) {
+        if std::mem::take(&mut state.is_awaited) {
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+}
+
 /// The thread that syncs frames and the one that settles files. They end when this is dropped, after what they have.
 struct Threads {
-    frames: Option<Sender<Unsynced>>,
+    frames: Arc<Queue>,
     files: Option<Sender<(usize, Touched)>>,
     running: Vec<JoinHandle<()>>,
 }
 
 impl Threads {
     fn start(health: &Arc<Health>, settled: &Arc<[AtomicBool; FILES]>) -> Result<Threads, LogError> {
-        let (frames, written): (_, Receiver<Unsynced>) = bounded(UNSYNCED_MAX);
+        let frames: Arc<Queue> = Arc::default();
+        let written = frames.clone();
         // At most one waits for each file: only a settled one is filled again.
         let (files, full): (_, Receiver<(usize, Touched)>) = unbounded();
         let (health, settled) = (health.clone(), settled.clone());
         let syncing = spawn("log-ahead", move || {
             ask_for_short_slices();
-            while let Ok(first) = written.recv() {
-                sync_all(std::iter::once(first).chain(written.try_iter()).collect(), &health);
+            while let Some(group) = written.take() {
+                sync_all(group, &health);
             }
         });
         let settling = spawn("log-settler", move || {
@@ -365,18 +423,12 @@ impl Threads {
                 settle(&touched, &settled[file]);
             }
         });
-        Ok(Threads { frames: Some(frames), files: Some(files), running: vec![syncing?, settling?] })
-    }
-
-    fn sync(&self, unsynced: Unsynced) {
-        if let Some(frames) = &self.frames {
-            // The thread only ends after the sender.
-            let _ = frames.send(unsynced);
-        }
+        Ok(Threads { frames, files: Some(files), running: vec![syncing?, settling?] })
     }
 
     fn settle(&self, file: usize, touched: Touched) {
         if let Some(files) = &self.files {
+            // The thread only ends after the sender.
             let _ = files.send((file, touched));
         }
     }
@@ -384,7 +436,8 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        (self.frames, self.files) = (None, None);
+        self.frames.close();
+        self.files = None;
         for thread in self.running.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the write-ahead files panicked");
