@@ -1,6 +1,6 @@
 //! A client of one connection, and a broker for it.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -193,13 +193,22 @@ impl Client {
         let _ = self.socket.write_all(bytes);
     }
 
-    /// Returns the next frame without its length; `None` when the connection was closed.
+    /// Returns the next frame without its length; `None` when the connection was closed. A broker that does neither fails.
     pub(super) fn receive_raw(&mut self) -> Option<Bytes> {
         let mut length = [0; 4];
-        self.socket.read_exact(&mut length).ok()?;
+        self.read(&mut length)?;
         let mut frame = vec![0; i32::from_be_bytes(length) as usize];
-        self.socket.read_exact(&mut frame).ok()?;
+        self.read(&mut frame)?;
         Some(Bytes::from(frame))
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Option<()> {
+        match self.socket.read_exact(bytes) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("neither an answer nor an end")
+            }
+            done => done.ok(),
+        }
     }
 
     pub(super) fn receive<R: Request>(&mut self, version: i16) -> R::Response {
