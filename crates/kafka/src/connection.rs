@@ -377,7 +377,7 @@ impl Ready {
 }
 
 /// Writes pieces one after the other; returns whether all of them are written.
-async fn write_pieces(socket: &mut (impl AsyncWrite + Unpin), pieces: &[Bytes]) -> bool {
+pub(crate) async fn write_pieces(socket: &mut (impl AsyncWrite + Unpin), pieces: &[Bytes]) -> bool {
     let mut at = 0;
     let mut begun = 0;
     while at < pieces.len() {
@@ -397,5 +397,6 @@ async fn write_pieces(socket: &mut (impl AsyncWrite + Unpin), pieces: &[Bytes]) 
         }
         begun = written;
     }
-    true
+    // TLS keeps what the socket does not take at once, and nothing but the next write or a flush moves it on.
+    matches!(timeout(WRITE_PAUSE_MAX, socket.flush()).await, Ok(Ok(())))
 }
