@@ -1,17 +1,22 @@
 //! Answers that wait for their clients to read: how many bytes, of all connections and of one.
 //!
 //! A client that does not read holds at most what it asked for with two requests: its third waits for the first to be
-//! written. When all that wait together reach `queued.max.answer.bytes`, fetches give little until they are fewer.
+//! written. When all that wait together reach `queued.max.answer.bytes`, answers hold little until they are fewer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::answer_room::Room;
+
 /// Answers of one connection that wait together, in KiB; a larger one waits alone.
 const OWN_KIB_MAX: usize = 1024;
 /// What a fetch may give even when very much is waiting.
 const FETCH_BYTES_MIN: usize = 64 * 1024;
+
+/// What other answers may hold then: who describes or asks for positions cannot ask for the rest later.
+const ROOM_MIN: usize = 4 << 20;
 
 /// Counts for all connections.
 pub(crate) struct AnswerBytes {
@@ -39,8 +44,16 @@ impl AnswerBytes {
 
     /// Returns how much a fetch may give that asks for `wanted`.
     pub(crate) fn for_fetch(&self, wanted: usize) -> usize {
-        let left = self.max.saturating_sub(self.waiting.load(Ordering::Relaxed));
-        wanted.min(left.max(FETCH_BYTES_MIN))
+        wanted.min(self.left().max(FETCH_BYTES_MIN))
+    }
+
+    fn left(&self) -> usize {
+        self.max.saturating_sub(self.waiting.load(Ordering::Relaxed))
+    }
+
+    /// Returns what an answer may hold that is not a fetch's.
+    pub(crate) fn room(&self) -> Room {
+        Room::of(self.left().max(ROOM_MIN))
     }
 
     /// Returns how many bytes wait.

@@ -15,6 +15,7 @@
 mod addresses;
 mod altering;
 mod answer_bytes;
+mod answer_room;
 mod api;
 mod broker;
 mod clock;

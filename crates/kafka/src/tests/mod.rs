@@ -3,6 +3,7 @@
 // Functions that only tests call may unwrap too.
 #![allow(clippy::unwrap_used)]
 
+mod amplified;
 mod client;
 mod expiry;
 mod groups;
