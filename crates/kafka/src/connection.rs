@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::answer_bytes::Waiting;
@@ -22,24 +22,17 @@ use crate::api::sasl_authenticate::answer_bare;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
 use crate::frame::{FrameError, take_header};
+use crate::incoming::{Incoming, LOGIN_FRAME_MAX};
 use crate::security::sasl::Login;
 
 /// Answers of one connection that wait for their turn.
 const ANSWERS_MAX: usize = 16;
-/// How long a frame that has begun may pause.
-const FRAME_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a client may not read what it asked for.
 const WRITE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Pieces of an answer handed to the socket at once.
 const PIECES_MAX: usize = 16;
 /// Bytes above which an answer does not wait for others that are ready too.
 const TOGETHER_BYTES_MAX: usize = 16 * 1024;
-/// What a frame may take without asking the budget that all connections share.
-const FRAME_FREE: usize = 64 * 1024;
-/// What is reserved for a frame before its bytes come; four times that when they have, and so on.
-const FRAME_RESERVE: usize = 256 * 1024;
-/// How much larger a frame's memory gets when it is full.
-const FRAME_GROWTH: usize = 4;
 
 /// What may be asked before the login.
 const BEFORE_LOGIN: [ApiKey; 3] = [ApiKey::ApiVersions, ApiKey::SaslHandshake, ApiKey::SaslAuthenticate];
@@ -61,6 +54,8 @@ pub(crate) struct ConnectionState {
     bare_login: AtomicBool,
     /// The next answer is the last.
     ends: AtomicBool,
+    /// What the request under way holds of the memory that all requests share.
+    budget: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl ConnectionState {
@@ -72,12 +67,23 @@ impl ConnectionState {
             login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
             bare_login: AtomicBool::new(false),
             ends: AtomicBool::new(false),
+            budget: Mutex::new(None),
         }
     }
 
     /// Says who the client is, by its certificate or its login.
     pub(crate) fn set_principal(&self, name: &str) {
         *self.principal.write().expect("no holder panics") = format!("User:{name}");
+    }
+
+    fn hold(&self, budget: Option<OwnedSemaphorePermit>) {
+        *self.budget.lock().expect("no holder panics") = budget;
+    }
+
+    /// Gives back the memory of the request under way: nothing refers to its frame any more. What waits for others says
+    /// so before it does.
+    pub(crate) fn let_go(&self) {
+        self.hold(None);
     }
 
     /// From here to the end of the login its messages come without requests around them.
@@ -139,15 +145,19 @@ async fn read_all(
     let idle = Duration::from_millis(broker.config.integer("connections.max.idle.ms").max(1000) as u64);
     let length_max = broker.config.integer("socket.request.max.bytes").max(0) as usize;
     let login_length_max = broker.config.integer("sasl.server.max.receive.size").max(0) as usize;
+    let login_length_max = login_length_max.min(LOGIN_FRAME_MAX);
+    let mut incoming = Incoming::new(idle, broker.request_kib.clone());
     loop {
         let length_max = if state.is_logging_in() { length_max.min(login_length_max) } else { length_max };
         let frame = tokio::select! {
-            frame = read_frame(&mut socket, idle, length_max, &broker.request_kib) => frame,
+            frame = incoming.frame(&mut socket, length_max) => frame,
             _ = stopping.changed() => return,
         };
-        // The budget is given back when the request is carried out.
-        let (mut frame, _budget) = match frame {
-            Ok(Some(frame)) => frame,
+        let mut frame = match frame {
+            Ok(Some(frame)) => {
+                state.hold(frame.budget);
+                frame.bytes
+            }
             Ok(None) => return,
             Err(reason) => {
                 tracing::debug!(%peer, reason, "connection closed");
@@ -186,9 +196,16 @@ async fn read_all(
         }
         let call = Call { broker: broker.clone(), connection: state.clone(), asked };
         let done = tokio::select! {
+            // Most are done at once: the socket is looked at for those that wait.
+            biased;
             done = dispatch(call, frame) => done,
             _ = stopping.changed() => return,
+            () = incoming.is_given_up(&mut socket) => {
+                tracing::debug!(%peer, "connection closed, nobody waits for the answer");
+                return;
+            }
         };
+        state.let_go();
         match done {
             Ok(Answer::Nothing) => {}
             Ok(Answer::Close) => return,
@@ -209,75 +226,6 @@ async fn read_all(
                 return;
             }
         }
-    }
-}
-
-/// Reads one frame without its length; `None` at the end of the stream.
-async fn read_frame(
-    socket: &mut (impl AsyncRead + Unpin),
-    idle: Duration,
-    length_max: usize,
-    request_kib: &Arc<Semaphore>,
-) -> Result<Option<(Bytes, Option<OwnedSemaphorePermit>)>, &'static str> {
-    let mut length = [0; 4];
-    match timeout(idle, socket.read(&mut length)).await {
-        Err(_) => return Err("it was idle"),
-        Ok(Err(_)) | Ok(Ok(0)) => return Ok(None),
-        Ok(Ok(mut have)) => {
-            while have < 4 {
-                match timeout(FRAME_PAUSE_MAX, socket.read(&mut length[have..])).await {
-                    Ok(Ok(read)) if read > 0 => have += read,
-                    _ => return Err("a frame's length was cut"),
-                }
-            }
-        }
-    }
-    let Ok(length) = usize::try_from(i32::from_be_bytes(length)) else {
-        return Err("a frame's length is negative");
-    };
-    if length > length_max {
-        return Err("a frame is longer than is taken");
-    }
-    let mut budget = Budget { shared: request_kib, taken: None };
-    let first = length.min(FRAME_RESERVE);
-    if first > FRAME_FREE {
-        budget.take(first).await?;
-    }
-    let mut frame = BytesMut::with_capacity(first);
-    while frame.len() < length {
-        let left = length - frame.len();
-        if frame.capacity() == frame.len() {
-            let more = left.min(frame.len() * (FRAME_GROWTH - 1));
-            budget.take(more).await?;
-            frame.reserve(more);
-        }
-        let room = left.min(frame.capacity() - frame.len());
-        let mut part = (&mut *socket).take(room as u64);
-        match timeout(FRAME_PAUSE_MAX, part.read_buf(&mut frame)).await {
-            Ok(Ok(read)) if read > 0 => {}
-            _ => return Err("a frame was cut"),
-        }
-    }
-    Ok(Some((frame.freeze(), budget.taken)))
-}
-
-/// What one frame has taken of the memory that all requests share.
-struct Budget<'a> {
-    shared: &'a Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
-}
-
-impl Budget<'_> {
-    async fn take(&mut self, bytes: usize) -> Result<(), &'static str> {
-        let wanted = self.shared.clone().acquire_many_owned((bytes >> 10) as u32 + 1);
-        let Ok(Ok(more)) = timeout(FRAME_PAUSE_MAX, wanted).await else {
-            return Err("requests above queued.max.request.bytes are waiting");
-        };
-        match &mut self.taken {
-            Some(taken) => taken.merge(more),
-            None => self.taken = Some(more),
-        }
-        Ok(())
     }
 }
 

@@ -8,6 +8,8 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{FetchRequest, TopicName};
 use uuid::Uuid;
 
+use crate::frame::own;
+
 /// The request belongs to no session, or ends it.
 const EPOCH_FINAL: i32 = -1;
 /// The request begins a session.
@@ -224,9 +226,11 @@ impl Session {
 fn asked(request: &FetchRequest) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for topic in &request.topics {
+        // Its session may keep it for long, and waiting its frame.
+        let name = TopicName(own(&topic.topic));
         for partition in &topic.partitions {
             wanted.push(Wanted {
-                topic: topic.topic.clone(),
+                topic: name.clone(),
                 topic_id: topic.topic_id,
                 partition: partition.partition,
                 fetch_offset: partition.fetch_offset,

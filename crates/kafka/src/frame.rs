@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
+use crate::config::str_bytes;
 use crate::newer::{FromBody, IntoBody};
 use crate::shape;
 
@@ -53,9 +54,14 @@ pub(crate) fn take_header(frame: &mut Bytes) -> Result<Asked, FrameError> {
     {
         let header = RequestHeader::decode(frame, key.request_header_version(version))
             .map_err(|_| FrameError::Header)?;
-        asked.client_id = header.client_id;
+        asked.client_id = header.client_id.as_ref().map(own);
     }
     Ok(asked)
+}
+
+/// Returns a text that does not keep the frame it came in.
+pub(crate) fn own(text: &StrBytes) -> StrBytes {
+    str_bytes(text)
 }
 
 /// Decodes a request's body.

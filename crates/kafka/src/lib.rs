@@ -29,6 +29,7 @@ mod fetch_session;
 mod frame;
 mod fuzz_door;
 mod group;
+mod incoming;
 mod legacy;
 mod listen;
 mod newer;

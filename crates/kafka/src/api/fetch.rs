@@ -55,8 +55,13 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse 
         };
         wanted.is_denied = name.is_some_and(|name| !call.allows(Operation::Read, Resource::Topic(&name)));
     }
-    let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
+    // As in Kafka nobody waits for longer than a connection may be silent.
+    let wait_ms_max = broker.config.integer("connections.max.idle.ms").max(0);
+    let wait_ms = (request.max_wait_ms as i64).clamp(0, wait_ms_max);
+    let deadline = Instant::now() + Duration::from_millis(wait_ms as u64);
     let bytes_min = request.min_bytes.max(0) as usize;
+    drop(request);
+    call.connection.let_go();
     let mut before = 0;
     let parts = loop {
         let changed = broker.changed.notified();

@@ -160,6 +160,14 @@ impl Client {
         self.send_raw(&frame);
     }
 
+    /// Sends a request with zeros behind its end, which nobody reads, in a frame of a length.
+    pub(super) fn send_padded<R: Request>(&mut self, version: i16, request: &R, length: usize) {
+        let mut frame = self.frame(version, request);
+        assert!(frame.len() <= length);
+        frame.resize(length, 0);
+        self.send_raw(&frame);
+    }
+
     /// Sends a request; the other side may have closed.
     pub(super) fn send_lenient<R: Request>(&mut self, version: i16, request: &R) {
         let frame = self.frame(version, request);

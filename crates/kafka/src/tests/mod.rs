@@ -20,3 +20,4 @@ mod storage;
 mod tls;
 mod transactions;
 mod versions;
+mod waiting;
