@@ -209,13 +209,13 @@ async fn read_all(
         match done {
             Ok(Answer::Nothing) => {}
             Ok(Answer::Close) => return,
-            Ok(answer) => {
-                let len = match &answer {
-                    Answer::Now(bytes) => bytes.len(),
-                    Answer::Pieces(pieces) => pieces.iter().map(Bytes::len).sum(),
-                    _ => 0,
+            Ok(mut answer) => {
+                let (len, counted) = match &mut answer {
+                    Answer::Now(bytes) => (bytes.len(), None),
+                    Answer::Pieces(pieces, counted) => (pieces.iter().map(Bytes::len).sum(), counted.take()),
+                    _ => (0, None),
                 };
-                let waiting = own_bytes.take(len).await;
+                let waiting = own_bytes.take(len, counted).await;
                 if answers.send((answer, Some(waiting))).await.is_err() || state.ends.load(Ordering::Acquire)
                 {
                     return;
@@ -297,7 +297,7 @@ impl Ready {
     async fn add(&mut self, (answer, place): Queued) -> Result<More, FrameError> {
         match answer {
             Answer::Now(bytes) => Ok(self.push(bytes, place)),
-            Answer::Pieces(pieces) => {
+            Answer::Pieces(pieces, _) => {
                 self.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
                 self.pieces.extend(pieces);
                 self.places.push(place);

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use commitlog::Partition;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{FetchRequest, TopicName};
 use uuid::Uuid;
@@ -223,7 +224,27 @@ impl Session {
     }
 }
 
+/// Returns what a request names, each partition once: in the first one's place what the last one says, as in Kafka.
 fn asked(request: &FetchRequest) -> Vec<Wanted> {
+    let named = named(request);
+    if named.len() < 2 {
+        return named;
+    }
+    let mut places: HashMap<Key, usize> = HashMap::with_capacity(named.len());
+    let mut wanted: Vec<Wanted> = Vec::with_capacity(named.len());
+    for named in named {
+        match places.entry(named.key()) {
+            Entry::Occupied(place) => wanted[*place.get()] = named,
+            Entry::Vacant(place) => {
+                place.insert(wanted.len());
+                wanted.push(named);
+            }
+        }
+    }
+    wanted
+}
+
+fn named(request: &FetchRequest) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for topic in &request.topics {
         // Its session may keep it for long, and waiting its frame.

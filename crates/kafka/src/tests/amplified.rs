@@ -1,7 +1,10 @@
 //! Small requests for very large answers: a name that stands for much, again and again.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use bytes::Bytes;
-use commitlog::OffsetCommit;
+use commitlog::{OffsetCommit, SimulatedDisk};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 
@@ -63,7 +66,7 @@ fn group_described_again_and_again_is_told_while_there_is_room() {
 
 #[test]
 fn members_of_the_consumer_protocol_are_told_while_there_is_room() {
-    let fixture = Fixture::start(SETTINGS);
+    let fixture = Fixture::start_on(Arc::new(SimulatedDisk::new()), Path::new("/log"), SETTINGS);
     fixture.create_topic("t", 500);
     let mut client = fixture.client();
     let join = ConsumerGroupHeartbeatRequest::default()

@@ -6,6 +6,7 @@
 mod amplified;
 mod client;
 mod expiry;
+mod fetches;
 mod groups;
 mod hostile;
 mod legacy;
