@@ -18,6 +18,7 @@ use crate::config::{KafkaConfig, str_bytes};
 use crate::dynamic::{BROKER_CLEANUP_POLICY, DynamicConfigs};
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
+use crate::group::kept::GroupBytes;
 use crate::group::{Groups, Limits};
 use crate::owner::Owner;
 use crate::quotas::Quotas;
@@ -38,6 +39,7 @@ pub(crate) struct Broker {
     pub changed: Arc<Notify>,
     pub fetch_sessions: FetchSessions,
     pub groups: Groups,
+    pub group_bytes: GroupBytes,
     pub rules: Rules,
     pub credentials: Credentials,
     pub dynamic: DynamicConfigs,
@@ -95,6 +97,7 @@ impl Broker {
                 consumer_session_timeout_ms: config.integer("group.consumer.session.timeout.ms").max(1),
                 initial_delay_ms: config.integer("group.initial.rebalance.delay.ms").max(0),
             }),
+            group_bytes: GroupBytes::default(),
             answer_bytes: AnswerBytes::new(config.integer("queued.max.answer.bytes").max(0) as usize),
             log,
             config,

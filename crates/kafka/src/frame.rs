@@ -52,8 +52,11 @@ pub(crate) fn take_header(frame: &mut Bytes) -> Result<Asked, FrameError> {
     if let Ok(key) = ApiKey::try_from(api_key)
         && crate::dispatch::serves(api_key, version)
     {
-        let header = RequestHeader::decode(frame, key.request_header_version(version))
-            .map_err(|_| FrameError::Header)?;
+        let header_version = key.request_header_version(version);
+        if !shape::header_fits(header_version, &frame[FIXED_HEADER_LEN..]) {
+            return Err(FrameError::Header);
+        }
+        let header = RequestHeader::decode(frame, header_version).map_err(|_| FrameError::Header)?;
         asked.client_id = header.client_id.as_ref().map(own);
     }
     Ok(asked)

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::JoinGroupRequest;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use kafka_protocol::protocol::StrBytes;
 use tokio::sync::oneshot;
@@ -49,6 +50,14 @@ fn ask(
     if call.broker.owner.holds_group(&request.group_id).is_some() {
         return refuse(ResponseError::InconsistentGroupProtocol);
     }
+    let said = request.protocols.iter().map(|p| p.name.len() + p.metadata.len());
+    // Kafka takes it and refuses the group with the same code when it is to be written.
+    if said.sum::<usize>() as i64 > call.broker.config.integer("message.max.bytes") {
+        return refuse(ResponseError::UnknownServerError);
+    }
+    let Some(protocols) = kept(call, &request) else {
+        return refuse(ResponseError::CoordinatorNotAvailable);
+    };
     let groups = &call.broker.groups;
     if !groups.remove_empty_consumer(&request.group_id) {
         return refuse(ResponseError::InconsistentGroupProtocol);
@@ -73,16 +82,24 @@ fn ask(
         session_timeout_ms: request.session_timeout_ms as i64,
         rebalance_timeout_ms: rebalance_timeout_ms as i64,
         protocol_type: request.protocol_type.to_string(),
-        protocols: request
-            .protocols
-            .iter()
-            .map(|p| (p.name.to_string(), Bytes::copy_from_slice(&p.metadata)))
-            .collect(),
+        protocols,
         requires_known_id: version >= KNOWN_ID_FROM,
         can_skip_assignment: version >= SKIP_ASSIGNMENT_FROM,
     };
     let waiting = found.lock().expect("no holder panics").join(join, call.broker.now_ms());
     Ok((waiting, request.member_id.to_string()))
+}
+
+/// Returns copies of what the member can; `None` when all groups keep too much.
+fn kept(call: &Call, request: &JoinGroupRequest) -> Option<Vec<(String, Bytes)>> {
+    let instance_id = request.group_instance_id.as_deref().unwrap_or_default();
+    let mut beside = call.client_id().len() + request.member_id.len() + instance_id.len();
+    let mut keep = |p: &JoinGroupRequestProtocol| {
+        let metadata =
+            call.broker.group_bytes.keep(&p.metadata, p.name.len() + std::mem::take(&mut beside))?;
+        Some((p.name.to_string(), metadata))
+    };
+    request.protocols.iter().map(&mut keep).collect()
 }
 
 fn refused(version: i16, error: ResponseError, member_id: &str) -> JoinGroupResponse {

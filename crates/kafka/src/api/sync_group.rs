@@ -53,9 +53,15 @@ fn ask(call: &Call, request: SyncGroupRequest) -> Result<oneshot::Receiver<Synce
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    let owned =
-        |a: &SyncGroupRequestAssignment| (a.member_id.to_string(), Bytes::copy_from_slice(&a.assignment));
-    let assignments = request.assignments.iter().map(owned).collect();
+    let bytes_max = call.broker.config.integer("message.max.bytes");
+    if request.assignments.iter().any(|a| a.assignment.len() as i64 > bytes_max) {
+        return Err(ResponseError::UnknownServerError);
+    }
+    let keep = |a: &SyncGroupRequestAssignment| {
+        Some((a.member_id.to_string(), call.broker.group_bytes.keep(&a.assignment, 0)?))
+    };
+    let assignments: Option<Vec<(String, Bytes)>> = request.assignments.iter().map(keep).collect();
+    let assignments = assignments.ok_or(ResponseError::CoordinatorNotAvailable)?;
     let waiting = found.lock().expect("no holder panics").sync(
         who,
         request.protocol_type.as_deref(),
