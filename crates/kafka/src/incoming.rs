@@ -20,8 +20,10 @@ const FRAME_BYTES_PER_SECOND_MIN: u32 = 8 * 1024;
 const FRAME_FREE: usize = 72 * 1024;
 /// The longest frame before the login; it never asks the budget.
 pub(crate) const LOGIN_FRAME_MAX: usize = 64 * 1024;
-/// What a frame may hold when that has come; four times as much when that has come too, and so on.
+/// What is reserved for a frame at first: memory that nobody has written to is none, and most need no more.
 const FRAME_RESERVE: usize = 256 * 1024;
+/// What a frame may hold when what is free has come; four times as much when that has come too, and so on.
+const FRAME_FIRST: usize = 1024 * 1024;
 /// How much larger a frame's memory gets when it is full.
 const FRAME_GROWTH: usize = 4;
 
@@ -94,13 +96,12 @@ impl Incoming {
     ) -> Result<Frame, &'static str> {
         let mut begun = Instant::now();
         let mut budget = None;
-        // What the budget has not allowed yet is reserved only: memory that nobody has written to is none.
         let mut bytes = BytesMut::with_capacity(length.min(FRAME_RESERVE));
         let mut allowed = length.min(FRAME_FREE);
         while bytes.len() < length {
             if bytes.len() == allowed {
                 let (more, taken) = match budget {
-                    None => (FRAME_RESERVE.min(length), 0),
+                    None => (FRAME_FIRST.min(length), 0),
                     Some(_) => ((allowed * FRAME_GROWTH).min(length), allowed),
                 };
                 let asked = Instant::now();
@@ -166,14 +167,14 @@ mod tests {
     fn frame_takes_of_the_budget_what_has_come() {
         run(async {
             let mut incoming = incoming(4096);
-            let (mut client, mut socket) = duplex(2048 * KIB);
-            let length = 1024 * KIB;
+            let (mut client, mut socket) = duplex(4096 * KIB);
+            let length = 3 * 1024 * KIB;
             client.write_all(&(length as u32).to_be_bytes()).await.unwrap();
             let left = {
                 let mut reading = Box::pin(incoming.frame(&mut socket, length));
                 let mut sent = 0;
                 let mut left = Vec::new();
-                for upto in [1, FRAME_FREE, FRAME_RESERVE, length - 1, length] {
+                for upto in [1, FRAME_FREE, FRAME_FIRST, length - 1, length] {
                     client.write_all(&vec![7; upto - sent]).await.unwrap();
                     sent = upto;
                     let done = std::future::poll_fn(|context| {
@@ -189,7 +190,7 @@ mod tests {
                 left
             };
             assert_eq!((left.len(), left[0].bytes.len()), (1, length));
-            assert_eq!(4096 - free(&incoming), 1024 + 2);
+            assert_eq!(4096 - free(&incoming), 3 * 1024 + 2);
             drop(left);
             assert_eq!(free(&incoming), 4096);
         });
@@ -209,7 +210,7 @@ mod tests {
             assert_eq!(budget.available_permits(), 1024);
             client.write_all(&[7]).await.unwrap();
             assert!(reading.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
-            assert_eq!(budget.available_permits(), 1024 - 257);
+            assert_eq!(budget.available_permits(), 1024 - 1001);
         });
     }
 
