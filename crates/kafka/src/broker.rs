@@ -18,8 +18,7 @@ use crate::config::{KafkaConfig, str_bytes};
 use crate::dynamic::{BROKER_CLEANUP_POLICY, DynamicConfigs};
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
-use crate::group::kept::GroupBytes;
-use crate::group::{Groups, Limits};
+use crate::group::{Groups, Limits, kept};
 use crate::owner::Owner;
 use crate::quotas::Quotas;
 use crate::security::acl::Rules;
@@ -39,7 +38,6 @@ pub(crate) struct Broker {
     pub changed: Arc<Notify>,
     pub fetch_sessions: FetchSessions,
     pub groups: Groups,
-    pub group_bytes: GroupBytes,
     pub rules: Rules,
     pub credentials: Credentials,
     pub dynamic: DynamicConfigs,
@@ -49,6 +47,8 @@ pub(crate) struct Broker {
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
     pub stopping: AtomicBool,
+    /// What members of groups say of themselves.
+    pub group_bytes: kept::GroupBytes,
     /// What waits for clients to read.
     pub answer_bytes: Arc<AnswerBytes>,
     /// What requests may hold in memory, in KiB.
@@ -97,7 +97,6 @@ impl Broker {
                 consumer_session_timeout_ms: config.integer("group.consumer.session.timeout.ms").max(1),
                 initial_delay_ms: config.integer("group.initial.rebalance.delay.ms").max(0),
             }),
-            group_bytes: GroupBytes::default(),
             answer_bytes: AnswerBytes::new(config.integer("queued.max.answer.bytes").max(0) as usize),
             log,
             config,
@@ -109,6 +108,7 @@ impl Broker {
             stopping: AtomicBool::new(false),
             request_kib: Arc::new(Semaphore::new(request_kib)),
             waker,
+            group_bytes: kept::GroupBytes::default(),
             started_ms,
         })
     }

@@ -3,7 +3,7 @@
 //! One task reads and carries out, the other half writes. They are joined by a queue of answers, some of which are
 //! not there yet: a producer's next request is taken in while the last one waits for its sync.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,6 +54,8 @@ pub(crate) struct ConnectionState {
     bare_login: AtomicBool,
     /// The next answer is the last.
     ends: AtomicBool,
+    /// The request under way need not be carried out when its client has gone.
+    waits_for_others: AtomicBool,
     /// What the request under way holds of the memory that all requests share.
     budget: Mutex<Option<OwnedSemaphorePermit>>,
 }
@@ -67,6 +69,7 @@ impl ConnectionState {
             login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
             bare_login: AtomicBool::new(false),
             ends: AtomicBool::new(false),
+            waits_for_others: AtomicBool::new(false),
             budget: Mutex::new(None),
         }
     }
@@ -76,14 +79,17 @@ impl ConnectionState {
         *self.principal.write().expect("no holder panics") = format!("User:{name}");
     }
 
+    /// Begins a request, or ends it.
     fn hold(&self, budget: Option<OwnedSemaphorePermit>) {
+        self.waits_for_others.store(false, Ordering::Release);
         *self.budget.lock().expect("no holder panics") = budget;
     }
 
-    /// Gives back the memory of the request under way: nothing refers to its frame any more. What waits for others says
-    /// so before it does.
-    pub(crate) fn let_go(&self) {
+    /// Said by a request before it waits for others, for as long as they like: nothing refers to its frame any more, whose
+    /// memory is given back, and when its client goes away nobody needs it.
+    pub(crate) fn wait_for_others(&self) {
         self.hold(None);
+        self.waits_for_others.store(true, Ordering::Release);
     }
 
     /// From here to the end of the login its messages come without requests around them.
@@ -196,16 +202,16 @@ async fn read_all(
         }
         let call = Call { broker: broker.clone(), connection: state.clone(), asked };
         let done = tokio::select! {
-            // Most are done at once: the socket is looked at for those that wait.
+            // Most are done at once: the socket is looked at for those that wait only.
             biased;
             done = dispatch(call, frame) => done,
             _ = stopping.changed() => return,
-            () = incoming.is_given_up(&mut socket) => {
+            () = is_given_up(&state, &mut incoming, &mut socket) => {
                 tracing::debug!(%peer, "connection closed, nobody waits for the answer");
                 return;
             }
         };
-        state.let_go();
+        state.hold(None);
         match done {
             Ok(Answer::Nothing) => {}
             Ok(Answer::Close) => return,
@@ -227,6 +233,19 @@ async fn read_all(
             }
         }
     }
+}
+
+/// Returns when the request under way waits for others and its client does not wait for it any more.
+async fn is_given_up(
+    state: &ConnectionState,
+    incoming: &mut Incoming,
+    socket: &mut (impl AsyncRead + Unpin),
+) {
+    // Its first steps were taken before: what waits has said so.
+    if !state.waits_for_others.load(Ordering::Acquire) {
+        return pending().await;
+    }
+    incoming.is_given_up(socket).await;
 }
 
 async fn write_all(

@@ -69,7 +69,7 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> (FetchResponse
     let wait_ms = (request.max_wait_ms as i64).clamp(0, wait_ms_max);
     let deadline = Instant::now() + Duration::from_millis(wait_ms as u64);
     drop(request);
-    call.connection.let_go();
+    call.connection.wait_for_others();
     let is_large = plan.wanted.len() > PARTITIONS_INLINE_MAX;
     let mut waiting = Waiting::default();
     let parts = loop {

@@ -27,7 +27,7 @@ pub(crate) async fn answer(call: &Call, request: JoinGroupRequest) -> JoinGroupR
         Err(answer) => return answer,
     };
     // All that is kept was copied.
-    call.connection.let_go();
+    call.connection.wait_for_others();
     match waiting.await {
         Ok(joined) => shown(version, joined),
         Err(_) => refused(version, ResponseError::UnknownMemberId, &member_id),

@@ -21,7 +21,7 @@ pub(crate) async fn answer(call: &Call, request: SyncGroupRequest) -> SyncGroupR
         Err(error) => return refused(error),
     };
     // All that is kept was copied.
-    call.connection.let_go();
+    call.connection.wait_for_others();
     let synced: Synced = match waiting.await {
         Ok(synced) => synced,
         Err(_) => return refused(ResponseError::UnknownMemberId),
