@@ -148,11 +148,15 @@ fn producers_are_told_while_there_is_room() {
     builder.append(1_000_000, None, Some(b"v"), &[]);
     let mut batch = builder.finish().to_vec();
     commitlog::set_producer(&mut batch, identity.producer_id, identity.epoch, 0, false);
-    fixture.log.append_client("t", 0, &mut batch, 0).unwrap();
+    let data = produce_request::PartitionProduceData::default().with_records(Some(batch.into()));
+    let part =
+        produce_request::TopicProduceData::default().with_name(topic("t")).with_partition_data(vec![data]);
+    let produce = ProduceRequest::default().with_acks(-1).with_topic_data(vec![part]);
+    let mut client = fixture.client();
+    assert_eq!(client.ask(9, &produce).responses[0].partition_responses[0].error_code, 0);
     let topics = describe_producers_request::TopicRequest::default()
         .with_name(topic("t"))
         .with_partition_indexes(vec![0; 50_000]);
-    let mut client = fixture.client();
     let answer = client.ask(0, &DescribeProducersRequest::default().with_topics(vec![topics]));
     told(answer.topics[0].partitions.iter().map(|partition| partition.error_code));
 }
