@@ -18,7 +18,7 @@ use crate::config::{KafkaConfig, str_bytes};
 use crate::dynamic::{BROKER_CLEANUP_POLICY, DynamicConfigs};
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
-use crate::group::{Groups, Limits};
+use crate::group::{Groups, Limits, kept};
 use crate::owner::Owner;
 use crate::quotas::Quotas;
 use crate::security::acl::Rules;
@@ -47,6 +47,8 @@ pub(crate) struct Broker {
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
     pub stopping: AtomicBool,
+    /// What members of groups say of themselves.
+    pub group_bytes: kept::GroupBytes,
     /// What waits for clients to read.
     pub answer_bytes: Arc<AnswerBytes>,
     /// What requests may hold in memory, in KiB.
@@ -106,6 +108,7 @@ impl Broker {
             stopping: AtomicBool::new(false),
             request_kib: Arc::new(Semaphore::new(request_kib)),
             waker,
+            group_bytes: kept::GroupBytes::default(),
             started_ms,
         })
     }

@@ -98,7 +98,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("queued.max.answer.bytes", "268435456", Kind::Long, "bytes of answers that wait for their clients to read; when there are more, fetches give little"),
     s("queued.max.request.bytes", "268435456", Kind::Long, "bytes of requests that all connections hold together"),
     s("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", Kind::List, "how clients log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
-    s("sasl.server.max.receive.size", "524288", Kind::Int, "largest request before the login"),
+    s("sasl.server.max.receive.size", "524288", Kind::Int, "largest request before the login; never more than 65536"),
     s("socket.request.max.bytes", "104857600", Kind::Int, "largest request"),
     s("ssl.client.auth", "none", Kind::Text, "certificates of clients of SSL listeners: none, requested, required"),
     s("ssl.keystore.location", "", Kind::Text, "PEM file with the key and its certificates"),

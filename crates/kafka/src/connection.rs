@@ -3,7 +3,7 @@
 //! One task reads and carries out, the other half writes. They are joined by a queue of answers, some of which are
 //! not there yet: a producer's next request is taken in while the last one waits for its sync.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::answer_bytes::Waiting;
@@ -22,24 +22,17 @@ use crate::api::sasl_authenticate::answer_bare;
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Call, dispatch, serves};
 use crate::frame::{FrameError, take_header};
+use crate::incoming::{Incoming, LOGIN_FRAME_MAX};
 use crate::security::sasl::Login;
 
 /// Answers of one connection that wait for their turn.
 const ANSWERS_MAX: usize = 16;
-/// How long a frame that has begun may pause.
-const FRAME_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a client may not read what it asked for.
 const WRITE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Pieces of an answer handed to the socket at once.
 const PIECES_MAX: usize = 16;
 /// Bytes above which an answer does not wait for others that are ready too.
 const TOGETHER_BYTES_MAX: usize = 16 * 1024;
-/// What a frame may take without asking the budget that all connections share.
-const FRAME_FREE: usize = 64 * 1024;
-/// What is reserved for a frame before its bytes come; four times that when they have, and so on.
-const FRAME_RESERVE: usize = 256 * 1024;
-/// How much larger a frame's memory gets when it is full.
-const FRAME_GROWTH: usize = 4;
 
 /// What may be asked before the login.
 const BEFORE_LOGIN: [ApiKey; 3] = [ApiKey::ApiVersions, ApiKey::SaslHandshake, ApiKey::SaslAuthenticate];
@@ -61,6 +54,10 @@ pub(crate) struct ConnectionState {
     bare_login: AtomicBool,
     /// The next answer is the last.
     ends: AtomicBool,
+    /// The request under way need not be carried out when its client has gone.
+    waits_for_others: AtomicBool,
+    /// What the request under way holds of the memory that all requests share.
+    budget: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl ConnectionState {
@@ -72,12 +69,27 @@ impl ConnectionState {
             login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
             bare_login: AtomicBool::new(false),
             ends: AtomicBool::new(false),
+            waits_for_others: AtomicBool::new(false),
+            budget: Mutex::new(None),
         }
     }
 
     /// Says who the client is, by its certificate or its login.
     pub(crate) fn set_principal(&self, name: &str) {
         *self.principal.write().expect("no holder panics") = format!("User:{name}");
+    }
+
+    /// Begins a request, or ends it.
+    fn hold(&self, budget: Option<OwnedSemaphorePermit>) {
+        self.waits_for_others.store(false, Ordering::Release);
+        *self.budget.lock().expect("no holder panics") = budget;
+    }
+
+    /// Said by a request before it waits for others, for as long as they like: nothing refers to its frame any more, whose
+    /// memory is given back, and when its client goes away nobody needs it.
+    pub(crate) fn wait_for_others(&self) {
+        self.hold(None);
+        self.waits_for_others.store(true, Ordering::Release);
     }
 
     /// From here to the end of the login its messages come without requests around them.
@@ -139,15 +151,19 @@ async fn read_all(
     let idle = Duration::from_millis(broker.config.integer("connections.max.idle.ms").max(1000) as u64);
     let length_max = broker.config.integer("socket.request.max.bytes").max(0) as usize;
     let login_length_max = broker.config.integer("sasl.server.max.receive.size").max(0) as usize;
+    let login_length_max = login_length_max.min(LOGIN_FRAME_MAX);
+    let mut incoming = Incoming::new(idle, broker.request_kib.clone());
     loop {
         let length_max = if state.is_logging_in() { length_max.min(login_length_max) } else { length_max };
         let frame = tokio::select! {
-            frame = read_frame(&mut socket, idle, length_max, &broker.request_kib) => frame,
+            frame = incoming.frame(&mut socket, length_max) => frame,
             _ = stopping.changed() => return,
         };
-        // The budget is given back when the request is carried out.
-        let (mut frame, _budget) = match frame {
-            Ok(Some(frame)) => frame,
+        let mut frame = match frame {
+            Ok(Some(frame)) => {
+                state.hold(frame.budget);
+                frame.bytes
+            }
             Ok(None) => return,
             Err(reason) => {
                 tracing::debug!(%peer, reason, "connection closed");
@@ -186,19 +202,26 @@ async fn read_all(
         }
         let call = Call { broker: broker.clone(), connection: state.clone(), asked };
         let done = tokio::select! {
+            // Most are done at once: the socket is looked at for those that wait only.
+            biased;
             done = dispatch(call, frame) => done,
             _ = stopping.changed() => return,
+            () = is_given_up(&state, &mut incoming, &mut socket) => {
+                tracing::debug!(%peer, "connection closed, nobody waits for the answer");
+                return;
+            }
         };
+        state.hold(None);
         match done {
             Ok(Answer::Nothing) => {}
             Ok(Answer::Close) => return,
-            Ok(answer) => {
-                let len = match &answer {
-                    Answer::Now(bytes) => bytes.len(),
-                    Answer::Pieces(pieces) => pieces.iter().map(Bytes::len).sum(),
-                    _ => 0,
+            Ok(mut answer) => {
+                let (len, counted) = match &mut answer {
+                    Answer::Now(bytes) => (bytes.len(), None),
+                    Answer::Pieces(pieces, counted) => (pieces.iter().map(Bytes::len).sum(), counted.take()),
+                    _ => (0, None),
                 };
-                let waiting = own_bytes.take(len).await;
+                let waiting = own_bytes.take(len, counted).await;
                 if answers.send((answer, Some(waiting))).await.is_err() || state.ends.load(Ordering::Acquire)
                 {
                     return;
@@ -212,73 +235,17 @@ async fn read_all(
     }
 }
 
-/// Reads one frame without its length; `None` at the end of the stream.
-async fn read_frame(
+/// Returns when the request under way waits for others and its client does not wait for it any more.
+async fn is_given_up(
+    state: &ConnectionState,
+    incoming: &mut Incoming,
     socket: &mut (impl AsyncRead + Unpin),
-    idle: Duration,
-    length_max: usize,
-    request_kib: &Arc<Semaphore>,
-) -> Result<Option<(Bytes, Option<OwnedSemaphorePermit>)>, &'static str> {
-    let mut length = [0; 4];
-    match timeout(idle, socket.read(&mut length)).await {
-        Err(_) => return Err("it was idle"),
-        Ok(Err(_)) | Ok(Ok(0)) => return Ok(None),
-        Ok(Ok(mut have)) => {
-            while have < 4 {
-                match timeout(FRAME_PAUSE_MAX, socket.read(&mut length[have..])).await {
-                    Ok(Ok(read)) if read > 0 => have += read,
-                    _ => return Err("a frame's length was cut"),
-                }
-            }
-        }
+) {
+    // Its first steps were taken before: what waits has said so.
+    if !state.waits_for_others.load(Ordering::Acquire) {
+        return pending().await;
     }
-    let Ok(length) = usize::try_from(i32::from_be_bytes(length)) else {
-        return Err("a frame's length is negative");
-    };
-    if length > length_max {
-        return Err("a frame is longer than is taken");
-    }
-    let mut budget = Budget { shared: request_kib, taken: None };
-    let first = length.min(FRAME_RESERVE);
-    if first > FRAME_FREE {
-        budget.take(first).await?;
-    }
-    let mut frame = BytesMut::with_capacity(first);
-    while frame.len() < length {
-        let left = length - frame.len();
-        if frame.capacity() == frame.len() {
-            let more = left.min(frame.len() * (FRAME_GROWTH - 1));
-            budget.take(more).await?;
-            frame.reserve(more);
-        }
-        let room = left.min(frame.capacity() - frame.len());
-        let mut part = (&mut *socket).take(room as u64);
-        match timeout(FRAME_PAUSE_MAX, part.read_buf(&mut frame)).await {
-            Ok(Ok(read)) if read > 0 => {}
-            _ => return Err("a frame was cut"),
-        }
-    }
-    Ok(Some((frame.freeze(), budget.taken)))
-}
-
-/// What one frame has taken of the memory that all requests share.
-struct Budget<'a> {
-    shared: &'a Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
-}
-
-impl Budget<'_> {
-    async fn take(&mut self, bytes: usize) -> Result<(), &'static str> {
-        let wanted = self.shared.clone().acquire_many_owned((bytes >> 10) as u32 + 1);
-        let Ok(Ok(more)) = timeout(FRAME_PAUSE_MAX, wanted).await else {
-            return Err("requests above queued.max.request.bytes are waiting");
-        };
-        match &mut self.taken {
-            Some(taken) => taken.merge(more),
-            None => self.taken = Some(more),
-        }
-        Ok(())
-    }
+    incoming.is_given_up(socket).await;
 }
 
 async fn write_all(
@@ -349,7 +316,7 @@ impl Ready {
     async fn add(&mut self, (answer, place): Queued) -> Result<More, FrameError> {
         match answer {
             Answer::Now(bytes) => Ok(self.push(bytes, place)),
-            Answer::Pieces(pieces) => {
+            Answer::Pieces(pieces, _) => {
                 self.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
                 self.pieces.extend(pieces);
                 self.places.push(place);
@@ -377,7 +344,7 @@ impl Ready {
 }
 
 /// Writes pieces one after the other; returns whether all of them are written.
-async fn write_pieces(socket: &mut (impl AsyncWrite + Unpin), pieces: &[Bytes]) -> bool {
+pub(crate) async fn write_pieces(socket: &mut (impl AsyncWrite + Unpin), pieces: &[Bytes]) -> bool {
     let mut at = 0;
     let mut begun = 0;
     while at < pieces.len() {
@@ -397,5 +364,6 @@ async fn write_pieces(socket: &mut (impl AsyncWrite + Unpin), pieces: &[Bytes]) 
         }
         begun = written;
     }
-    true
+    // TLS keeps what the socket does not take at once, and nothing but the next write or a flush moves it on.
+    matches!(timeout(WRITE_PAUSE_MAX, socket.flush()).await, Ok(Ok(())))
 }

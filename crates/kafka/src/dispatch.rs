@@ -9,6 +9,7 @@ use kafka_protocol::messages::*;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
+use crate::answer_bytes::Counted;
 use crate::api;
 use crate::broker::Broker;
 use crate::connection::ConnectionState;
@@ -68,8 +69,8 @@ impl Call {
 pub(crate) enum Answer {
     /// The answer's frame.
     Now(Bytes),
-    /// The answer's frame in pieces.
-    Pieces(Vec<Bytes>),
+    /// The answer's frame in pieces, whose bytes are counted already.
+    Pieces(Vec<Bytes>, Option<Counted>),
     /// The answer waits for something; the connection's next request may begin meanwhile.
     Later(Pin<Box<dyn Future<Output = Result<Bytes, FrameError>> + Send>>),
     /// The client wants none.

@@ -44,6 +44,7 @@ fn plain(error: ResponseError) -> &'static str {
         TopicDeletionDisabled => "\"delete.topic.enable\" is off",
         InvalidTxnState => "the producer has no such transaction",
         UnsupportedCompressionType => "the codec needs a newer version of the request",
+        UnknownServerError => "the answer would be too long",
         _ => "the request is refused",
     }
 }

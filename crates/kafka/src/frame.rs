@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
+use crate::config::str_bytes;
 use crate::newer::{FromBody, IntoBody};
 use crate::shape;
 
@@ -51,11 +52,19 @@ pub(crate) fn take_header(frame: &mut Bytes) -> Result<Asked, FrameError> {
     if let Ok(key) = ApiKey::try_from(api_key)
         && crate::dispatch::serves(api_key, version)
     {
-        let header = RequestHeader::decode(frame, key.request_header_version(version))
-            .map_err(|_| FrameError::Header)?;
-        asked.client_id = header.client_id;
+        let header_version = key.request_header_version(version);
+        if !shape::header_fits(header_version, &frame[FIXED_HEADER_LEN..]) {
+            return Err(FrameError::Header);
+        }
+        let header = RequestHeader::decode(frame, header_version).map_err(|_| FrameError::Header)?;
+        asked.client_id = header.client_id.as_ref().map(own);
     }
     Ok(asked)
+}
+
+/// Returns a text that does not keep the frame it came in.
+pub(crate) fn own(text: &StrBytes) -> StrBytes {
+    str_bytes(text)
 }
 
 /// Decodes a request's body.

@@ -62,7 +62,7 @@ impl Offline {
             let answered = async {
                 match dispatch(call, body).await.ok()? {
                     Answer::Now(answer) => Some(answer),
-                    Answer::Pieces(pieces) => Some(Bytes::from(pieces.concat())),
+                    Answer::Pieces(pieces, _) => Some(Bytes::from(pieces.concat())),
                     Answer::Later(later) => later.await.ok(),
                     Answer::Nothing | Answer::Close => None,
                 }

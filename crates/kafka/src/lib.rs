@@ -15,6 +15,7 @@
 mod addresses;
 mod altering;
 mod answer_bytes;
+mod answer_room;
 mod api;
 mod broker;
 mod clock;
@@ -28,6 +29,7 @@ mod fetch_session;
 mod frame;
 mod fuzz_door;
 mod group;
+mod incoming;
 mod legacy;
 mod listen;
 mod newer;

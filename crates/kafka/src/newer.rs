@@ -16,6 +16,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use uuid::Uuid;
 
+use crate::answer_room::ANSWER_BYTES_MAX;
+
 /// The first version of OffsetCommit and OffsetFetch with topic ids.
 pub(crate) const TOPIC_IDS_FROM: i16 = 10;
 /// The first version of DescribeLogDirs that tells of closed directories.
@@ -53,7 +55,11 @@ impl<A: Encodable> IntoBody for A {
     fn write(&self, api_key: i16, version: i16, out: &mut BytesMut) -> Result<(), String> {
         let version = known(api_key, version);
         let told = |error: &dyn std::fmt::Display| error.to_string();
-        out.reserve(self.compute_size(version).map_err(|error| told(&error))?);
+        let len = self.compute_size(version).map_err(|error| told(&error))?;
+        if len > ANSWER_BYTES_MAX {
+            return Err(format!("it would have {len} bytes"));
+        }
+        out.reserve(len);
         self.encode(out, version).map_err(|error| told(&error))
     }
 }

@@ -9,8 +9,14 @@ use crate::shape_table::SHAPES;
 pub(crate) const LAST: i16 = i16::MAX;
 /// Items of arrays one request may have; each takes some hundred bytes once decoded.
 const ITEMS_MAX: usize = 1 << 18;
+/// Bytes of a text, as in Kafka; compact lengths could say more.
+const TEXT_LEN_MAX: usize = i16::MAX as usize;
 /// Tagged fields one request may have.
 const TAGGED_FIELDS_MAX: u32 = 1 << 16;
+
+/// The first versions of a request's header with a client id and with tagged fields.
+const HEADER_CLIENT_ID_FROM: i16 = 1;
+const HEADER_FLEXIBLE_FROM: i16 = 2;
 
 /// A request's fields.
 pub(crate) struct Shape {
@@ -56,6 +62,17 @@ pub(crate) fn fits(api_key: i16, version: i16, body: &[u8]) -> bool {
     let flexible = version >= shape.flexible_from;
     let mut walk = Walk { rest: body, version, flexible, items: 0, tagged: 0 };
     walk.fields(shape.fields).is_some()
+}
+
+/// Says whether a request's header has the shape its version prescribes, from the client id on.
+pub(crate) fn header_fits(header_version: i16, header: &[u8]) -> bool {
+    let mut walk = Walk { rest: header, version: header_version, flexible: false, items: 0, tagged: 0 };
+    if header_version >= HEADER_CLIENT_ID_FROM && walk.value(&Kind::Text).is_none() {
+        return false;
+    }
+    // The client id's length is not compact in any version.
+    walk.flexible = header_version >= HEADER_FLEXIBLE_FROM;
+    walk.fields(&[]).is_some()
 }
 
 struct Walk<'a> {
@@ -143,8 +160,8 @@ impl Walk<'_> {
         match kind {
             Kind::Fixed(len) => self.skip(*len),
             Kind::Text => {
-                let len = self.length(true)?;
-                self.skip(len.unwrap_or(0))
+                let len = self.length(true)?.unwrap_or(0);
+                self.skip(Some(len).filter(|len| *len <= TEXT_LEN_MAX)?)
             }
             Kind::Bytes => {
                 let len = self.length(false)?;
@@ -189,6 +206,36 @@ mod tests {
         assert!(!fits(3, 1, &[0, 0, 0, 1, 0, 2, b't']));
         assert!(!fits(3, 1, &[0xff, 0xff, 0xff, 0xfe]));
         assert!(!fits(3000, 0, &[]));
+    }
+
+    #[test]
+    fn compact_text_is_no_longer_than_another() {
+        // Metadata v9: an array of names.
+        let request = |len: usize| {
+            let announced = len + 1;
+            let mut body =
+                vec![2, announced as u8 | 0x80, (announced >> 7) as u8 | 0x80, (announced >> 14) as u8];
+            body.resize(body.len() + len, b't');
+            body.extend([0, 1, 0, 0, 0]);
+            body
+        };
+        assert!(fits(3, 9, &request(TEXT_LEN_MAX)));
+        assert!(!fits(3, 9, &request(TEXT_LEN_MAX + 1)));
+    }
+
+    #[test]
+    fn header_has_no_more_tagged_fields_than_a_body() {
+        assert!(header_fits(0, &[]) && header_fits(1, &[0, 1, b'c']) && header_fits(1, &[0xff, 0xff]));
+        assert!(!header_fits(1, &[0, 2, b'c']));
+        assert!(header_fits(2, &[0, 1, b'c', 2, 0, 1, 7, 9, 0]));
+        assert!(!header_fits(2, &[0, 1, b'c', 2, 0, 1, 7, 9, 1]) && !header_fits(2, &[0, 1, b'c']));
+        let fields = |count: u32| {
+            let mut header =
+                vec![0xff, 0xff, count as u8 | 0x80, (count >> 7) as u8 | 0x80, (count >> 14) as u8];
+            header.resize(header.len() + 2 * count as usize, 0);
+            header_fits(2, &header)
+        };
+        assert!(fields(TAGGED_FIELDS_MAX) && !fields(TAGGED_FIELDS_MAX + 1));
     }
 
     #[test]

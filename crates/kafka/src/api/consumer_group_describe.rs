@@ -7,11 +7,13 @@ use kafka_protocol::messages::consumer_group_describe_response::{
 use kafka_protocol::messages::{ConsumerGroupDescribeRequest, GroupId, TopicName};
 
 use super::consumer_group_heartbeat::by_topic;
+use crate::answer_room::{ITEM_BYTES, Room};
 use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
 use crate::group::assignor::Slots;
+use crate::group::consumer::{ConsumerGroup, Member as GroupMember};
 use crate::security::acl::{Operation, Resource};
 
 /// The member speaks the consumer protocol itself.
@@ -20,15 +22,16 @@ const MEMBER_TYPE_CONSUMER: i8 = 1;
 const MEMBER_TYPE_FROM: i16 = 1;
 
 pub(crate) fn answer(call: &Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse {
+    let mut room = call.broker.answer_bytes.room();
     let groups = request
         .group_ids
         .into_iter()
-        .map(|id| describe(call, id, request.include_authorized_operations))
+        .map(|id| describe(call, id, request.include_authorized_operations, &mut room))
         .collect();
     ConsumerGroupDescribeResponse::default().with_groups(groups)
 }
 
-fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
+fn describe(call: &Call, id: GroupId, with_operations: bool, room: &mut Room) -> DescribedGroup {
     let mut answer = DescribedGroup::default().with_group_id(id.clone());
     if !call.allows(Operation::Describe, Resource::Group(&id)) {
         return answer.with_error_code(ResponseError::GroupAuthorizationFailed.code());
@@ -47,6 +50,9 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
         answer.authorized_operations = call.operations(Resource::Group(&id));
     }
     let group = group.lock().expect("no holder panics");
+    if let Err(error) = room.take(group.members.values().map(|member| member_bytes(&group, member)).sum()) {
+        return DescribedGroup::default().with_group_id(id.clone()).with_error_code(error.code());
+    }
     let is_hidden = |name: &String| !call.allows(Operation::Describe, Resource::Topic(name));
     if group.subscribed_topics().iter().any(is_hidden) {
         let message = "The described group uses topics that the client is not authorized to describe.";
@@ -85,6 +91,14 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
         .with_assignment_epoch(group.epoch)
         .with_assignor_name(str_bytes(group.assignor().name()))
         .with_members(members)
+}
+
+/// Returns about how much of an answer a member takes.
+fn member_bytes(group: &ConsumerGroup, member: &GroupMember) -> usize {
+    let names: usize = member.topics.iter().map(|name| ITEM_BYTES + name.len()).sum();
+    // Each may be its topic's only one.
+    let slots = member.assigned.len() + group.target_len(&member.id);
+    2 * ITEM_BYTES + names + member.pattern.as_ref().map_or(0, String::len) + slots * ITEM_BYTES
 }
 
 fn shown(broker: &Broker, slots: &Slots) -> Assignment {

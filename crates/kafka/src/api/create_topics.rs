@@ -13,6 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::describe_configs::{TOPIC_SOURCE_DEFAULT, TOPIC_SOURCE_TOPIC, topic_values};
+use crate::answer_room::ITEM_BYTES;
 use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
@@ -24,6 +25,7 @@ pub(crate) fn answer(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
     for topic in &request.topics {
         *count.entry(&topic.name).or_default() += 1;
     }
+    let mut room = call.broker.answer_bytes.room();
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         if count.get(&**topic.name).copied() == Some(0) {
@@ -43,7 +45,16 @@ pub(crate) fn answer(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
         results.push(match result {
             Ok(info) => {
                 let may_see = call.allows(Operation::DescribeConfigs, Resource::Topic(&topic.name));
-                if may_see { created(topic, &info) } else { created_unseen(topic, &info) }
+                let unseen = match may_see {
+                    true => {
+                        room.take(topic_values(&info).map(|(_, value, _)| ITEM_BYTES + value.len()).sum())
+                    }
+                    false => Err(ResponseError::TopicAuthorizationFailed),
+                };
+                match unseen {
+                    Ok(()) => created(topic, &info),
+                    Err(error) => created_unseen(topic, &info, error),
+                }
             }
             Err(refusal) => CreatableTopicResult::default()
                 .with_name(topic.name.clone())
@@ -141,14 +152,14 @@ pub(crate) fn check_replicas(broker: &Broker, replicas: &[BrokerId]) -> Result<(
     Err(Refusal::new(ResponseError::InvalidReplicaAssignment, reason))
 }
 
-/// Answers one who may make a topic and not see its settings.
-fn created_unseen(topic: &CreatableTopic, info: &TopicInfo) -> CreatableTopicResult {
+/// Answers one who may make a topic and not see its settings, or asks for too many of them.
+fn created_unseen(topic: &CreatableTopic, info: &TopicInfo, why: ResponseError) -> CreatableTopicResult {
     CreatableTopicResult::default()
         .with_name(topic.name.clone())
         .with_topic_id(Uuid::from_u128(info.id))
         .with_error_code(NONE)
         .with_error_message(None)
-        .with_topic_config_error_code(ResponseError::TopicAuthorizationFailed.code())
+        .with_topic_config_error_code(why.code())
         .with_num_partitions(-1)
         .with_replication_factor(-1)
         .with_configs(Some(Vec::new()))

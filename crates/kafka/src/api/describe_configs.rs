@@ -11,6 +11,7 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use crate::answer_room::ITEM_BYTES;
 use crate::broker::Broker;
 use crate::config::{Kind, SETTINGS, str_bytes};
 use crate::dispatch::Call;
@@ -78,6 +79,7 @@ const TOPIC_SETTINGS: &[TopicSetting] = &[
 
 pub(crate) fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let asked = Asked { synonyms: request.include_synonyms, documentation: request.include_documentation };
+    let mut room = call.broker.answer_bytes.room();
     let results = request
         .resources
         .into_iter()
@@ -99,8 +101,11 @@ pub(crate) fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeCo
                     .then_some(())
                     .ok_or(ResponseError::ClusterAuthorizationFailed),
             };
-            let described =
-                allowed.map_err(Refusal::from).and_then(|()| describe(&call.broker, &resource, &asked));
+            let described = allowed.and_then(|()| room.check()).map_err(Refusal::from).and_then(|()| {
+                let described = describe(&call.broker, &resource, &asked)?;
+                room.take(described.iter().map(setting_bytes).sum())?;
+                Ok(described)
+            });
             match described {
                 Ok(configs) => answer.with_error_code(NONE).with_configs(configs),
                 Err(refusal) => answer.with_error_code(refusal.code).with_error_message(refusal.text()),
@@ -108,6 +113,13 @@ pub(crate) fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeCo
         })
         .collect();
     DescribeConfigsResponse::default().with_results(results)
+}
+
+/// Returns about how much of an answer a setting takes.
+fn setting_bytes(setting: &DescribeConfigsResourceResult) -> usize {
+    let text = |text: &Option<StrBytes>| text.as_ref().map_or(0, |text| text.len());
+    let synonyms = setting.synonyms.iter().map(|synonym| ITEM_BYTES + text(&synonym.value));
+    ITEM_BYTES + text(&setting.value) + text(&setting.documentation) + synonyms.sum::<usize>()
 }
 
 struct Asked {

@@ -6,6 +6,7 @@ use kafka_protocol::messages::describe_groups_response::{
 };
 use kafka_protocol::messages::{DescribeGroupsRequest, GroupId};
 
+use crate::answer_room::{ITEM_BYTES, Room};
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
@@ -20,24 +21,34 @@ const NOT_FOUND_FROM: i16 = 6;
 const OPERATIONS_FROM: i16 = 3;
 
 pub(crate) fn answer(call: &Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
+    let mut room = call.broker.answer_bytes.room();
     let groups = request
         .groups
         .into_iter()
-        .map(|id| describe(call, id, request.include_authorized_operations))
+        .map(|id| describe(call, id, request.include_authorized_operations, &mut room))
         .collect();
     DescribeGroupsResponse::default().with_groups(groups)
 }
 
-fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
+fn describe(call: &Call, id: GroupId, with_operations: bool, room: &mut Room) -> DescribedGroup {
     let (broker, version) = (&call.broker, call.version());
     let mut answer = DescribedGroup::default().with_error_code(NONE).with_group_id(id.clone());
     if !call.allows(Operation::Describe, Resource::Group(&id)) {
         return answer.with_error_code(ResponseError::GroupAuthorizationFailed.code());
     }
+    let refused = |error: ResponseError| {
+        DescribedGroup::default().with_group_id(id.clone()).with_error_code(error.code())
+    };
+    if let Err(error) = room.check() {
+        return refused(error);
+    }
     if version >= OPERATIONS_FROM && with_operations {
         answer.authorized_operations = call.operations(Resource::Group(&id));
     }
     if let Some(member) = held::member(broker, &id) {
+        if let Err(error) = room.take(ITEM_BYTES + member.metadata.len() + member.assignment.len()) {
+            return refused(error);
+        }
         let shown = DescribedGroupMember::default()
             .with_member_id(str_bytes(&member.id))
             .with_client_id(str_bytes(held::CLIENT_ID))
@@ -66,6 +77,14 @@ fn describe(call: &Call, id: GroupId, with_operations: bool) -> DescribedGroup {
     let group = group.lock().expect("no holder panics");
     let protocol = group.protocol.as_deref().unwrap_or("");
     let is_stable = group.state == State::Stable;
+    let bytes = group.members.iter().map(|member| {
+        let told = [&member.id, &member.client_id, &member.client_host];
+        let texts: usize = told.iter().map(|text| text.len()).sum();
+        ITEM_BYTES + texts + member.metadata(protocol).len() + member.assignment.len()
+    });
+    if let Err(error) = room.take(bytes.sum()) {
+        return refused(error);
+    }
     let members = group
         .members
         .iter()

@@ -6,11 +6,13 @@ use kafka_protocol::messages::describe_producers_response::{
 };
 use kafka_protocol::messages::{DescribeProducersRequest, ProducerId};
 
+use crate::answer_room::ITEM_BYTES;
 use crate::dispatch::Call;
 use crate::error::{NONE, Refusal};
 use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> DescribeProducersResponse {
+    let mut room = call.broker.answer_bytes.room();
     let topics = request
         .topics
         .into_iter()
@@ -35,8 +37,18 @@ pub(crate) fn answer(call: &Call, request: DescribeProducersRequest) -> Describe
                         let refusal = Refusal::from(error);
                         return answer.with_error_code(refusal.code).with_error_message(refusal.text());
                     };
-                    let producers = partition
-                        .producers()
+                    let taken = room.check().and_then(|()| {
+                        let producers = partition.producers();
+                        room.take(producers.len() * ITEM_BYTES).map(|()| producers)
+                    });
+                    let producers = match taken {
+                        Ok(producers) => producers,
+                        Err(error) => {
+                            let refusal = Refusal::from(error);
+                            return answer.with_error_code(refusal.code).with_error_message(refusal.text());
+                        }
+                    };
+                    let producers = producers
                         .into_iter()
                         .map(|producer| {
                             ProducerState::default()

@@ -12,8 +12,10 @@ use kafka_protocol::messages::fetch_response::{
 use kafka_protocol::messages::{FetchRequest, ProducerId, TopicName};
 use tokio::time::Instant;
 
+use super::fetch_amount::{Amount, end_of};
 use super::fetch_frame;
 use super::offset_for_leader_epoch::check_leader_epoch;
+use crate::answer_bytes::Counted;
 use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::{Answer, Call, beside_sockets};
@@ -25,22 +27,29 @@ use crate::security::acl::{Operation, Resource};
 const READ_COMMITTED: i8 = 1;
 /// Who is further behind may want what is no longer in memory.
 const RECORDS_INLINE_MAX: i64 = 10_000;
+/// A fetch of more partitions is looked at beside the sockets, and not whenever anybody has written something.
+const PARTITIONS_INLINE_MAX: usize = 1000;
+/// So many partitions are looked at in a millisecond at most: a few hundredths of a core's time.
+const PARTITIONS_PER_MS_MAX: usize = 1000;
 
 /// Carries out a request and lays the answer out for the socket.
 pub(crate) async fn pieces(call: Call, request: FetchRequest) -> Result<Answer, FrameError> {
-    let response = answer(&call, request).await;
-    Ok(Answer::Pieces(fetch_frame::encode(&call.asked, &response)?))
+    let (response, counted) = answer(&call, request).await;
+    Ok(Answer::Pieces(fetch_frame::encode(&call.asked, &response)?, Some(counted)))
 }
 
-pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse {
+/// Returns the answer, and its bytes as they are counted among those of all answers.
+pub(crate) async fn answer(call: &Call, request: FetchRequest) -> (FetchResponse, Counted) {
     let broker = &call.broker;
+    let mut counted = broker.answer_bytes.count();
     let mut plan = match broker.fetch_sessions.plan(&request, call.version(), broker.now_ms()) {
         Ok(plan) => plan,
-        Err(error) => return FetchResponse::default().with_error_code(error.code()),
+        Err(error) => return (FetchResponse::default().with_error_code(error.code()), counted),
     };
     let bytes_max = (request.max_bytes as i64).min(broker.config.integer("fetch.max.bytes")).max(0) as usize;
     let bounds = Bounds {
-        bytes_max: broker.answer_bytes.for_fetch(bytes_max),
+        bytes_max,
+        bytes_min: request.min_bytes.max(0) as usize,
         isolation: if request.isolation_level == READ_COMMITTED {
             Isolation::ReadCommitted
         } else {
@@ -55,34 +64,48 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> FetchResponse 
         };
         wanted.is_denied = name.is_some_and(|name| !call.allows(Operation::Read, Resource::Topic(&name)));
     }
-    let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
-    let bytes_min = request.min_bytes.max(0) as usize;
-    let mut before = 0;
+    // As in Kafka nobody waits for longer than a connection may be silent.
+    let wait_ms_max = broker.config.integer("connections.max.idle.ms").max(0);
+    let wait_ms = (request.max_wait_ms as i64).clamp(0, wait_ms_max);
+    let deadline = Instant::now() + Duration::from_millis(wait_ms as u64);
+    drop(request);
+    call.connection.wait_for_others();
+    let is_large = plan.wanted.len() > PARTITIONS_INLINE_MAX;
+    let mut waiting = Waiting::default();
     let parts = loop {
         let changed = broker.changed.notified();
         tokio::pin!(changed);
         // From here on a change is not missed.
         changed.as_mut().enable();
         let due = Instant::now() >= deadline || broker.is_stopping();
-        if due || something_to_tell(broker, &mut plan, bounds.isolation, &mut before, bytes_min) {
-            let far_behind = before > RECORDS_INLINE_MAX;
-            let mut read = || read_all(broker, &mut plan.wanted, &bounds);
-            let parts = if far_behind { beside_sockets(read) } else { read() };
-            let bytes: usize = parts.iter().map(Part::len).sum();
-            if due || bytes >= bytes_min || parts.iter().any(|part| part.data.error_code != NONE) {
+        let mut look = || look(broker, &mut plan.wanted, &bounds, &mut waiting, &mut counted);
+        let found = if is_large { beside_sockets(look) } else { look() };
+        if due || found.is_worth_reading {
+            let mut read = || read_all(broker, &mut plan.wanted, &bounds, &mut counted);
+            let far_behind = found.records > RECORDS_INLINE_MAX;
+            let parts = if is_large || far_behind { beside_sockets(read) } else { read() };
+            let is_enough = parts.iter().map(|part| part.amount.bytes).sum::<usize>() >= bounds.bytes_min;
+            if due || is_enough || parts.iter().any(|part| part.data.error_code != NONE) {
                 break parts;
             }
+            waiting.amounts = parts.iter().map(|part| part.amount).collect();
+            counted.set(0);
         }
         tokio::select! {
             () = changed => {}
             () = tokio::time::sleep_until(deadline) => {}
         }
+        if is_large {
+            let pause = Duration::from_millis((plan.wanted.len() / PARTITIONS_PER_MS_MAX) as u64);
+            tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+        }
     };
-    respond(plan, parts)
+    (respond(plan, parts), counted)
 }
 
 struct Bounds {
     bytes_max: usize,
+    bytes_min: usize,
     isolation: Isolation,
 }
 
@@ -90,6 +113,9 @@ struct Bounds {
 struct Part {
     data: PartitionData,
     log_start: i64,
+    amount: Amount,
+    /// Read and left out: a batch longer than what was left.
+    bytes_in_vain: usize,
 }
 
 impl Part {
@@ -98,41 +124,69 @@ impl Part {
     }
 }
 
-/// Says whether reading is worth while: there are records or errors, without touching a file.
-fn something_to_tell(
+/// What is known of a fetch that has looked before.
+#[derive(Default)]
+struct Waiting {
+    /// Records there were at the last look.
+    records: i64,
+    /// By partition, once what there was has been read and was not enough.
+    amounts: Vec<Amount>,
+}
+
+/// What a look has found.
+struct Found {
+    records: i64,
+    /// There is an error, or there may be as many bytes as are wanted.
+    is_worth_reading: bool,
+}
+
+/// Looks whether reading is worth while; as long as nothing has been read, without touching a file.
+fn look(
     broker: &Broker,
-    plan: &mut Plan,
-    isolation: Isolation,
-    before: &mut i64,
-    bytes_min: usize,
-) -> bool {
-    if bytes_min == 0 {
-        return true;
-    }
-    let mut available = 0i64;
-    for wanted in &mut plan.wanted {
-        let Ok(partition) = find(broker, wanted) else { return true };
-        if check_leader_epoch(wanted.leader_epoch).is_err() {
-            return true;
-        }
-        let offsets = partition.offsets();
-        let end = match isolation {
-            Isolation::ReadCommitted => offsets.last_stable,
-            Isolation::ReadUncommitted => offsets.next,
+    wanted: &mut [Wanted],
+    bounds: &Bounds,
+    waiting: &mut Waiting,
+    counted: &mut Counted,
+) -> Found {
+    let mut records = 0i64;
+    let mut failed = false;
+    for wanted in wanted.iter_mut() {
+        let Ok(partition) = find(broker, wanted) else {
+            failed = true;
+            continue;
         };
-        if wanted.fetch_offset > offsets.next || wanted.fetch_offset < offsets.log_start {
-            return true;
+        let offsets = partition.offsets();
+        if !(offsets.log_start..=offsets.next).contains(&wanted.fetch_offset)
+            || check_leader_epoch(wanted.leader_epoch).is_err()
+        {
+            failed = true;
+            continue;
         }
-        // A client without a session hears of a new first offset with its next answer.
-        if plan.incremental && wanted.told_log_start != offsets.log_start {
-            return true;
-        }
-        available += (end - wanted.fetch_offset).max(0);
+        let added = (end_of(&offsets, bounds.isolation) - wanted.fetch_offset).max(0);
+        records = records.saturating_add(added);
     }
-    // What was read once and was not enough is read again only when there is more.
-    let grown = available > *before;
-    *before = available;
-    grown
+    // What was read once and was not enough is looked at again only when there is more.
+    let grown = records > waiting.records;
+    waiting.records = records;
+    let is_worth_reading = failed
+        || bounds.bytes_min == 0
+        || grown && (waiting.amounts.is_empty() || has_enough(wanted, bounds, &mut waiting.amounts, counted));
+    Found { records, is_worth_reading }
+}
+
+/// Counts what was added and says whether it is enough now.
+fn has_enough(wanted: &[Wanted], bounds: &Bounds, amounts: &mut [Amount], counted: &mut Counted) -> bool {
+    let mut bytes: usize = amounts.iter().map(|amount| amount.bytes).sum();
+    for (wanted, amount) in wanted.iter().zip(amounts) {
+        let Some(partition) = &wanted.found else { continue };
+        bytes -= amount.bytes;
+        amount.add(partition, wanted, bounds.isolation, bounds.bytes_min.saturating_sub(bytes), counted);
+        bytes += amount.bytes;
+        if bytes >= bounds.bytes_min {
+            return true;
+        }
+    }
+    false
 }
 
 fn find(broker: &Broker, wanted: &mut Wanted) -> Result<Arc<Partition>, i16> {
@@ -159,24 +213,25 @@ fn find(broker: &Broker, wanted: &mut Wanted) -> Result<Arc<Partition>, i16> {
     Ok(partition)
 }
 
-fn read_all(broker: &Broker, wanted: &mut [Wanted], bounds: &Bounds) -> Vec<Part> {
-    let mut left = bounds.bytes_max;
-    let mut is_first = true;
+fn read_all(broker: &Broker, wanted: &mut [Wanted], bounds: &Bounds, counted: &mut Counted) -> Vec<Part> {
+    let (mut read_bytes, mut bytes_in_vain) = (0, 0);
     wanted
         .iter_mut()
         .map(|wanted| {
             let result = find(broker, wanted).and_then(|partition| {
                 check_leader_epoch(wanted.leader_epoch).map_err(|error| error.code())?;
-                read(&partition, wanted, bounds.isolation, left, is_first)
+                // When as much was read in vain as may be answered, it is enough.
+                let is_tired = bytes_in_vain > bounds.bytes_max;
+                let left = if is_tired { 0 } else { bounds.bytes_max.saturating_sub(read_bytes) };
+                // Others that read at the same time leave what this one is about to.
+                let bytes_max = counted.add(left.min(wanted.max_bytes.max(0) as usize));
+                read(&partition, wanted, bounds.isolation, bytes_max, read_bytes == 0)
             });
-            match result {
-                Ok(part) => {
-                    left = left.saturating_sub(part.len());
-                    is_first &= part.len() == 0;
-                    part
-                }
-                Err(code) => Part { data: failed(wanted.partition, code), log_start: -1 },
-            }
+            let part = result.unwrap_or_else(|code| failed(wanted, code));
+            read_bytes += part.len();
+            bytes_in_vain += part.bytes_in_vain;
+            counted.set(read_bytes);
+            part
         })
         .collect()
 }
@@ -185,26 +240,26 @@ fn read_all(broker: &Broker, wanted: &mut [Wanted], bounds: &Bounds) -> Vec<Part
 const WITHOUT_ABORTED: [ResponseError; 3] =
     [ResponseError::OffsetOutOfRange, ResponseError::UnknownLeaderEpoch, ResponseError::FencedLeaderEpoch];
 
-fn failed(partition: i32, code: i16) -> PartitionData {
+fn failed(wanted: &Wanted, code: i16) -> Part {
     let is_without = WITHOUT_ABORTED.iter().any(|error| error.code() == code);
-    PartitionData::default()
-        .with_partition_index(partition)
+    let data = PartitionData::default()
+        .with_partition_index(wanted.partition)
         .with_error_code(code)
         .with_high_watermark(-1)
         .with_last_stable_offset(-1)
         .with_log_start_offset(-1)
         .with_aborted_transactions((!is_without).then(Vec::new))
-        .with_records(Some(Bytes::new()))
+        .with_records(Some(Bytes::new()));
+    Part { data, log_start: -1, amount: Amount { next: wanted.fetch_offset, bytes: 0 }, bytes_in_vain: 0 }
 }
 
 fn read(
     partition: &Partition,
     wanted: &Wanted,
     isolation: Isolation,
-    left: usize,
+    bytes_max: usize,
     is_first: bool,
 ) -> Result<Part, i16> {
-    let bytes_max = left.min(wanted.max_bytes.max(0) as usize);
     let mut records = Vec::new();
     let failed = |error: LogError| code(&error);
     let offset = wanted.fetch_offset;
@@ -212,8 +267,10 @@ fn read(
     let read_bytes = if bytes_max == 0 && !is_first { None } else { Some(bytes_max.max(1)) };
     let info = partition.read(offset, read_bytes.unwrap_or(0), isolation, &mut records).map_err(failed)?;
     let mut next = info.next_offset;
+    let mut bytes_in_vain = 0;
     if records.len() > bytes_max && !is_first {
-        records.clear();
+        bytes_in_vain = records.len();
+        records = Vec::new();
         next = offset;
     }
     let aborted = (isolation == Isolation::ReadCommitted).then(|| {
@@ -228,6 +285,7 @@ fn read(
             })
             .collect()
     });
+    let len = records.len();
     let data = PartitionData::default()
         .with_partition_index(wanted.partition)
         .with_error_code(NONE)
@@ -236,7 +294,12 @@ fn read(
         .with_log_start_offset(info.log_start_offset)
         .with_aborted_transactions(aborted)
         .with_records(Some(Bytes::from(records)));
-    Ok(Part { data, log_start: info.log_start_offset })
+    let end = match isolation {
+        Isolation::ReadCommitted => info.last_stable_offset,
+        Isolation::ReadUncommitted => info.high_watermark,
+    };
+    let amount = Amount::read(wanted, len, next, end);
+    Ok(Part { data, log_start: info.log_start_offset, amount, bytes_in_vain })
 }
 
 fn respond(mut plan: Plan, parts: Vec<Part>) -> FetchResponse {

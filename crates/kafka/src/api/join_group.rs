@@ -1,9 +1,12 @@
 //! JoinGroup.
 
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::JoinGroupRequest;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use kafka_protocol::protocol::StrBytes;
+use tokio::sync::oneshot;
 
 use crate::config::str_bytes;
 use crate::dispatch::Call;
@@ -19,49 +22,84 @@ const NULL_PROTOCOL_FROM: i16 = 7;
 
 pub(crate) async fn answer(call: &Call, request: JoinGroupRequest) -> JoinGroupResponse {
     let version = call.version();
+    let (waiting, member_id) = match ask(call, request) {
+        Ok(asked) => asked,
+        Err(answer) => return answer,
+    };
+    // All that is kept was copied.
+    call.connection.wait_for_others();
+    match waiting.await {
+        Ok(joined) => shown(version, joined),
+        Err(_) => refused(version, ResponseError::UnknownMemberId, &member_id),
+    }
+}
+
+/// Joins; returns where the answer will come, and the member's id.
+fn ask(
+    call: &Call,
+    request: JoinGroupRequest,
+) -> Result<(oneshot::Receiver<Joined>, String), JoinGroupResponse> {
+    let version = call.version();
+    let refuse = |error: ResponseError| Err(refused(version, error, &request.member_id));
     if request.group_id.is_empty() {
-        return refused(version, ResponseError::InvalidGroupId, &request.member_id);
+        return refuse(ResponseError::InvalidGroupId);
     }
     if !call.allows(Operation::Read, Resource::Group(&request.group_id)) {
-        return refused(version, ResponseError::GroupAuthorizationFailed, &request.member_id);
+        return refuse(ResponseError::GroupAuthorizationFailed);
     }
     if call.broker.owner.holds_group(&request.group_id).is_some() {
-        return refused(version, ResponseError::InconsistentGroupProtocol, &request.member_id);
+        return refuse(ResponseError::InconsistentGroupProtocol);
     }
+    let said = request.protocols.iter().map(|p| p.name.len() + p.metadata.len());
+    // Kafka takes it and refuses the group with the same code when it is to be written.
+    if said.sum::<usize>() as i64 > call.broker.config.integer("message.max.bytes") {
+        return refuse(ResponseError::UnknownServerError);
+    }
+    let Some(protocols) = kept(call, &request) else {
+        return refuse(ResponseError::CoordinatorNotAvailable);
+    };
     let groups = &call.broker.groups;
     if !groups.remove_empty_consumer(&request.group_id) {
-        return refused(version, ResponseError::InconsistentGroupProtocol, &request.member_id);
+        return refuse(ResponseError::InconsistentGroupProtocol);
     }
     let found = match groups.find(&request.group_id) {
         Some(found) => found,
         None if !request.member_id.is_empty() => {
-            return refused(version, ResponseError::UnknownMemberId, &request.member_id);
+            return refuse(ResponseError::UnknownMemberId);
         }
         None => match groups.find_or_make(&request.group_id, call.broker.now_ms()) {
             Some(made) => made,
-            None => return refused(version, ResponseError::CoordinatorNotAvailable, &request.member_id),
+            None => return refuse(ResponseError::CoordinatorNotAvailable),
         },
     };
     let rebalance_timeout_ms =
         if version == 0 { request.session_timeout_ms } else { request.rebalance_timeout_ms };
     let join = Join {
         member_id: request.member_id.to_string(),
-        instance_id: request.group_instance_id.map(|id| id.to_string()),
+        instance_id: request.group_instance_id.as_deref().map(str::to_owned),
         client_id: call.client_id().to_owned(),
         client_host: format!("/{}", call.connection.peer.ip()),
         session_timeout_ms: request.session_timeout_ms as i64,
         rebalance_timeout_ms: rebalance_timeout_ms as i64,
         protocol_type: request.protocol_type.to_string(),
-        protocols: request.protocols.into_iter().map(|p| (p.name.to_string(), p.metadata)).collect(),
+        protocols,
         requires_known_id: version >= KNOWN_ID_FROM,
         can_skip_assignment: version >= SKIP_ASSIGNMENT_FROM,
     };
-    let member_id = request.member_id;
     let waiting = found.lock().expect("no holder panics").join(join, call.broker.now_ms());
-    match waiting.await {
-        Ok(joined) => shown(version, joined),
-        Err(_) => refused(version, ResponseError::UnknownMemberId, &member_id),
-    }
+    Ok((waiting, request.member_id.to_string()))
+}
+
+/// Returns copies of what the member can; `None` when all groups keep too much.
+fn kept(call: &Call, request: &JoinGroupRequest) -> Option<Vec<(String, Bytes)>> {
+    let instance_id = request.group_instance_id.as_deref().unwrap_or_default();
+    let mut beside = call.client_id().len() + request.member_id.len() + instance_id.len();
+    let mut keep = |p: &JoinGroupRequestProtocol| {
+        let metadata =
+            call.broker.group_bytes.keep(&p.metadata, p.name.len() + std::mem::take(&mut beside))?;
+        Some((p.name.to_string(), metadata))
+    };
+    request.protocols.iter().map(&mut keep).collect()
 }
 
 fn refused(version: i16, error: ResponseError, member_id: &str) -> JoinGroupResponse {

@@ -31,6 +31,7 @@ pub(crate) mod describe_user_scram_credentials;
 pub(crate) mod elect_leaders;
 pub(crate) mod end_txn;
 pub(crate) mod fetch;
+mod fetch_amount;
 pub(crate) mod fetch_frame;
 pub(crate) mod find_coordinator;
 pub(crate) mod heartbeat;

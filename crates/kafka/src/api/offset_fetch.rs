@@ -15,6 +15,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use crate::answer_room::{ITEM_BYTES, Room};
 use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
@@ -42,6 +43,11 @@ impl Found {
     fn nothing(index: i32, code: i16) -> Found {
         Found { index, offset: -1, leader_epoch: -1, metadata: StrBytes::new(), code }
     }
+
+    /// Returns about how much of an answer it takes.
+    fn bytes(&self) -> usize {
+        ITEM_BYTES + self.metadata.len()
+    }
 }
 
 pub(crate) fn answer(call: &Call, AnyOffsetFetch(request): AnyOffsetFetch) -> OffsetFetchResponse {
@@ -49,7 +55,8 @@ pub(crate) fn answer(call: &Call, AnyOffsetFetch(request): AnyOffsetFetch) -> Of
         return of_one_group(call, request);
     }
     let stable = request.require_stable;
-    let groups = request.groups.into_iter().map(|group| of_group(call, group, stable)).collect();
+    let mut room = call.broker.answer_bytes.room();
+    let groups = request.groups.into_iter().map(|group| of_group(call, group, stable, &mut room)).collect();
     OffsetFetchResponse::default().with_groups(groups)
 }
 
@@ -60,7 +67,12 @@ fn of_one_group(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse
     let wanted = request
         .topics
         .map(|topics| topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect());
-    let topics = positions(call, &request.group_id, wanted, request.require_stable)
+    let mut room = call.broker.answer_bytes.room();
+    let found = match positions(call, &request.group_id, wanted, request.require_stable, &mut room) {
+        Ok(found) => found,
+        Err(error) => return OffsetFetchResponse::default().with_error_code(error.code()),
+    };
+    let topics = found
         .into_iter()
         .map(|(name, partitions)| {
             let told = |found: Found| {
@@ -79,21 +91,31 @@ fn of_one_group(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse
     OffsetFetchResponse::default().with_error_code(NONE).with_topics(topics)
 }
 
-fn of_group(call: &Call, group: OffsetFetchRequestGroup, stable: bool) -> OffsetFetchResponseGroup {
+fn of_group(
+    call: &Call,
+    group: OffsetFetchRequestGroup,
+    stable: bool,
+    room: &mut Room,
+) -> OffsetFetchResponseGroup {
     let answer = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
     let checked = check_access(call, &group.group_id).and_then(|()| check_member(call, &group));
     if let Err(error) = checked {
         return answer.with_error_code(error.code());
     }
     let topics = match call.version() >= TOPIC_IDS_FROM {
-        true => positions_by_id(call, &group.group_id, group.topics, stable),
+        true => positions_by_id(call, &group.group_id, group.topics, stable, room),
         false => {
             let wanted = group.topics.map(|topics| {
                 topics.into_iter().map(|t| (t.name.to_string(), t.partition_indexes)).collect()
             });
-            let found = positions(call, &group.group_id, wanted, stable);
-            found.into_iter().map(|(name, partitions)| (name, Uuid::nil(), partitions)).collect()
+            let without_id = |(name, partitions)| (name, Uuid::nil(), partitions);
+            positions(call, &group.group_id, wanted, stable, room)
+                .map(|found| found.into_iter().map(without_id).collect())
         }
+    };
+    let topics: Vec<(String, Uuid, Vec<Found>)> = match topics {
+        Ok(topics) => topics,
+        Err(error) => return answer.with_error_code(error.code()),
     };
     let topics = topics.into_iter().map(|(name, id, partitions)| {
         let told = |found: Found| {
@@ -135,36 +157,39 @@ fn positions_by_id(
     group: &str,
     topics: Option<Vec<OffsetFetchRequestTopics>>,
     stable: bool,
-) -> Vec<(String, Uuid, Vec<Found>)> {
+    room: &mut Room,
+) -> Result<Vec<(String, Uuid, Vec<Found>)>, ResponseError> {
     let broker = &call.broker;
     let Some(topics) = topics else {
-        let mut found = positions(call, group, None, stable);
+        let mut found = positions(call, group, None, stable, room)?;
         found.retain(|(name, _)| broker.log.describe_topic(name).is_ok());
         let with_id = |(name, partitions): (String, Vec<Found>)| {
             let id = topic_id(broker, &name);
             (name, id, partitions)
         };
-        return found.into_iter().map(with_id).collect();
+        return Ok(found.into_iter().map(with_id).collect());
     };
     let ids: Vec<Uuid> = topics.iter().map(|asked| asked.topic_id).collect();
     let named = topics.into_iter().map(|asked| {
         let name = broker.topic_name(asked.topic_id).map_or_else(String::new, |name| name.to_string());
         (name, asked.partition_indexes)
     });
-    let found = positions(call, group, Some(named.collect()), stable);
-    found.into_iter().zip(ids).map(|((name, partitions), id)| (name, id, partitions)).collect()
+    let found = positions(call, group, Some(named.collect()), stable, room)?;
+    Ok(found.into_iter().zip(ids).map(|((name, partitions), id)| (name, id, partitions)).collect())
 }
 
 fn topic_id(broker: &Broker, name: &str) -> Uuid {
     broker.log.describe_topic(name).map_or(Uuid::nil(), |info| Uuid::from_u128(info.id))
 }
 
+/// Returns positions by topic; an error only where all are asked for, others are told of each partition.
 fn positions(
     call: &Call,
     group: &str,
     wanted: Option<Vec<(String, Vec<i32>)>>,
     stable: bool,
-) -> Vec<(String, Vec<Found>)> {
+    room: &mut Room,
+) -> Result<Vec<(String, Vec<Found>)>, ResponseError> {
     let broker = &call.broker;
     let may_see = |topic: &str| call.allows(Operation::Describe, Resource::Topic(topic));
     let found = |topic: &str, index: i32, committed: Option<CommittedOffset>| {
@@ -183,7 +208,7 @@ fn positions(
         }
     };
     match wanted {
-        Some(wanted) => wanted
+        Some(wanted) => Ok(wanted
             .into_iter()
             .map(|(topic, indexes)| {
                 // No topic is called so: its id is of none.
@@ -204,19 +229,25 @@ fn positions(
                         let committed = u32::try_from(index)
                             .ok()
                             .and_then(|number| broker.log.committed_offset(group, &topic, number));
-                        found(&topic, index, committed)
+                        let found = found(&topic, index, committed);
+                        match room.take(found.bytes()) {
+                            Ok(()) => found,
+                            Err(error) => Found::nothing(index, error.code()),
+                        }
                     })
                     .collect();
                 (topic, partitions)
             })
-            .collect(),
+            .collect()),
         None => {
+            room.check()?;
             let mut topics: BTreeMap<String, Vec<Found>> = BTreeMap::new();
             for (topic, number, committed) in broker.log.committed_offsets(group) {
                 let answer = found(&topic, number as i32, Some(committed));
+                room.take(answer.bytes())?;
                 topics.entry(topic).or_default().push(answer);
             }
-            topics.into_iter().filter(|(topic, _)| may_see(topic)).collect()
+            Ok(topics.into_iter().filter(|(topic, _)| may_see(topic)).collect())
         }
     }
 }

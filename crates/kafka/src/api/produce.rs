@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::config::str_bytes;
 use crate::dispatch::{Answer, Call, beside_sockets};
 use crate::error::{NONE, Refusal};
-use crate::frame::{FrameError, encode};
+use crate::frame::{FrameError, encode, own};
 use crate::legacy;
 use crate::security::acl::{Operation, Resource};
 
@@ -107,7 +107,8 @@ pub(crate) async fn answer_as(
         }
         topics.push(
             TopicProduceResponse::default()
-                .with_name(topic.name)
+                // It waits for the sync: the frame does not.
+                .with_name(TopicName(own(&topic.name)))
                 .with_topic_id(topic.topic_id)
                 .with_partition_responses(responses),
         );

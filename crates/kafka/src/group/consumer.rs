@@ -409,6 +409,11 @@ impl ConsumerGroup {
         self.target.get(id).cloned().unwrap_or_default()
     }
 
+    /// Returns how many partitions a member is to have.
+    pub(crate) fn target_len(&self, id: &str) -> usize {
+        self.target.get(id).map_or(0, Slots::len)
+    }
+
     /// Returns whether some member wants a topic.
     pub(crate) fn is_subscribed(&self, topic: &str) -> bool {
         self.members.values().any(|member| member.wants(topic))

@@ -6,6 +6,7 @@ pub(crate) mod assignor;
 pub(crate) mod classic;
 pub(crate) mod consumer;
 pub(crate) mod held;
+pub(crate) mod kept;
 mod member;
 
 use std::collections::BTreeSet;

@@ -71,7 +71,7 @@ pub(super) async fn answer(call: &Call, mut request: FetchRequest) -> FetchRespo
     let bytes_max =
         (request.max_bytes as i64).min(call.broker.config.integer("fetch.max.bytes")).max(0) as usize;
     loop {
-        let response = api::fetch::answer(call, request.clone()).await;
+        let (response, _counted) = api::fetch::answer(call, request.clone()).await;
         let conversion = Conversion { request, response, magic, bytes_max };
         let Ok(done) = tokio::task::spawn_blocking(move || conversion.carry_out()).await else {
             return FetchResponse::default();

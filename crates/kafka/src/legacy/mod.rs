@@ -56,6 +56,7 @@ pub(crate) async fn answer(call: Call, body: Bytes) -> Result<Answer, FrameError
         }
         ApiKey::Fetch => {
             let request = fetch::decode(&body, version).ok_or_else(malformed)?;
+            drop(body);
             let response = fetch::answer(&call, request).await;
             finish(&asked, |out| fetch::encode(out, version, &response))
         }

@@ -123,6 +123,24 @@ fn create_topic(client: &mut Client, name: &str, partitions: i32) {
     }
 }
 
+/// Returns how a client speaks TLS, with a certificate or without.
+pub(super) fn tls_config(certificate: Option<&[u8]>) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(include_bytes!("certificates/ca.pem")).unwrap()).unwrap();
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    Arc::new(match certificate {
+        Some(pem) => {
+            let chain = vec![CertificateDer::from_pem_slice(pem).unwrap()];
+            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(pem).unwrap()).unwrap()
+        }
+        None => config.with_no_client_auth(),
+    })
+}
+
 /// What a client speaks over.
 trait Stream: Read + Write {}
 
@@ -142,22 +160,8 @@ impl Client {
 
     /// Connects with TLS, with a certificate or without; returns the subject of the broker's certificate too.
     pub(super) fn connect_tls(address: SocketAddr, certificate: Option<&[u8]>) -> (Client, String) {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(include_bytes!("certificates/ca.pem")).unwrap()).unwrap();
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        let config = match certificate {
-            Some(pem) => {
-                let chain = vec![CertificateDer::from_pem_slice(pem).unwrap()];
-                config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(pem).unwrap()).unwrap()
-            }
-            None => config.with_no_client_auth(),
-        };
         let name = ServerName::try_from("localhost").unwrap();
-        let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut connection = ClientConnection::new(tls_config(certificate), name).unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         while connection.is_handshaking() {
@@ -170,6 +174,14 @@ impl Client {
 
     pub(super) fn send<R: Request>(&mut self, version: i16, request: &R) {
         let frame = self.frame(version, request);
+        self.send_raw(&frame);
+    }
+
+    /// Sends a request with zeros behind its end, which nobody reads, in a frame of a length.
+    pub(super) fn send_padded<R: Request>(&mut self, version: i16, request: &R, length: usize) {
+        let mut frame = self.frame(version, request);
+        assert!(frame.len() <= length);
+        frame.resize(length, 0);
         self.send_raw(&frame);
     }
 

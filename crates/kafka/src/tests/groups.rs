@@ -95,6 +95,36 @@ fn second_member_shares_after_a_rebalance() {
 }
 
 #[test]
+fn member_that_says_very_much_is_refused() {
+    let fixture = Fixture::start(&[("message.max.bytes", "1000")]);
+    let mut client = fixture.client();
+    let mut long = join("", None);
+    long.protocols[0].metadata = Bytes::from(vec![0; 1000]);
+    let refused = ResponseError::UnknownServerError.code();
+    assert_eq!(client.ask(3, &long).error_code, refused);
+    assert_eq!(fixture.running.broker.group_bytes.kept(), 0);
+    let joined = client.ask(3, &join("", None));
+    assert_eq!(joined.error_code, 0);
+    let id = joined.member_id.to_string();
+    let mut long = sync(&id, joined.generation_id, &[(&id, "")]);
+    long.assignments[0].assignment = Bytes::from(vec![0; 1001]);
+    assert_eq!(client.ask(3, &long).error_code, refused);
+    let synced = client.ask(3, &sync(&id, joined.generation_id, &[(&id, "all")]));
+    assert_eq!((synced.error_code, &*synced.assignment), (0, b"all".as_slice()));
+    assert!(fixture.running.broker.group_bytes.kept() > 0);
+    let leave = LeaveGroupRequest::default().with_group_id(GroupId(text("g"))).with_member_id(text(&id));
+    assert_eq!(client.ask(2, &leave).error_code, 0);
+    // The last to have it may be another thread, which has just answered.
+    for _ in 0..2000 {
+        if fixture.running.broker.group_bytes.kept() == 0 {
+            return;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
+    panic!("what the member has said is kept");
+}
+
+#[test]
 fn silent_member_is_taken_out() {
     let fixture = Fixture::start(&[]);
     let mut client = fixture.client();

@@ -3,8 +3,10 @@
 // Functions that only tests call may unwrap too.
 #![allow(clippy::unwrap_used)]
 
+mod amplified;
 mod client;
 mod expiry;
+mod fetches;
 mod groups;
 mod hostile;
 mod legacy;
@@ -19,3 +21,4 @@ mod storage;
 mod tls;
 mod transactions;
 mod versions;
+mod waiting;

@@ -2,11 +2,19 @@
 //! tests only and good for a hundred years.
 
 use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
+use tokio::io::{AsyncReadExt, duplex};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::client::{Client, Fixture};
+use super::client::{Client, Fixture, tls_config};
+use crate::connection::write_pieces;
+use crate::security::tls::{ClientAuth, Tls, TlsFiles};
 
 const CLIENT: &[u8] = include_bytes!("certificates/client.pem");
 const RENEWED: &[u8] = include_bytes!("certificates/server_renewed.pem");
@@ -99,4 +107,28 @@ fn new_certificate_is_taken_without_a_restart() {
     assert_eq!(subject(), "CN=second");
     // Who is connected stays so.
     old.ask(0, &ApiVersionsRequest::default());
+}
+
+#[test]
+fn answer_longer_than_the_socket_takes_at_once_is_written_to_its_end() {
+    let key_store = PathBuf::from(file("server.pem"));
+    let tls = Tls::load(TlsFiles { key_store, trust_store: None, client_auth: ClientAuth::None }).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (server, client) = duplex(4096);
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(tls_config(None));
+        let (server, client) = tokio::join!(tls.acceptor().accept(server), connector.connect(name, client));
+        let (mut server, mut client) = (server.unwrap(), client.unwrap());
+        let pieces = [Bytes::from(vec![7; 100]), Bytes::from(vec![9; 300_000])];
+        let mut all = vec![0; 300_100];
+        let (written, read) = tokio::join!(
+            write_pieces(&mut server, &pieces),
+            // Only a broker that keeps the end to itself makes it wait.
+            tokio::time::timeout(Duration::from_secs(5), client.read_exact(&mut all)),
+        );
+        assert!(written);
+        read.unwrap().unwrap();
+        assert_eq!(all, pieces.concat());
+    });
 }
