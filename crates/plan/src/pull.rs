@@ -69,6 +69,7 @@ impl Planner<'_> {
             library: self.library,
             settings: self.settings,
             purpose: crate::query::Purpose::Transient,
+            budget: Default::default(),
         };
         let typing = planner.typing(&scope);
         let mut filter = query.filter.as_ref().map(|f| typing.condition(f, "WHERE")).transpose()?;
