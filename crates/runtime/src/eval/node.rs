@@ -9,7 +9,7 @@ use plan::expr::{ArithmeticOp, ColumnRef, CompareOp};
 use types::{DataType, EvalError, Text, Value};
 
 use super::arithmetic;
-use super::like::Like;
+use super::like::{Like, STEPS_MAX};
 use super::work::Work;
 use super::{Columns, JsonRow, Row};
 
@@ -304,7 +304,13 @@ impl Node {
             }
             Self::LikeComputed { operand, pattern, escape, negated } => {
                 let matched = match (operand.get(scope)?.as_str(), pattern.get(scope)?.as_str()) {
-                    (Some(text), Some(pattern)) => Like::new(pattern, *escape).matches(text),
+                    (Some(text), Some(pattern)) => {
+                        Like::new(pattern, *escape).matches_soon(text).ok_or_else(|| {
+                            EvalError::new(format!(
+                                "LIKE with a computed pattern takes more than {STEPS_MAX} steps"
+                            ))
+                        })?
+                    }
                     _ => false,
                 };
                 Some(matched != *negated)
