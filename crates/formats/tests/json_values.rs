@@ -229,6 +229,22 @@ fn slots_read_without_a_value() {
 }
 
 #[test]
+fn zero_has_no_sign_unless_it_is_text() {
+    let double = |token: &str| {
+        let slot = scan_value(token.as_bytes()).unwrap();
+        let value = decode(token.as_bytes(), slot, &DataType::Double).unwrap();
+        (value, slot_f64(token.as_bytes(), &slot).map(f64::is_sign_negative))
+    };
+    for token in ["-0", "-0.0", "-0e5", "0.0"] {
+        assert_eq!(double(token), (Value::Double(0.0), Some(false)), "{token}");
+    }
+    // Too small for a DOUBLE, and text: as Java reads them.
+    for token in ["-1e-400", "\"-0.0\""] {
+        assert_eq!(double(token), (Value::Double(-0.0), Some(true)), "{token}");
+    }
+}
+
+#[test]
 fn only_tokens_right_for_their_type_pass_through() {
     let decimal = DataType::Decimal { precision: 4, scale: 2 };
     for (token, data_type, expected) in [
@@ -252,6 +268,7 @@ fn only_tokens_right_for_their_type_pass_through() {
         ("1.0", DataType::BigInt, false),
         ("1", DataType::Double, false),
         ("0.1", DataType::Double, true),
+        ("-0.0", DataType::Double, false),
         ("1.50", DataType::Double, false),
         ("0.0001", DataType::Double, false),
         ("1e3", DataType::Double, false),

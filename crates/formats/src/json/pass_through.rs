@@ -252,7 +252,9 @@ fn double_form(token: &[u8]) -> DoubleForm {
     let fraction = &unsigned[whole + 1..];
     let ends_well = fraction.len() == 1 || fraction.last() != Some(&b'0');
     let is_small = unsigned[0] == b'0' && fraction.starts_with(b"000");
-    if ends_well && !is_small { DoubleForm::Java } else { DoubleForm::Other }
+    // Zero loses its sign.
+    let is_negative_zero = unsigned == b"0.0" && token.len() > unsigned.len();
+    if ends_well && !is_small && !is_negative_zero { DoubleForm::Java } else { DoubleForm::Other }
 }
 
 /// Writes `1234.50` (four digits before the point) as `1.2345E3`.
@@ -337,7 +339,7 @@ mod tests {
         for token in ["1.5", "0.001", "-0.05", "0.0", "9999999.9", "1234567.12345678", "3234567.123456789"] {
             assert_eq!(double_form(token.as_bytes()), DoubleForm::Java, "{token}");
         }
-        for token in ["1.50", "0.0001", "0.00", "5234567.123456789", "1234567890123456.5"] {
+        for token in ["1.50", "0.0001", "0.00", "-0.0", "5234567.123456789", "1234567890123456.5"] {
             assert_eq!(double_form(token.as_bytes()), DoubleForm::Other, "{token}");
         }
         let with_exponent = |token: &str| {

@@ -80,7 +80,7 @@ mod tests {
     fn a_result_that_no_record_could_carry_is_refused() {
         let half = Value::text("x".repeat(RESULT_BYTES_MAX / 2));
         assert!(call("CONCAT", &[half.clone(), half.clone()]).is_ok());
-        let error = call("CONCAT", &vec![half.clone(); 1000]).unwrap_err();
+        let error = call("CONCAT", &vec![half.clone(); 4]).unwrap_err();
         assert_eq!(error.to_string(), "result of CONCAT is longer than 16777216 bytes");
         assert!(call("CONCAT_WS", &[Value::text("-"), half.clone(), half]).is_err());
         let bytes = Value::bytes(vec![0; RESULT_BYTES_MAX]);
