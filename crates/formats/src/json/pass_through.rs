@@ -7,7 +7,7 @@
 
 use types::{DataType, Value};
 
-use super::block::BLOCK_BYTES;
+use super::block::{BLOCK_BYTES, digit_mask_at};
 use super::encode::write_value;
 use super::scan::{Kind, Slot};
 use super::text::write_string;
@@ -87,7 +87,7 @@ impl RecordWriter {
     /// If there is no such column.
     #[inline]
     pub fn push_slot(&mut self, column: usize, slot: &Slot, record: &[u8]) -> bool {
-        let Self { columns, bytes, len, written } = self;
+        let Self { columns, bytes, len, .. } = self;
         let column = &columns[column];
         let passes = match (slot.kind, column.passes) {
             (Kind::Missing | Kind::Null, _) => {
@@ -101,13 +101,11 @@ impl RecordWriter {
             {
                 true
             }
-            (Kind::Number, Passes::Double) => match double_form(slot.raw(record)) {
+            (Kind::Number, Passes::Double) => match double_form(record, slot) {
                 DoubleForm::Java => true,
                 DoubleForm::WithoutExponent(whole) => {
-                    written.clear();
-                    write_with_exponent(slot.raw(record), whole, written);
                     *len = put(bytes, *len, &column.prefix, 0, column.prefix_len);
-                    *len = put(bytes, *len, written, 0, written.len());
+                    *len = put_with_exponent(bytes, *len, record, slot, whole);
                     return true;
                 }
                 DoubleForm::Other => false,
@@ -190,7 +188,7 @@ pub fn passes_through(slot: &Slot, record: &[u8], data_type: &DataType) -> bool 
         (Kind::True | Kind::False, DataType::Boolean) => true,
         (Kind::Integer, DataType::BigInt) => is_whole(token, i64::MIN, i64::MAX),
         (Kind::Integer, DataType::Int) => is_whole(token, i32::MIN.into(), i32::MAX.into()),
-        (Kind::Number, DataType::Double) => matches!(double_form(token), DoubleForm::Java),
+        (Kind::Number, DataType::Double) => matches!(double_form(record, slot), DoubleForm::Java),
         _ => false,
     }
 }
@@ -236,11 +234,15 @@ enum DoubleForm {
 /// The digits are the shortest that are read as this DOUBLE if no other number of as many decimals is: where all digits
 /// together are less than 2^52, neighbours are further apart than the DOUBLE's own.
 #[inline]
-fn double_form(token: &[u8]) -> DoubleForm {
+fn double_form(record: &[u8], slot: &Slot) -> DoubleForm {
+    let token = slot.raw(record);
     let unsigned = token.strip_prefix(b"-").unwrap_or(token);
-    let Some(whole) = unsigned.iter().take(SHORTEST_DIGITS + 2).position(|&byte| byte == b'.') else {
+    // In the record, where there are mostly whole blocks.
+    let first = slot.offset as usize + token.len() - unsigned.len();
+    let whole = digit_mask_at(record, first).trailing_ones() as usize;
+    if unsigned.get(whole) != Some(&b'.') {
         return DoubleForm::Other;
-    };
+    }
     let digits = unsigned.len() - 1;
     let is_shortest = digits <= SHORTEST_DIGITS || digits == SHORTEST_DIGITS + 1 && unsigned[0] < b'4';
     if !is_shortest {
@@ -257,24 +259,27 @@ fn double_form(token: &[u8]) -> DoubleForm {
     if ends_well && !is_small && !is_negative_zero { DoubleForm::Java } else { DoubleForm::Other }
 }
 
-/// Writes `1234.50` (four digits before the point) as `1.2345E3`.
-fn write_with_exponent(token: &[u8], whole: usize, out: &mut Vec<u8>) {
-    let unsigned = token.strip_prefix(b"-").unwrap_or(token);
-    out.extend_from_slice(&token[..token.len() - unsigned.len()]);
-    out.extend_from_slice(&[unsigned[0], b'.']);
-    let fraction = out.len();
-    out.extend_from_slice(&unsigned[1..whole]);
-    out.extend_from_slice(&unsigned[whole + 1..]);
-    while out.len() > fraction + 1 && out.last() == Some(&b'0') {
-        out.pop();
+/// Writes `1234.50` (four digits before the point) as `1.2345E3`; gives the place behind it.
+#[inline]
+fn put_with_exponent(bytes: &mut Vec<u8>, at: usize, record: &[u8], slot: &Slot, whole: usize) -> usize {
+    let start = slot.offset as usize;
+    let first = start + usize::from(record[start] == b'-');
+    let (point, after) = (first + whole, start + slot.len as usize);
+    let mut end = put(bytes, at, record, start, first + 1 - start);
+    bytes[end] = b'.';
+    let fraction = end + 1;
+    end = put(bytes, fraction, record, first + 1, whole - 1);
+    end = put(bytes, end, record, point + 1, after - point - 1);
+    while end > fraction + 1 && bytes[end - 1] == b'0' {
+        end -= 1;
     }
-    out.push(b'E');
     // At most 15 digits are before the point.
     let exponent = whole as u8 - 1;
-    if exponent >= 10 {
-        out.push(b'1');
+    let text = [b'E', b'1', b'0' + exponent % 10];
+    match exponent {
+        10.. => put(bytes, end, &text, 0, 3),
+        _ => put(bytes, end, &[text[0], text[2]], 0, 2),
     }
-    out.push(b'0' + exponent % 10);
 }
 
 #[cfg(test)]
@@ -334,23 +339,36 @@ mod tests {
         }
     }
 
+    /// The form of a number that stands at the end of a record, or before the rest of one.
+    fn form_of(token: &str) -> (DoubleForm, String) {
+        let forms = ["", ",\"a\":12345678901234567890}"].map(|rest| {
+            let record = format!("{{\"d\":{token}{rest}");
+            let mut slot = crate::json::scan_value(token.as_bytes()).unwrap();
+            slot.offset = 5;
+            let form = double_form(record.as_bytes(), &slot);
+            let mut out = Vec::new();
+            if let DoubleForm::WithoutExponent(whole) = form {
+                let len = put_with_exponent(&mut out, 0, record.as_bytes(), &slot, whole);
+                out.truncate(len);
+            }
+            (form, String::from_utf8(out).unwrap())
+        });
+        assert_eq!(forms[0], forms[1]);
+        let [form, _] = forms;
+        form
+    }
+
     #[test]
     fn numbers_are_copied_where_java_writes_the_same() {
         for token in ["1.5", "0.001", "-0.05", "0.0", "9999999.9", "1234567.12345678", "3234567.123456789"] {
-            assert_eq!(double_form(token.as_bytes()), DoubleForm::Java, "{token}");
+            assert_eq!(form_of(token).0, DoubleForm::Java, "{token}");
         }
         for token in ["1.50", "0.0001", "0.00", "-0.0", "5234567.123456789", "1234567890123456.5"] {
-            assert_eq!(double_form(token.as_bytes()), DoubleForm::Other, "{token}");
+            assert_eq!(form_of(token).0, DoubleForm::Other, "{token}");
         }
-        let with_exponent = |token: &str| {
-            let DoubleForm::WithoutExponent(whole) = double_form(token.as_bytes()) else { panic!("{token}") };
-            let mut out = Vec::new();
-            write_with_exponent(token.as_bytes(), whole, &mut out);
-            String::from_utf8(out).unwrap()
-        };
-        assert_eq!(with_exponent("1588888888.123456"), "1.588888888123456E9");
-        assert_eq!(with_exponent("-10000000.0"), "-1.0E7");
-        assert_eq!(with_exponent("123456789012345.0"), "1.23456789012345E14");
+        assert_eq!(form_of("1588888888.123456").1, "1.588888888123456E9");
+        assert_eq!(form_of("-10000000.0").1, "-1.0E7");
+        assert_eq!(form_of("123456789012345.0").1, "1.23456789012345E14");
     }
 
     proptest! {
@@ -359,14 +377,12 @@ mod tests {
         fn shortest_digits_are_those_of_the_double(number in 0u64..4_000_000_000_000_000, decimals in 1usize..15) {
             let digits = format!("{number:0>width$}", width = decimals + 1);
             let token = format!("{}.{}", &digits[..digits.len() - decimals], &digits[digits.len() - decimals..]);
-            let mut out = Vec::new();
-            match double_form(token.as_bytes()) {
-                DoubleForm::Java => out.extend_from_slice(token.as_bytes()),
-                DoubleForm::WithoutExponent(whole) => write_with_exponent(token.as_bytes(), whole, &mut out),
-                DoubleForm::Other => return Ok(()),
-            }
-            let expect = types::double_text(token.parse().unwrap());
-            prop_assert_eq!(std::str::from_utf8(&out).unwrap(), &*expect);
+            let written = match form_of(&token) {
+                (DoubleForm::Java, _) => token.clone(),
+                (DoubleForm::WithoutExponent(_), written) => written,
+                (DoubleForm::Other, _) => return Ok(()),
+            };
+            prop_assert_eq!(written.as_str(), &*types::double_text(token.parse().unwrap()));
         }
     }
 
