@@ -85,7 +85,11 @@ fn levels_count_as_written() {
     let nested = |levels: usize| {
         format!("{}N + 0{}", "CASE ".repeat(levels), " WHEN 7 THEN 8 WHEN 8 THEN 7 END".repeat(levels))
     };
-    check(&nested(40), Value::Int(7));
+    check(&nested(90), Value::Int(7));
+    let within_else = |levels: usize| {
+        format!("{}N + 1{}", "CASE N + 0 WHEN 8 THEN 1 ELSE ".repeat(levels), " END".repeat(levels))
+    };
+    check(&within_else(90), Value::Int(8));
 }
 
 #[test]
