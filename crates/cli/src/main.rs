@@ -4,6 +4,7 @@ mod command;
 mod demo;
 mod entity;
 mod http;
+mod json_text;
 mod kafka_client;
 mod log;
 mod record_format;

@@ -212,6 +212,7 @@ pub(crate) fn plan_change(
                 }
                 source.schema.columns.push(column);
             }
+            plan::type_size::check_columns(source.schema.columns.iter().map(|c| &c.data_type)).map_err(at)?;
             Change::Alter { source: Box::new(source) }
         }
         Statement::CreateType { name, type_name, if_not_exists } => {
@@ -225,7 +226,8 @@ pub(crate) fn plan_change(
                 )
                 .at(text, Some(name.span)));
             }
-            let data_type = plan::typing::resolve_type(catalog, type_name).map_err(at)?;
+            let data_type =
+                plan::typing::resolve_type(catalog, type_name).map_err(|e| at(e.at(name.span)))?;
             Change::Type { name: name.text.clone(), data_type }
         }
         Statement::DropType { name, if_exists } => match catalog.custom_type(&name.text) {

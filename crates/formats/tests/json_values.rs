@@ -229,11 +229,31 @@ fn slots_read_without_a_value() {
 }
 
 #[test]
+fn zero_has_no_sign_unless_it_is_text() {
+    let double = |token: &str| {
+        let slot = scan_value(token.as_bytes()).unwrap();
+        let value = decode(token.as_bytes(), slot, &DataType::Double).unwrap();
+        (value, slot_f64(token.as_bytes(), &slot).map(f64::is_sign_negative))
+    };
+    for token in ["-0", "-0.0", "-0e5", "0.0"] {
+        assert_eq!(double(token), (Value::Double(0.0), Some(false)), "{token}");
+    }
+    // Too small for a DOUBLE, and text: as Java reads them.
+    for token in ["-1e-400", "\"-0.0\""] {
+        assert_eq!(double(token), (Value::Double(-0.0), Some(true)), "{token}");
+    }
+}
+
+#[test]
 fn only_tokens_right_for_their_type_pass_through() {
     let decimal = DataType::Decimal { precision: 4, scale: 2 };
     for (token, data_type, expected) in [
         ("\"plain\"", DataType::String, true),
-        (r#""C:\\a\u0041""#, DataType::String, true),
+        (r#""C:\\a\n\u001F""#, DataType::String, true),
+        (r#""C:\\a\u0041""#, DataType::String, false),
+        (r#""a\/b""#, DataType::String, false),
+        (r#""\u001f""#, DataType::String, false),
+        (r#""\u000A""#, DataType::String, false),
         (r#""\ud834\udd1e""#, DataType::String, false),
         (r#""\uD834""#, DataType::String, false),
         ("1", DataType::String, false),
@@ -248,9 +268,12 @@ fn only_tokens_right_for_their_type_pass_through() {
         ("1.0", DataType::BigInt, false),
         ("1", DataType::Double, false),
         ("0.1", DataType::Double, true),
-        ("1e3", DataType::Double, true),
+        ("-0.0", DataType::Double, false),
+        ("1.50", DataType::Double, false),
+        ("0.0001", DataType::Double, false),
+        ("1e3", DataType::Double, false),
         ("1e400", DataType::Double, false),
-        ("0.00012345678901234567", DataType::Double, true),
+        ("0.00012345678901234567", DataType::Double, false),
         ("1.23456789012345678", DataType::Double, false),
         ("1.00", decimal, false),
         ("{}", DataType::structure([("A", DataType::Int)]), false),

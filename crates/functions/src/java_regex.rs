@@ -1,8 +1,10 @@
 //! Java's regular expressions on an engine that runs in linear time.
 //!
-//! The syntax is translated where it differs: `\d \w \s \b` know ASCII only, `\p{Alpha}` and the like
-//! are POSIX classes, `\Q…\E` quotes, `\h \R \Z \e` have no counterpart. Look-around, back-references,
-//! possessive quantifiers and atomic groups are refused: they need an engine that can be made to hang.
+//! The syntax is translated where it differs (see `translate`). Look-around, back-references, possessive quantifiers and
+//! atomic groups are refused: they need an engine that can be made to hang. Unlike Java's, `$` outside of `(?m)` does not match
+//! before a line end that is the last of the text, as that would be look-around too.
+
+mod translate;
 
 use regex::{Regex, RegexBuilder};
 use types::EvalError;
@@ -18,128 +20,11 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, EvalError> {
         return Err(EvalError::new(format!("pattern is longer than {PATTERN_BYTES_MAX} bytes")));
     }
     let refused = |why: &str| EvalError::new(format!("pattern \"{pattern}\" is not supported: {why}"));
-    let translated = translate(pattern).map_err(refused)?;
+    let translated = translate::translate(pattern).map_err(refused)?;
     RegexBuilder::new(&translated)
         .size_limit(SIZE_MAX)
         .build()
         .map_err(|error| refused(error.to_string().lines().last().unwrap_or("invalid")))
-}
-
-/// POSIX classes that Java writes as properties.
-const POSIX: [(&str, &str); 13] = [
-    ("Lower", "[:lower:]"),
-    ("Upper", "[:upper:]"),
-    ("ASCII", "[:ascii:]"),
-    ("Alpha", "[:alpha:]"),
-    ("Digit", "[:digit:]"),
-    ("Alnum", "[:alnum:]"),
-    ("Punct", "[:punct:]"),
-    ("Graph", "[:graph:]"),
-    ("Print", "[:print:]"),
-    ("Blank", "[:blank:]"),
-    ("Cntrl", "[:cntrl:]"),
-    ("XDigit", "[:xdigit:]"),
-    ("Space", "[:space:]"),
-];
-
-fn translate(pattern: &str) -> Result<String, &'static str> {
-    let mut out = String::with_capacity(pattern.len() + 16);
-    let mut rest = pattern;
-    let mut class_depth = 0usize;
-    while let Some(c) = rest.chars().next() {
-        let after = &rest[c.len_utf8()..];
-        rest = match c {
-            '\\' => escape(after, class_depth > 0, &mut out)?,
-            '[' => {
-                class_depth += 1;
-                out.push('[');
-                after
-            }
-            ']' => {
-                class_depth = class_depth.saturating_sub(1);
-                out.push(']');
-                after
-            }
-            '(' if class_depth == 0 => group(after, &mut out)?,
-            '*' | '+' | '?' | '}' if class_depth == 0 && after.starts_with('+') => {
-                return Err("possessive quantifiers are not available");
-            }
-            // Set operations of the engine that Java does not have.
-            '-' | '~' if class_depth > 0 && after.starts_with(c) => {
-                out.extend(['\\', c]);
-                after
-            }
-            c => {
-                out.push(c);
-                after
-            }
-        };
-    }
-    Ok(out)
-}
-
-fn group<'a>(after: &'a str, out: &mut String) -> Result<&'a str, &'static str> {
-    for look_around in ["?=", "?!", "?<=", "?<!"] {
-        if after.starts_with(look_around) {
-            return Err("look-around is not available");
-        }
-    }
-    if after.starts_with("?>") {
-        return Err("atomic groups are not available");
-    }
-    out.push('(');
-    Ok(after)
-}
-
-/// Translates what follows a backslash; answers with the rest.
-fn escape<'a>(after: &'a str, in_class: bool, out: &mut String) -> Result<&'a str, &'static str> {
-    let c = after.chars().next().ok_or("it ends with a backslash")?;
-    let rest = &after[c.len_utf8()..];
-    let class = |items: &str| if in_class { items.to_owned() } else { format!("[{items}]") };
-    match c {
-        'd' => out.push_str(&class("0-9")),
-        'w' => out.push_str(&class("a-zA-Z0-9_")),
-        's' => out.push_str(&class(r" \t\n\x0B\f\r")),
-        'h' => out.push_str(&class(r" \t\u00A0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000")),
-        'v' => out.push_str(&class(r"\n\x0B\f\r\u0085\u2028\u2029")),
-        'D' => out.push_str("[^0-9]"),
-        'W' => out.push_str("[^a-zA-Z0-9_]"),
-        'S' => out.push_str(r"[^ \t\n\x0B\f\r]"),
-        'b' if !in_class => out.push_str(r"(?-u:\b)"),
-        'R' => out.push_str(r"(?:\r\n|[\n\x0B\f\r\u0085\u2028\u2029])"),
-        'Z' => out.push_str(r"(?:\n?\z)"),
-        'e' => out.push_str(r"\x1B"),
-        '1'..='9' | 'k' => return Err("back-references are not available"),
-        'G' | 'X' | 'c' | '0' => return Err("this escape is not available"),
-        'Q' => {
-            let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
-            out.push_str(&regex::escape(quoted));
-            return Ok(rest);
-        }
-        'p' | 'P' => return Ok(property(c, rest, in_class, out)),
-        '<' | '>' => out.push(c),
-        c if c.is_ascii() => out.extend(['\\', c]),
-        c => out.push(c),
-    }
-    Ok(rest)
-}
-
-/// `\p{…}`: POSIX classes and `Is…` names are translated, others passed on.
-fn property<'a>(letter: char, rest: &'a str, in_class: bool, out: &mut String) -> &'a str {
-    let Some((name, after)) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) else {
-        out.extend(['\\', letter]);
-        return rest;
-    };
-    match POSIX.iter().find(|(posix, _)| *posix == name) {
-        Some((_, items)) if letter == 'P' => out.push_str(&format!("[^{items}]")),
-        Some((_, items)) if in_class => out.push_str(items),
-        Some((_, items)) => out.push_str(&format!("[{items}]")),
-        None => {
-            let name = name.strip_prefix("Is").unwrap_or(name);
-            out.push_str(&format!("\\{letter}{{{name}}}"));
-        }
-    }
-    after
 }
 
 #[cfg(test)]
@@ -167,6 +52,58 @@ mod tests {
         check(r"^(?<name>a)$", "a", true);
         check(r"^[+--]$", "-", true);
         check("(?i)ABC", "abc", true);
+        check(r"^[]a]+$", "a]", true);
+    }
+
+    #[test]
+    fn a_dot_stops_at_each_of_javas_line_ends() {
+        for line_end in ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"] {
+            let text = format!("a{line_end}b");
+            let matches = |pattern: &str| compile(pattern).unwrap().is_match(&text);
+            assert!(!matches("^a.b$"), "{line_end:?}");
+            assert!(matches("(?s)^a.b$") && matches("^(?s:a.)b$") && matches("^a[^x]b$"), "{line_end:?}");
+            assert!(!matches("(?s)^(?-s:a.b)$") && !matches("(?:(?s)x)?^a.b$"), "{line_end:?}");
+            assert_eq!(matches("(?d)^a.b$"), line_end != "\n", "{line_end:?}");
+        }
+        let lines = |pattern: &str| compile(pattern).unwrap().find_iter("a\r\nb\rc\nd").count();
+        assert_eq!((lines("(?m)^."), lines("(?m).$"), lines("(?dm)^."), lines("^.")), (4, 4, 3, 1));
+    }
+
+    #[test]
+    fn case_is_ignored_for_ascii_unless_asked() {
+        let check = |pattern: &str, text: &str, expect: bool| {
+            assert_eq!(compile(pattern).unwrap().is_match(text), expect, "{pattern} on {text:?}");
+        };
+        check("(?i)^stark$", "STARK", true);
+        // The long s and the Kelvin sign are s and k to Unicode only.
+        check("(?i)^stark$", "\u{17f}tar\u{212a}", false);
+        check("(?iu)^stark$", "\u{17f}tar\u{212a}", true);
+        check("(?i)^\u{e4}$", "\u{c4}", false);
+        check("(?iu)^[\u{e4}]$", "\u{c4}", true);
+        check("(?i)^[a-f]+$", "aBcDeF", true);
+        check("(?i)^[X-b]+$", "xYzAB`", true);
+        check("(?i)^[^a-z]$", "Q", false);
+        check("(?i)^[^k]$", "\u{212a}", true);
+        check(r"(?i)^\x41\u0062[\x63-\x64]$", "aBD", true);
+        check("(?i)^\\Qa.B\\E$", "A.b", true);
+        check("^(?i)a(?-i)b$", "Ab", true);
+        check("^(?i)a(?-i)b$", "AB", false);
+        check("^(?i:a)b$", "AB", false);
+        check("(?i)^\\p{Lower}$", "A", true);
+        check("(?x)^ a # (a comment\n b $", "ab", true);
+        // In Java this is about what \\w knows, in the engine below about greed.
+        check("(?U)^a+$", "aa", true);
+        assert_eq!(compile("(?U)a+").unwrap().find("aaa").unwrap().as_str(), "aaa");
+        assert!(compile("(?R)a").is_err() && compile("(?P<n>a)").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_pattern_does_no_harm(pattern in r"[a-c\[\]\^\$.(){}?*+|&~ix:<>#\-\\QEdwpu0-9 ]{0,24}", text in "[a-cA-C\r\n]{0,8}") {
+            if let Ok(regex) = compile(&pattern) {
+                let _ = regex.is_match(&text);
+            }
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod library;
 mod nearest;
 mod prepared;
 mod registry;
+mod result_size;
 mod scalar;
 mod signature;
 mod table;
@@ -26,4 +27,5 @@ pub use registry::{
     Aggregate, AggregateCall, Arg, ArgType, FunctionDoc, FunctionError, Lambda, ParamType, ScalarCall,
     ScalarCode, TableCall, TableCode,
 };
+pub use result_size::{RESULT_BYTES_MAX, RESULT_ITEMS_MAX, bounded, check_bytes};
 pub use signature::{Resolved, Signature};

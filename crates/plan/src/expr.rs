@@ -93,6 +93,16 @@ pub enum ExprKind {
     },
     /// The first branch whose condition is true; BETWEEN and simple CASE are already rewritten.
     Case(Vec<(Expr, Expr)>, Option<Box<Expr>>),
+    /// A value computed once that `body` reads as a parameter: the operand of a simple CASE or of BETWEEN that is more
+    /// than a column.
+    Bind {
+        /// What is computed.
+        value: Box<Expr>,
+        /// Number of the parameter (see `ColumnRef::Param`).
+        param: usize,
+        /// What is computed with it.
+        body: Box<Expr>,
+    },
     /// `types::cast` from the operand's type to the expression's.
     Cast(Box<Expr>),
     /// A scalar function.

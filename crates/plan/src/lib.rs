@@ -2,6 +2,7 @@
 //!
 //! No IO, no async, no clock; knows no connector and no HTTP.
 
+mod budget;
 pub mod catalog;
 mod error;
 mod explain;
@@ -13,10 +14,12 @@ pub mod scope;
 mod settings;
 pub mod statement;
 pub mod step;
+pub mod type_size;
 pub mod typing;
 mod walk;
 pub mod with;
 
+pub use budget::{Budget, STEPS_MAX};
 pub use error::{PlanError, Result};
 pub use explain::explain;
 pub use settings::Settings;

@@ -69,6 +69,7 @@ impl Planner<'_> {
             library: self.library,
             settings: self.settings,
             purpose: crate::query::Purpose::Transient,
+            budget: Default::default(),
         };
         let typing = planner.typing(&scope);
         let mut filter = query.filter.as_ref().map(|f| typing.condition(f, "WHERE")).transpose()?;
@@ -182,21 +183,22 @@ fn keys(filter: &Expr, columns: usize) -> Option<Vec<Vec<Value>>> {
 fn values_of(filter: &Expr, column: usize) -> Option<Vec<Value>> {
     let is_key = |e: &Expr| matches!(e.kind, ExprKind::Column(ColumnRef::Key(k)) if k == column);
     let constant = |e: &Expr| match &e.kind {
-        ExprKind::Constant(value) => Some(value.clone()),
+        ExprKind::Constant(value) => equal_keys(value),
         _ => None,
     };
     match &filter.kind {
         ExprKind::Compare(CompareOp::Equal, l, r) if l.data_type == r.data_type => {
-            let value = if is_key(l) {
+            if is_key(l) {
                 constant(r)
             } else if is_key(r) {
                 constant(l)
             } else {
                 None
-            };
-            value.map(|v| vec![v])
+            }
         }
-        ExprKind::In(e, list, false) if is_key(e) => list.iter().map(constant).collect(),
+        ExprKind::In(e, list, false) if is_key(e) => {
+            list.iter().map(constant).collect::<Option<Vec<_>>>().map(|values| values.concat())
+        }
         ExprKind::Logical(LogicalOp::And, l, r) => match (values_of(l, column), values_of(r, column)) {
             (Some(a), Some(b)) => Some(if a.len() <= b.len() { a } else { b }),
             (a, b) => a.or(b),
@@ -207,6 +209,22 @@ fn values_of(filter: &Expr, column: usize) -> Option<Vec<Value>> {
             Some(all)
         }
         _ => None,
+    }
+}
+
+/// The keys that are equal to a value, as they are stored: zero has a sign there. `None`: too many to look up.
+fn equal_keys(value: &Value) -> Option<Vec<Value>> {
+    fn has_zero(value: &Value) -> bool {
+        match value {
+            Value::Double(number) => *number == 0.0,
+            Value::Array(items) | Value::Struct(items) => items.iter().any(has_zero),
+            _ => false,
+        }
+    }
+    match value {
+        Value::Double(number) if *number == 0.0 => Some(vec![Value::Double(0.0), Value::Double(-0.0)]),
+        nested if has_zero(nested) => None,
+        other => Some(vec![other.clone()]),
     }
 }
 

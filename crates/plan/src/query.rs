@@ -15,12 +15,14 @@ use std::sync::Arc;
 use functions::{FunctionKind, Library};
 use sql::ast::{self, Emit, ExprKind as Ast};
 
+use crate::budget::Budget;
 use crate::catalog::{Catalog, Source};
 use crate::error::{PlanError, Result};
 use crate::expr::{ColumnRef, Expr};
 use crate::scope::{Scope, ScopeColumn, WINDOW_COLUMNS};
 use crate::settings::Settings;
 use crate::step::{Layout, SourceKind, Step, StepKind, WindowSpec};
+use crate::type_size;
 use crate::typing::Typing;
 use crate::walk;
 
@@ -58,6 +60,8 @@ pub struct QueryPlanner<'a> {
     pub settings: &'a Settings,
     /// What for.
     pub purpose: Purpose,
+    /// What its expressions may cost.
+    pub budget: Budget,
 }
 
 /// The steps so far, with the names they give.
@@ -108,6 +112,8 @@ impl<'a> QueryPlanner<'a> {
         } else {
             (self.project(query, items, &mut relation)?, None)
         };
+        let columns = root.layout.key.iter().chain(&root.layout.value);
+        type_size::check_columns(columns.map(|(_, data_type)| data_type)).map_err(|e| e.at(query.span))?;
         let limit = query.limit.map(|n| u64::try_from(n).unwrap_or(0));
         let sources = relation.sources.into_iter().map(|(_, s)| s).collect();
         Ok(PlannedQuery { root, sources, limit, window, is_rekeyed: relation.is_rekeyed })
@@ -116,6 +122,7 @@ impl<'a> QueryPlanner<'a> {
     pub(crate) fn typing(&self, scope: &Scope) -> Typing<'a> {
         let mut typing = Typing::new(self.library, self.catalog, scope.clone());
         typing.zero_based = self.settings.legacy_arrays;
+        typing.budget = self.budget.clone();
         typing
     }
 

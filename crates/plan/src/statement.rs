@@ -1,11 +1,13 @@
 //! Statements that change the catalog or start a query, checked and planned; nothing is changed here.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use functions::Library;
 use sql::ast::{self, ColumnConstraint, SourceKind};
 use types::{Column, DataType, Namespace, Schema};
 
+use crate::budget::Budget;
 use crate::catalog::{Catalog, Source};
 use crate::error::{PlanError, Result};
 use crate::expr::Expr;
@@ -14,6 +16,7 @@ use crate::query::{PlannedQuery, Purpose, QueryPlanner};
 use crate::scope::{is_reserved_column, unknown_source};
 use crate::settings::Settings;
 use crate::step::{FormatSpec, QueryPlan, SinkStep, TimestampColumn};
+use crate::type_size;
 use crate::typing::{self, Typing};
 use crate::with::With;
 
@@ -276,7 +279,7 @@ impl Planner<'_> {
     /// Plans a SELECT.
     pub fn query(&self, query: &ast::Query, purpose: Purpose) -> Result<PlannedQuery> {
         let Self { catalog, library, settings } = *self;
-        QueryPlanner { catalog, library, settings, purpose }.plan(query)
+        QueryPlanner { catalog, library, settings, purpose, budget: Budget::default() }.plan(query)
     }
 
     /// Plans INSERT INTO … VALUES.
@@ -364,6 +367,7 @@ impl Planner<'_> {
     /// The declared columns of CREATE and ALTER.
     pub fn columns(&self, columns: &[ast::ColumnDef], kind: SourceKind) -> Result<Schema> {
         let mut schema = Schema::default();
+        let (mut names, mut parts) = (HashSet::new(), 0);
         for column in columns {
             let name = &column.name.text;
             if is_reserved_column(name) {
@@ -373,14 +377,16 @@ impl Planner<'_> {
                 )
                 .at(column.name.span));
             }
-            if schema.find(name).is_some() {
+            if !names.insert(name) {
                 return Err(PlanError::new(
                     "duplicate_column",
                     format!("column \"{name}\" is declared twice"),
                 )
                 .at(column.name.span));
             }
-            let data_type = typing::resolve_type(self.catalog, &column.type_name)?;
+            let at = |e: PlanError| e.at(column.name.span);
+            let data_type = typing::resolve_type(self.catalog, &column.type_name).map_err(at)?;
+            type_size::count_column(&data_type, &mut parts).map_err(at)?;
             let namespace = match (&column.constraint, kind) {
                 (ColumnConstraint::None, _) => Namespace::Value,
                 (ColumnConstraint::Key, SourceKind::Stream)

@@ -10,10 +10,12 @@ use functions::Library;
 use sql::ast::{self, ExprKind as Ast, Literal, TypeName};
 use types::{DataType, Field, Value};
 
+use crate::budget::Budget;
 use crate::catalog::Catalog;
 use crate::error::{PlanError, Result};
 use crate::expr::{Expr, ExprKind};
 use crate::scope::Scope;
+use crate::type_size;
 
 pub use coerce::cast_to;
 
@@ -33,12 +35,14 @@ pub struct Typing<'a> {
     pub substitute: Option<Substitute<'a>>,
     /// KSQL 5 arrays: 0-based.
     pub zero_based: bool,
+    /// What the statement's expressions may still cost.
+    pub budget: Budget,
 }
 
 impl<'a> Typing<'a> {
     /// Types against `scope` with nothing replaced.
     pub fn new(library: &'a Library, catalog: &'a Catalog, scope: Scope) -> Self {
-        Self { library, catalog, scope, substitute: None, zero_based: false }
+        Self { library, catalog, scope, substitute: None, zero_based: false, budget: Budget::default() }
     }
 
     /// The typed form of an expression.
@@ -48,7 +52,21 @@ impl<'a> Typing<'a> {
         {
             return Ok(found);
         }
-        self.kind(expr).map_err(|e| e.at(expr.span))
+        self.kind(expr).and_then(|typed| self.counted(typed)).map_err(|e| e.at(expr.span))
+    }
+
+    /// Takes off the budget what can grow faster than the text: parts of lambdas, and of types that are made here.
+    fn counted(&self, typed: Expr) -> Result<Expr> {
+        use ExprKind::{Array, Call, Constant, Map, Struct};
+        if !self.scope.params.is_empty() {
+            self.budget.take(1)?;
+        }
+        if let Some(data_type) = typed.data_type.as_ref().filter(|data_type| data_type.is_nested())
+            && matches!(typed.kind, Array(_) | Map(_) | Struct(_) | Call { .. } | Constant(_))
+        {
+            self.budget.take(type_size::measured(data_type)?)?;
+        }
+        Ok(typed)
     }
 
     /// A BOOLEAN expression for a clause named in the error.
@@ -202,6 +220,9 @@ impl<'a> Typing<'a> {
 
     fn structure(&self, fields: &[(ast::Ident, ast::Expr)]) -> Result<Expr> {
         let mut typed = Vec::new();
+        if fields.len() > type_size::TYPE_PARTS_MAX {
+            return Err(type_size::too_many_parts());
+        }
         let mut layout: Vec<Field> = Vec::new();
         for (name, expr) in fields {
             if layout.iter().any(|f| f.name == name.text) {
@@ -234,13 +255,20 @@ pub fn literal(literal: &Literal) -> Expr {
     }
 }
 
-/// The type of a written type name.
+/// The type of a written type name, no larger than types may be.
 pub fn resolve_type(catalog: &Catalog, type_name: &TypeName) -> Result<DataType> {
+    let data_type = resolve(catalog, type_name)?;
+    type_size::measured(&data_type)?;
+    Ok(data_type)
+}
+
+fn resolve(catalog: &Catalog, type_name: &TypeName) -> Result<DataType> {
     Ok(match type_name {
         TypeName::Builtin(data_type) => data_type.clone(),
-        TypeName::Array(item) => DataType::array(resolve_type(catalog, item)?),
-        TypeName::Map(key, value) => {
-            DataType::map(resolve_type(catalog, key)?, resolve_type(catalog, value)?)
+        TypeName::Array(item) => DataType::array(resolve(catalog, item)?),
+        TypeName::Map(key, value) => DataType::map(resolve(catalog, key)?, resolve(catalog, value)?),
+        TypeName::Struct(fields) if fields.len() > type_size::TYPE_PARTS_MAX => {
+            return Err(type_size::too_many_parts());
         }
         TypeName::Struct(fields) => {
             let mut layout: Vec<Field> = Vec::new();
@@ -252,7 +280,7 @@ pub fn resolve_type(catalog: &Catalog, type_name: &TypeName) -> Result<DataType>
                     )
                     .at(name.span));
                 }
-                layout.push(Field { name: name.text.clone(), data_type: resolve_type(catalog, field_type)? });
+                layout.push(Field { name: name.text.clone(), data_type: resolve(catalog, field_type)? });
             }
             DataType::Struct(Arc::from(layout))
         }

@@ -11,7 +11,10 @@ mod like;
 mod node;
 mod slot_test;
 #[cfg(test)]
+mod sql_tests;
+#[cfg(test)]
 mod tests;
+mod work;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -22,6 +25,7 @@ use types::{EvalError, Value};
 pub use json::{JsonLayout, JsonRow};
 use node::{Node, Scope};
 pub(crate) use slot_test::{SlotTest, Witness};
+use work::Work;
 
 /// The value columns of a row.
 #[derive(Clone, Copy)]
@@ -137,7 +141,8 @@ impl Compiled {
         row: &Row<'_>,
         part_failure: &Cell<Option<EvalError>>,
     ) -> Result<Value, EvalError> {
-        Ok(self.node.get(&Scope { row, params: &[], part_failure })?.into_owned())
+        let work = Work::new();
+        Ok(self.node.get(&Scope { row, params: &[], part_failure, work: &work })?.into_owned())
     }
 
     /// Appends the value if it takes nothing to compute: a column or a constant.
@@ -168,7 +173,8 @@ impl Compiled {
         row: &Row<'_>,
         part_failure: &Cell<Option<EvalError>>,
     ) -> Result<bool, EvalError> {
-        Ok(self.node.truth(&Scope { row, params: &[], part_failure })?.unwrap_or(false))
+        let work = Work::new();
+        Ok(self.node.truth(&Scope { row, params: &[], part_failure, work: &work })?.unwrap_or(false))
     }
 
     /// The slot of a record of this layout, where the expression is nothing but a column or a field of one.

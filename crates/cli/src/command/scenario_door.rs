@@ -11,6 +11,7 @@ use sql::Statement;
 use tokio::runtime::Runtime;
 
 use crate::http::{Client, Endpoint};
+use crate::json_text;
 
 /// A server over the scenario's engine, and a connection to it.
 pub(super) struct HttpDoor {
@@ -51,7 +52,7 @@ impl HttpDoor {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let Ok(line) = tokio::time::timeout(left, answer.next_line()).await else { break };
                 let Some(line) = line? else { break };
-                match serde_json::from_str(&line).with_context(|| format!("not JSON: {line:?}"))? {
+                match json_text::read(&line).with_context(|| format!("not JSON: {line:?}"))? {
                     Value::Array(values) => {
                         rows.push(Value::Object(columns.iter().cloned().zip(values).collect::<Map<_, _>>()));
                     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::http::{Client, Endpoint};
+use crate::json_text;
 
 /// A row of a watched query.
 pub struct Seen {
@@ -44,9 +45,9 @@ pub async fn watch(
     let answer = client.post_json("/query-stream", &body).await?.checked().await;
     let mut answer = answer.with_context(|| format!("query {name:?}"))?;
     while let Some(line) = answer.next_line().await? {
-        let values = match serde_json::from_str::<Value>(&line) {
-            Ok(Value::Array(values)) => values,
-            Ok(other) if other["error_code"].is_u64() => {
+        let values = match json_text::read(&line) {
+            Some(Value::Array(values)) => values,
+            Some(other) if other["error_code"].is_u64() => {
                 anyhow::bail!("query {name:?}: {}", other["message"].as_str().unwrap_or("failed"))
             }
             _ => continue,

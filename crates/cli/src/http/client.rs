@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::Endpoint;
+use crate::json_text;
 
 /// Longest line of a streamed answer.
 const LINE_BYTES_MAX: usize = 256 << 20;
@@ -171,8 +172,8 @@ impl Response {
         }
         let status = self.status();
         let text = self.text().await?;
-        match serde_json::from_str::<Value>(&text) {
-            Ok(error) if error["message"].is_string() => Err(ServerError::from_json(error).into()),
+        match json_text::read(&text) {
+            Some(error) if error["message"].is_string() => Err(ServerError::from_json(error).into()),
             _ => bail!(
                 "the server answered with status {status}: {}",
                 text.chars().take(500).collect::<String>()
@@ -194,7 +195,7 @@ impl Response {
     /// Returns the whole answer as JSON.
     pub async fn json(self) -> Result<Value> {
         let text = self.text().await?;
-        serde_json::from_str(&text).context("the server's answer is not JSON")
+        json_text::read(&text).context("the server's answer is not JSON")
     }
 
     /// Returns the next line without its end, `None` after the last; blank lines count.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use connect::{FileReader, Pace, TimeField};
-use serde_json::Value;
+use formats::json::{Json, Kind};
 
 use super::{batch::Batch, limits::Limits};
 
@@ -156,15 +156,16 @@ pub fn read(reader: &mut FileReader, plan: &mut Plan, batches: &SyncSender<Read>
 
 /// Returns the field's value as a key: a text's characters, anything else as its JSON; null is none.
 fn key_of(event: &[u8], field: &str) -> Option<Vec<u8>> {
-    let event: Value = serde_json::from_slice(event).ok()?;
-    let found = match event.get(field) {
+    let event = Json::parse(std::str::from_utf8(event).ok()?)?;
+    let found = match event.field(field) {
         Some(found) => found,
-        None => field.split('.').try_fold(&event, |value, name| value.get(name))?,
+        None => field.split('.').try_fold(event, |value, name| value.field(name))?,
     };
-    match found {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone().into_bytes()),
-        other => Some(other.to_string().into_bytes()),
+    match (found.kind(), found.text()) {
+        (Kind::Null, _) => None,
+        (_, Some(text)) => Some(text.into_owned().into_bytes()),
+        (Kind::Object | Kind::Array, None) => Some(found.compact().into_owned().into_bytes()),
+        (_, None) => Some(found.raw().as_bytes().to_vec()),
     }
 }
 
@@ -217,6 +218,13 @@ mod tests {
         let counts: Vec<u64> = batches.iter().map(|batch| batch.records).collect();
         assert_eq!(counts, [4096, 4096, 1808]);
         assert_eq!(batches[0].frames[8..13], [0, 0, 0, 1, b'7']);
+    }
+
+    #[test]
+    fn key_is_found_whatever_else_the_event_has() {
+        let event = br#"{"x":{"$serde_json::private::Number":"y"},"z":"\ud800","k":1.50}"#;
+        assert_eq!(key_of(event, "k"), Some(b"1.50".to_vec()));
+        assert_eq!(key_of(br#"{"k":{"a" : 1}}"#, "k"), Some(br#"{"a":1}"#.to_vec()));
     }
 
     #[test]

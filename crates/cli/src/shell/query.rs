@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::{Format, Shell};
 use crate::{
     http::{Client, Response, ServerError},
+    json_text,
     table::RowTable,
     terminal::{neutralise_json, neutralise_lines},
 };
@@ -185,7 +186,7 @@ struct Rows {
 
 impl ShowLine for Rows {
     fn show(&mut self, shell: &mut Shell, line: &str) -> Result<bool> {
-        let value: Value = serde_json::from_str(line).context("cannot read a row of the server's answer")?;
+        let value: Value = json_text::read(line).context("cannot read a row of the server's answer")?;
         let is_json = shell.output.format == Format::Json;
         match value {
             Value::Array(values) => {

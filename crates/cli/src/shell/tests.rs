@@ -207,6 +207,14 @@ fn error_among_rows_and_error_with_earlier_answers_are_told() {
 }
 
 #[test]
+fn keys_of_an_event_do_not_end_the_answer() {
+    let row = r#"[{"$serde_json::private::Number":"x"},1]"#;
+    let mut stage = Stage::new(move |_| (200, ROWS.replace("[\"x\\u001b\",1]", row)));
+    let shown = stage.types(&["set cli wrap off", "SELECT * FROM a;"]);
+    assert!(shown.contains("|{$serd...|1") && shown.contains("|null     |2"), "{shown}");
+}
+
+#[test]
 fn print_shows_lines_as_they_are_but_harmless() {
     let mut stage = Stage::new(|_| (200, "Key format: JSON\nrowtime: 1, key: \u{1b}]0;x\u{7}\n".to_owned()));
     let shown = stage.types(&["PRINT 'conn' FROM BEGINNING LIMIT 1;"]);

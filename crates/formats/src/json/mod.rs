@@ -14,6 +14,7 @@ mod pass_through;
 mod projection;
 mod scan;
 mod text;
+mod walk;
 
 pub use decode::{
     DecodeError, DecodeReason, decode, decode_onto, slot_bool, slot_f64, slot_i64, slot_str, slot_text,
@@ -25,3 +26,4 @@ pub(crate) use number::decimal as decimal_from_text;
 pub use pass_through::{RecordWriter, passes_through};
 pub use projection::{PATH_LEN_MAX, PATHS_MAX, Projection, ProjectionError};
 pub use scan::{Kind, Scanner, Slot, Top, scan_value};
+pub use walk::{Json, push_string};

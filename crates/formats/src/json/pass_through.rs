@@ -1,18 +1,22 @@
 //! Fields of a record written again as they came.
 //!
-//! A field whose bytes are what its column is written as is copied; others are decoded and written. Pieces are copied 16
+//! A field whose bytes are what its column is written as is copied; others are decoded and written. Which way a record goes
+//! never shows: a number in digits that Java would not choose, or a string with other escapes, is not copied. Pieces are copied 16
 //! bytes at a time, past their end where there is room: most are shorter than that, and a call for each would cost more
 //! than the copy.
 
 use types::{DataType, Value};
 
-use super::block::BLOCK_BYTES;
+use super::block::{BLOCK_BYTES, digit_mask_at};
 use super::encode::write_value;
 use super::scan::{Kind, Slot};
 use super::text::write_string;
 
-/// Significant digits that any DOUBLE can be told apart by.
-const DOUBLE_DIGITS_MAX: usize = 17;
+/// Digits of a DOUBLE that are the shortest ones for it, whatever they are.
+const SHORTEST_DIGITS: usize = 15;
+
+/// Digits before the point from which on Java writes an exponent.
+const EXPONENT_DIGITS: usize = 8;
 
 /// Digits of a whole number that are in range of INTEGER and BIGINT whatever they are.
 const DIGITS_IN_RANGE: usize = 9;
@@ -97,8 +101,15 @@ impl RecordWriter {
             {
                 true
             }
-            // It is all digits but for the point.
-            (Kind::Number, Passes::Double) if slot.len as usize <= DOUBLE_DIGITS_MAX + 1 => true,
+            (Kind::Number, Passes::Double) => match double_form(record, slot) {
+                DoubleForm::Java => true,
+                DoubleForm::WithoutExponent(whole) => {
+                    *len = put(bytes, *len, &column.prefix, 0, column.prefix_len);
+                    *len = put_with_exponent(bytes, *len, record, slot, whole);
+                    return true;
+                }
+                DoubleForm::Other => false,
+            },
             _ => passes_through(slot, record, &column.data_type),
         };
         if passes {
@@ -167,31 +178,34 @@ fn grow(bytes: &mut Vec<u8>, len: usize) {
     bytes.resize(len.next_power_of_two(), 0);
 }
 
-/// Returns whether the field's bytes are already what a column of that type is written as, so that they
-/// can be copied: the same value, though perhaps in other digits or escapes than ksqlDB chooses.
+/// Returns whether the field's bytes are what a column of that type is written as, so that they can be copied.
 pub fn passes_through(slot: &Slot, record: &[u8], data_type: &DataType) -> bool {
     let token = slot.raw(record);
     match (slot.kind, data_type) {
         (Kind::Null, _) => true,
         (Kind::String, DataType::String) => true,
-        (Kind::EscapedString, DataType::String) => !has_surrogate(token),
+        (Kind::EscapedString, DataType::String) => has_own_escapes(token),
         (Kind::True | Kind::False, DataType::Boolean) => true,
         (Kind::Integer, DataType::BigInt) => is_whole(token, i64::MIN, i64::MAX),
         (Kind::Integer, DataType::Int) => is_whole(token, i32::MIN.into(), i32::MAX.into()),
-        // Without exponent it is finite: 17 significant digits, and zeros only in front.
-        (Kind::Number, DataType::Double) => is_exact(token),
-        (Kind::Exponent, DataType::Double) => {
-            is_exact(token) && fast_float2::parse::<f64, _>(token).is_ok_and(f64::is_finite)
-        }
+        (Kind::Number, DataType::Double) => matches!(double_form(record, slot), DoubleForm::Java),
         _ => false,
     }
 }
 
-/// Whether a string has an escaped surrogate: without its other half it is another text when decoded.
-fn has_surrogate(token: &[u8]) -> bool {
-    token.windows(4).any(|bytes| {
-        bytes[..2] == *b"\\u" && bytes[2].eq_ignore_ascii_case(&b'd') && !matches!(bytes[3], b'0'..=b'7')
-    })
+/// Whether all escapes of a string are those that `write_string` chooses.
+fn has_own_escapes(token: &[u8]) -> bool {
+    let mut rest = token;
+    while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {
+        let length = match &rest[at + 1..] {
+            [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'B' | b'E' | b'F', ..]
+            | [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'A'..=b'F', ..] => 6,
+            _ => return false,
+        };
+        rest = &rest[at + length..];
+    }
+    true
 }
 
 #[inline]
@@ -206,17 +220,66 @@ fn is_whole(token: &[u8], min: i64, max: i64) -> bool {
         .is_some_and(|number| (min..=max).contains(&number))
 }
 
-/// Whether a number has no more digits than a DOUBLE.
-fn is_exact(token: &[u8]) -> bool {
-    // A short one is all digits but for the point.
-    if token.len() <= DOUBLE_DIGITS_MAX + 1 {
-        return true;
+/// How the digits of a number with a point relate to what Java writes for the DOUBLE.
+#[derive(Debug, PartialEq)]
+enum DoubleForm {
+    /// They are that.
+    Java,
+    /// So many are before the point: Java writes the same ones with an exponent.
+    WithoutExponent(usize),
+    /// It has to be computed.
+    Other,
+}
+
+/// The digits are the shortest that are read as this DOUBLE if no other number of as many decimals is: where all digits
+/// together are less than 2^52, neighbours are further apart than the DOUBLE's own.
+#[inline]
+fn double_form(record: &[u8], slot: &Slot) -> DoubleForm {
+    let token = slot.raw(record);
+    let unsigned = token.strip_prefix(b"-").unwrap_or(token);
+    // In the record, where there are mostly whole blocks.
+    let first = slot.offset as usize + token.len() - unsigned.len();
+    let whole = digit_mask_at(record, first).trailing_ones() as usize;
+    if unsigned.get(whole) != Some(&b'.') {
+        return DoubleForm::Other;
     }
-    let exponent = token.iter().position(|byte| byte | 0x20 == b'e');
-    let mantissa = &token[..exponent.unwrap_or(token.len())];
-    // The zeros in front are not significant.
-    let digits = mantissa.iter().filter(|byte| byte.is_ascii_digit());
-    digits.skip_while(|&&digit| digit == b'0').count() <= DOUBLE_DIGITS_MAX
+    let digits = unsigned.len() - 1;
+    let is_shortest = digits <= SHORTEST_DIGITS || digits == SHORTEST_DIGITS + 1 && unsigned[0] < b'4';
+    if !is_shortest {
+        return DoubleForm::Other;
+    }
+    if whole >= EXPONENT_DIGITS {
+        return DoubleForm::WithoutExponent(whole);
+    }
+    let fraction = &unsigned[whole + 1..];
+    let ends_well = fraction.len() == 1 || fraction.last() != Some(&b'0');
+    let is_small = unsigned[0] == b'0' && fraction.starts_with(b"000");
+    // Zero loses its sign.
+    let is_negative_zero = unsigned == b"0.0" && token.len() > unsigned.len();
+    if ends_well && !is_small && !is_negative_zero { DoubleForm::Java } else { DoubleForm::Other }
+}
+
+/// Writes `1234.50` (four digits before the point) as `1.2345E3`; gives the place behind it.
+#[inline]
+fn put_with_exponent(bytes: &mut Vec<u8>, at: usize, record: &[u8], slot: &Slot, whole: usize) -> usize {
+    let start = slot.offset as usize;
+    let first = start + usize::from(record[start] == b'-');
+    let (point, after) = (first + whole, start + slot.len as usize);
+    let mut end = put(bytes, at, record, start, first + 1 - start);
+    bytes[end] = b'.';
+    let fraction = end + 1;
+    end = put(bytes, fraction, record, first + 1, whole - 1);
+    end = put(bytes, end, record, point + 1, after - point - 1);
+    while end > fraction + 1 && bytes[end - 1] == b'0' {
+        end -= 1;
+    }
+    // At most 15 digits are before the point.
+    let exponent = whole as u8 - 1;
+    let text = [b'E', b'1', b'0' + exponent % 10];
+    match exponent {
+        10.. => put(bytes, end, &text, 0, 3),
+        _ => put(bytes, end, &[text[0], text[2]], 0, 2),
+    }
 }
 
 #[cfg(test)]
@@ -232,17 +295,19 @@ mod tests {
             Just("true".to_owned()),
             "-?(0|[1-9][0-9]{0,20})",
             "-?(0|[1-9][0-9]{0,3})\\.[0-9]{1,20}",
+            "-?(0|[1-9][0-9]{0,16})\\.[05]{0,4}[0-9]{1,8}",
+            "1[0-9]{9}\\.[0-9]{1,6}0?",
             "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,4})?[eE][+-]?[0-9]{1,3}",
             "\"[a-zäß ]{0,40}\"",
-            "\"([a-z]|\\\\n|\\\\\\\\|\\\\\"|\\\\u00[0-9a-f]{2}|\\\\u[dD][89abAB][0-9]{2}){0,10}\"",
+            "\"([a-z]|\\\\[nrtbf/]|\\\\\\\\|\\\\\"|\\\\u00[01][0-9a-fA-F]|\\\\u00[0-9a-f]{2}|\\\\u[dD][89abAB][0-9]{2}){0,10}\"",
             Just("[1, 2]".to_owned()),
         ]
     }
 
     proptest! {
-        /// What is copied, read again, is what decoding and writing gives, read again.
+        /// Whatever is copied, the bytes are those of decoding and writing.
         #[test]
-        fn copied_fields_are_the_same_values(fields in prop::collection::vec(scalar(), 1..6), types in prop::collection::vec(0..6usize, 6), space in " {0,3}") {
+        fn copied_fields_are_the_same_bytes(fields in prop::collection::vec(scalar(), 1..6), types in prop::collection::vec(0..6usize, 6), space in " {0,3}") {
             let all = [DataType::String, DataType::Boolean, DataType::Int, DataType::BigInt, DataType::Double,
                 DataType::array(DataType::Int)];
             let columns: Vec<(String, DataType)> =
@@ -268,15 +333,56 @@ mod tests {
                 let found = writer.finish().to_vec();
                 let mut expect = vec![];
                 ObjectEncoder::new(&columns).write_row(&values, &mut expect);
-                let read = |record: &[u8]| -> Vec<Value> {
-                    let projection = Projection::columns(&names).unwrap();
-                    let mut slots = vec![Slot::MISSING; projection.slot_count()];
-                    Scanner::new(projection).scan(record, &mut slots).unwrap();
-                    columns.iter().zip(&slots).map(|((_, t), slot)| decode(record, *slot, t).unwrap()).collect()
-                };
-                prop_assert_eq!(read(&found), read(&expect));
-                let _: serde_json::Value = serde_json::from_slice(&found).unwrap();
+                let (found, expect) = (String::from_utf8(found).unwrap(), String::from_utf8(expect).unwrap());
+                prop_assert_eq!(found, expect);
             }
+        }
+    }
+
+    /// The form of a number that stands at the end of a record, or before the rest of one.
+    fn form_of(token: &str) -> (DoubleForm, String) {
+        let forms = ["", ",\"a\":12345678901234567890}"].map(|rest| {
+            let record = format!("{{\"d\":{token}{rest}");
+            let mut slot = crate::json::scan_value(token.as_bytes()).unwrap();
+            slot.offset = 5;
+            let form = double_form(record.as_bytes(), &slot);
+            let mut out = Vec::new();
+            if let DoubleForm::WithoutExponent(whole) = form {
+                let len = put_with_exponent(&mut out, 0, record.as_bytes(), &slot, whole);
+                out.truncate(len);
+            }
+            (form, String::from_utf8(out).unwrap())
+        });
+        assert_eq!(forms[0], forms[1]);
+        let [form, _] = forms;
+        form
+    }
+
+    #[test]
+    fn numbers_are_copied_where_java_writes_the_same() {
+        for token in ["1.5", "0.001", "-0.05", "0.0", "9999999.9", "1234567.12345678", "3234567.123456789"] {
+            assert_eq!(form_of(token).0, DoubleForm::Java, "{token}");
+        }
+        for token in ["1.50", "0.0001", "0.00", "-0.0", "5234567.123456789", "1234567890123456.5"] {
+            assert_eq!(form_of(token).0, DoubleForm::Other, "{token}");
+        }
+        assert_eq!(form_of("1588888888.123456").1, "1.588888888123456E9");
+        assert_eq!(form_of("-10000000.0").1, "-1.0E7");
+        assert_eq!(form_of("123456789012345.0").1, "1.23456789012345E14");
+    }
+
+    proptest! {
+        /// Times as Zeek writes them, and whatever else has 16 digits: written as the DOUBLE is.
+        #[test]
+        fn shortest_digits_are_those_of_the_double(number in 0u64..4_000_000_000_000_000, decimals in 1usize..15) {
+            let digits = format!("{number:0>width$}", width = decimals + 1);
+            let token = format!("{}.{}", &digits[..digits.len() - decimals], &digits[digits.len() - decimals..]);
+            let written = match form_of(&token) {
+                (DoubleForm::Java, _) => token.clone(),
+                (DoubleForm::WithoutExponent(_), written) => written,
+                (DoubleForm::Other, _) => return Ok(()),
+            };
+            prop_assert_eq!(written.as_str(), &*types::double_text(token.parse().unwrap()));
         }
     }
 

@@ -96,10 +96,18 @@ pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
 /// An object is written compactly. An array is a list as Java prints it, `[a, b]`, without quotes; arrays
 /// inside an object are JSON again. Unlike ksqlDB, an object that has a key twice keeps both.
 pub(super) fn container_text(container: &str) -> String {
+    written(container, 0)
+}
+
+/// An object or array, which was scanned before, as JSON without spaces. One that has a key twice keeps both.
+pub(super) fn compact_container(container: &str) -> String {
+    written(container, 1)
+}
+
+/// `json_depth`: objects and arrays open since the outermost object; an array outside of all is a list.
+fn written(container: &str, mut json_depth: usize) -> String {
     let bytes = container.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
-    // Objects and arrays open since the outermost object.
-    let mut json_depth = 0usize;
     let (mut at, mut high) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
         let start = at;

@@ -4,18 +4,19 @@
 
 use std::collections::HashSet;
 
-use types::Value;
+use types::{EvalError, Value};
 
 use crate::adapter::lift;
 use crate::function::Scalar;
+use crate::result_size::check_items;
 
 pub(super) fn functions() -> Vec<Scalar> {
     vec![
         Scalar::new("ARRAY_CONCAT", "ARRAY", "Joins two arrays; a NULL array counts as empty.").overload(
             "(ARRAY<T>, ARRAY<T>) → ARRAY<T>",
             lift!(|left: Option<&[Value]>, right: Option<&[Value]>| match (left, right) {
-                (None, None) => None,
-                _ => Some([left.unwrap_or_default(), right.unwrap_or_default()].concat()),
+                (None, None) => Ok(None),
+                _ => concat(left.unwrap_or_default(), right.unwrap_or_default()).map(Some),
             }),
         ),
         Scalar::new("ARRAY_DISTINCT", "ARRAY", "Returns the different items of an array.")
@@ -45,9 +46,20 @@ pub(super) fn functions() -> Vec<Scalar> {
             ),
         Scalar::new("ARRAY_UNION", "ARRAY", "Returns the different items of both arrays.").overload(
             "(ARRAY<T>, ARRAY<T>) → ARRAY<T>",
-            lift!(|left: &[Value], right: &[Value]| distinct(left.iter().chain(right))),
+            lift!(|left: &[Value], right: &[Value]| union(left, right)),
         ),
     ]
+}
+
+fn concat(left: &[Value], right: &[Value]) -> Result<Vec<Value>, EvalError> {
+    check_items("ARRAY_CONCAT", left.len() + right.len())?;
+    Ok([left, right].concat())
+}
+
+fn union(left: &[Value], right: &[Value]) -> Result<Vec<Value>, EvalError> {
+    let items = distinct(left.iter().chain(right));
+    check_items("ARRAY_UNION", items.len())?;
+    Ok(items)
 }
 
 fn distinct<'a>(items: impl Iterator<Item = &'a Value>) -> Vec<Value> {
@@ -57,7 +69,17 @@ fn distinct<'a>(items: impl Iterator<Item = &'a Value>) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{NULL, cases, list, value};
+    use types::Value;
+
+    use crate::result_size::RESULT_ITEMS_MAX;
+    use crate::testing::{NULL, call, cases, list, value};
+
+    #[test]
+    fn arrays_that_double_each_other_are_refused() {
+        let half = Value::array(vec![value(1); RESULT_ITEMS_MAX / 2 + 1]);
+        let error = call("ARRAY_CONCAT", &[half.clone(), half]).unwrap_err();
+        assert_eq!(error.to_string(), "result of ARRAY_CONCAT has more than 1000000 items");
+    }
 
     #[test]
     fn arrays_are_joined() {

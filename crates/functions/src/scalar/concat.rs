@@ -5,6 +5,7 @@ use types::{EvalError, Text, Value};
 use crate::adapter::{code, values};
 use crate::function::Scalar;
 use crate::registry::ScalarCode;
+use crate::result_size::check_bytes;
 
 pub(super) fn functions() -> Vec<Scalar> {
     vec![
@@ -20,7 +21,8 @@ pub(super) fn functions() -> Vec<Scalar> {
 fn concat() -> ScalarCode {
     code(|args| {
         let is_bytes = values(args).any(|value| matches!(value, Value::Bytes(_)));
-        join(values(args), if is_bytes { Value::bytes([]) } else { Value::String(Text::default()) })
+        let separator = if is_bytes { Value::bytes([]) } else { Value::String(Text::default()) };
+        join("CONCAT", values(args), separator)
     })
 }
 
@@ -29,12 +31,16 @@ fn concat_ws() -> ScalarCode {
         let mut values = values(args);
         match values.next() {
             None | Some(Value::Null) => Ok(Value::Null),
-            Some(separator) => join(values, separator.clone()),
+            Some(separator) => join("CONCAT_WS", values, separator.clone()),
         }
     })
 }
 
-fn join<'a>(values: impl Iterator<Item = &'a Value>, separator: Value) -> Result<Value, EvalError> {
+fn join<'a>(
+    name: &str,
+    values: impl Iterator<Item = &'a Value>,
+    separator: Value,
+) -> Result<Value, EvalError> {
     let present = values.filter(|value| !value.is_null());
     match separator {
         Value::Bytes(separator) => {
@@ -44,6 +50,8 @@ fn join<'a>(values: impl Iterator<Item = &'a Value>, separator: Value) -> Result
                     _ => None,
                 })
                 .collect();
+            let bytes: usize = parts.iter().map(|part| part.len() + separator.len()).sum();
+            check_bytes(name, bytes)?;
             Ok(Value::bytes(parts.join(&*separator)))
         }
         separator => {
@@ -53,6 +61,7 @@ fn join<'a>(values: impl Iterator<Item = &'a Value>, separator: Value) -> Result
                 if i > 0 {
                     text.push_str(separator);
                 }
+                check_bytes(name, text.len() + part.len())?;
                 text.push_str(part);
             }
             Ok(Value::String(text))
@@ -62,7 +71,21 @@ fn join<'a>(values: impl Iterator<Item = &'a Value>, separator: Value) -> Result
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{NULL, cases};
+    use types::Value;
+
+    use crate::result_size::RESULT_BYTES_MAX;
+    use crate::testing::{NULL, call, cases};
+
+    #[test]
+    fn a_result_that_no_record_could_carry_is_refused() {
+        let half = Value::text("x".repeat(RESULT_BYTES_MAX / 2));
+        assert!(call("CONCAT", &[half.clone(), half.clone()]).is_ok());
+        let error = call("CONCAT", &vec![half.clone(); 4]).unwrap_err();
+        assert_eq!(error.to_string(), "result of CONCAT is longer than 16777216 bytes");
+        assert!(call("CONCAT_WS", &[Value::text("-"), half.clone(), half]).is_err());
+        let bytes = Value::bytes(vec![0; RESULT_BYTES_MAX]);
+        assert!(call("CONCAT", &[bytes.clone(), bytes]).is_err());
+    }
 
     #[test]
     fn parts_are_joined_without_nulls() {

@@ -2,7 +2,7 @@
 //!
 //! What follows the first JSON value in the text is not looked at, as in ksqlDB.
 
-use serde_json::Value as Json;
+use formats::json::{Json, Kind};
 use types::Value;
 
 use super::json::json_text;
@@ -76,15 +76,15 @@ fn parse_path(path: &str) -> Option<Vec<Step>> {
 }
 
 fn find(text: &str, path: &[Step]) -> Option<Value> {
-    let mut json = &serde_json::Deserializer::from_str(text).into_iter::<Json>().next()?.ok()?;
+    let (mut json, _) = Json::first(text)?;
     for step in path {
         json = match step {
-            Step::Field(name) => json.as_object()?.get(name)?,
-            Step::Item(at) => json.as_array()?.get(*at)?,
+            Step::Field(name) => json.field(name)?,
+            Step::Item(at) => json.items()?.nth(*at)?,
             Step::Nothing => return None,
         };
     }
-    (!json.is_null()).then(|| json_text(json))
+    (json.kind() != Kind::Null).then(|| json_text(&json))
 }
 
 #[cfg(test)]
@@ -107,6 +107,25 @@ mod tests {
             ("no json", "$.a") => NULL;
             ("[1, 2]", "$[1]") => "2";
             (NULL, "$.a") => NULL;
+            ("{\"a\": 1, \"a\": 2}", "$.a") => "2";
+            ("{\"a\\u0062\": \"\\u0041\"}", "$.ab") => "A";
+        );
+    }
+
+    /// Whoever writes one string or key of an event must not hide the others.
+    #[test]
+    fn no_string_or_key_hides_the_rest() {
+        let private = "{\"url\": \"/admin\", \"params\": {\"$serde_json::private::Number\": \"x\"}}";
+        let raw = "{\"url\": \"/admin\", \"params\": {\"$serde_json::private::RawValue\": \"[1]\"}}";
+        let deep = format!("{{\"url\": \"/admin\", \"params\": {}{}}}", "[".repeat(900), "]".repeat(900));
+        let half = "{\"url\": \"/admin\", \"file\": \"a\\ud800\"}";
+        cases!("EXTRACTJSONFIELD":
+            (private, "$.url") => "/admin";
+            (raw, "$.url") => "/admin";
+            (raw, "$.params") => "{\"$serde_json::private::RawValue\":\"[1]\"}";
+            (deep.as_str(), "$.url") => "/admin";
+            (half, "$.url") => "/admin";
+            (half, "$.file") => "a\u{fffd}";
         );
     }
 

@@ -1,9 +1,14 @@
 //! IS_JSON_STRING, JSON_ARRAY_CONTAINS, JSON_ARRAY_LENGTH, JSON_CONCAT, JSON_ITEMS, JSON_KEYS,
 //! JSON_RECORDS: texts that hold JSON.
 //!
-//! A text that is no JSON, or JSON of another kind, gives NULL. Nesting is bounded by the parser (128).
+//! A text that is no JSON, or JSON of another kind, gives NULL. Nesting is bounded as in records (1000 levels); of equal keys
+//! in an object the last counts.
 
-use serde_json::{Map as Object, Value as Json};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use formats::json::{Json, Kind, push_string};
 use types::{Map, Value};
 
 use crate::adapter::{code, lift, values};
@@ -13,18 +18,18 @@ pub(super) fn functions() -> Vec<Scalar> {
     vec![
         Scalar::new("IS_JSON_STRING", "JSON", "Tells whether a text is JSON.").overload(
             "(STRING) → BOOLEAN",
-            lift!(|text: Option<&str>| text.is_some_and(|text| parse(text).is_some())),
+            lift!(|text: Option<&str>| text.is_some_and(|text| Json::parse(text).is_some())),
         ),
         Scalar::new("JSON_ARRAY_CONTAINS", "JSON", "Tells whether a JSON array has an item.").overload(
             "(STRING, T) → BOOLEAN",
             lift!(|text: &str, wanted: Option<&Value>| {
                 let wanted = wanted.unwrap_or(&Value::Null);
-                array(text).is_some_and(|items| items.iter().any(|item| is_equal(item, wanted)))
+                array(text).is_some_and(|mut items| items.any(|item| is_equal(&item, wanted)))
             }),
         ),
         Scalar::new("JSON_ARRAY_LENGTH", "JSON", "Returns the number of items of a JSON array.").overload(
             "(STRING) → INT",
-            lift!(|text: &str| array(text).map(|items| i32::try_from(items.len()).unwrap_or(i32::MAX))),
+            lift!(|text: &str| array(text).map(|items| i32::try_from(items.count()).unwrap_or(i32::MAX))),
         ),
         Scalar::new(
             "JSON_CONCAT",
@@ -34,85 +39,119 @@ pub(super) fn functions() -> Vec<Scalar> {
         .overload(
             "(STRING...) → STRING",
             code(|args| {
-                let parts = values(args).map(|value| parse(value.as_str()?)).collect::<Option<Vec<_>>>();
-                let joined = parts.filter(|parts| !parts.is_empty()).map(concat);
-                Ok(joined.map_or(Value::Null, |joined| Value::text(joined.to_string())))
+                let parts =
+                    values(args).map(|value| Json::parse(value.as_str()?)).collect::<Option<Vec<_>>>();
+                let joined = parts.filter(|parts| !parts.is_empty()).map(|parts| concat(&parts));
+                Ok(joined.map_or(Value::Null, Value::text))
             }),
         ),
         Scalar::new("JSON_ITEMS", "JSON", "Returns the items of a JSON array, each as JSON.").overload(
             "(STRING) → ARRAY<STRING>",
             lift!(|text: &str| {
-                array(text)
-                    .map(|items| items.iter().map(|item| Value::text(item.to_string())).collect::<Vec<_>>())
+                array(text).map(|items| items.map(|item| Value::text(item.compact())).collect::<Vec<_>>())
             }),
         ),
         Scalar::new("JSON_KEYS", "JSON", "Returns the keys of a JSON object.").overload(
             "(STRING) → ARRAY<STRING>",
-            lift!(|text: &str| object(text).map(|o| o.keys().map(Value::text).collect::<Vec<_>>())),
+            lift!(|text: &str| {
+                object(text)
+                    .map(|entries| entries.into_iter().map(|(key, _)| Value::text(key)).collect::<Vec<_>>())
+            }),
         ),
         Scalar::new("JSON_RECORDS", "JSON", "Returns the keys and values of a JSON object as a map.")
             .overload(
                 "(STRING) → MAP<STRING, STRING>",
                 lift!(|text: &str| {
-                    object(text).map(|o| {
-                        o.iter().map(|(key, value)| (Value::text(key), json_text(value))).collect::<Map>()
+                    object(text).map(|entries| {
+                        entries
+                            .into_iter()
+                            .map(|(key, value)| (Value::text(key), json_text(&value)))
+                            .collect::<Map>()
                     })
                 }),
             ),
     ]
 }
 
-fn parse(text: &str) -> Option<Json> {
-    serde_json::from_str(text).ok()
+fn array(text: &str) -> Option<impl Iterator<Item = Json<'_>>> {
+    Json::parse(text)?.items()
 }
 
-fn array(text: &str) -> Option<Vec<Json>> {
-    match parse(text)? {
-        Json::Array(items) => Some(items),
-        _ => None,
-    }
+fn object(text: &str) -> Option<Vec<(Cow<'_, str>, Json<'_>)>> {
+    Json::parse(text)?.entries().map(last_of_equal_keys)
 }
 
-fn object(text: &str) -> Option<Object<String, Json>> {
-    match parse(text)? {
-        Json::Object(object) => Some(object),
-        _ => None,
+/// The entries with each key once, where it was first, and its last value.
+fn last_of_equal_keys<'a>(
+    entries: impl Iterator<Item = (Cow<'a, str>, Json<'a>)>,
+) -> Vec<(Cow<'a, str>, Json<'a>)> {
+    let mut places = HashMap::new();
+    let mut kept: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+    for (key, value) in entries {
+        match places.entry(key.clone()) {
+            Entry::Occupied(place) => {
+                let place: usize = *place.get();
+                kept[place].1 = value;
+            }
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push((key, value));
+            }
+        }
     }
+    kept
 }
 
 /// A JSON string without quotes, anything else as JSON.
-pub(super) fn json_text(json: &Json) -> Value {
-    match json {
-        Json::String(text) => Value::text(text),
-        other => Value::text(other.to_string()),
-    }
+pub(super) fn json_text(json: &Json<'_>) -> Value {
+    Value::text(json.text().unwrap_or_else(|| json.compact()))
 }
 
-fn is_equal(item: &Json, wanted: &Value) -> bool {
-    match (item, wanted) {
-        (Json::Null, Value::Null) => true,
-        (Json::Bool(item), Value::Boolean(wanted)) => item == wanted,
-        (Json::String(item), Value::String(wanted)) => item == wanted,
-        (Json::Number(item), Value::Int(_) | Value::BigInt(_)) => item.as_i64() == wanted.as_i64(),
-        (Json::Number(item), Value::Double(_) | Value::Decimal(_)) => item.as_f64() == wanted.as_f64(),
+fn is_equal(item: &Json<'_>, wanted: &Value) -> bool {
+    match (item.kind(), wanted) {
+        (Kind::Null, Value::Null) => true,
+        (Kind::True | Kind::False, Value::Boolean(wanted)) => (item.kind() == Kind::True) == *wanted,
+        (Kind::String | Kind::EscapedString, Value::String(wanted)) => item.text().as_deref() == Some(wanted),
+        (Kind::Integer, Value::Int(_) | Value::BigInt(_)) => item.raw().parse().ok() == wanted.as_i64(),
+        (Kind::Integer | Kind::Number | Kind::Exponent, Value::Double(_) | Value::Decimal(_)) => {
+            item.raw().parse().ok() == wanted.as_f64()
+        }
         _ => false,
     }
 }
 
 /// Only objects: one object, the last of equal keys wins. Otherwise one array of all the items.
-fn concat(parts: Vec<Json>) -> Json {
-    if parts.iter().all(Json::is_object) {
-        let objects = parts.into_iter().filter_map(|part| match part {
-            Json::Object(object) => Some(object),
-            _ => None,
-        });
-        return Json::Object(objects.flatten().collect());
+fn concat(parts: &[Json<'_>]) -> String {
+    let mut out = Vec::new();
+    let separate = |out: &mut Vec<u8>| {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+    };
+    if parts.iter().all(|part| part.kind() == Kind::Object) {
+        out.push(b'{');
+        for (key, value) in last_of_equal_keys(parts.iter().filter_map(Json::entries).flatten()) {
+            separate(&mut out);
+            push_string(&key, &mut out);
+            out.push(b':');
+            out.extend_from_slice(value.compact().as_bytes());
+        }
+        out.push(b'}');
+    } else {
+        out.push(b'[');
+        let mut push = |item: &Json<'_>| {
+            separate(&mut out);
+            out.extend_from_slice(item.compact().as_bytes());
+        };
+        for part in parts {
+            match part.items() {
+                Some(items) => items.for_each(|item| push(&item)),
+                None => push(part),
+            }
+        }
+        out.push(b']');
     }
-    let items = parts.into_iter().flat_map(|part| match part {
-        Json::Array(items) => items,
-        other => vec![other],
-    });
-    Json::Array(items.collect())
+    String::from_utf8(out).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -123,7 +162,8 @@ mod tests {
     fn json_is_recognised() {
         cases!("IS_JSON_STRING":
             ("1") => true; ("[1, 2]") => true; ("\"a\"") => true; ("abc") => false; ("") => false;
-            ("{} x") => false; (NULL) => false; ("[".repeat(10_000)) => false;
+            ("{} x") => false; (NULL) => false; ("[".repeat(10_000)) => false; ("\"\\ud800\"") => true;
+            ("{\"a\": {\"$serde_json::private::Number\": \"x\"}}") => true;
         );
     }
 
@@ -141,7 +181,7 @@ mod tests {
 
     #[test]
     fn objects_are_taken_apart() {
-        cases!("JSON_KEYS": ("{\"b\": 1, \"a\": 2}") => list(["b", "a"]); ("[]") => NULL;);
+        cases!("JSON_KEYS": ("{\"b\": 1, \"a\": 2, \"b\": 3}") => list(["b", "a"]); ("[]") => NULL;);
         cases!("JSON_RECORDS": ("{\"a\": 1.50, \"b\": \"x\"}") => map([("a", value("1.50")), ("b", value("x"))]););
     }
 
@@ -154,6 +194,9 @@ mod tests {
             ("[1, [2]]", "{\"a\":1}") => "[1,[2],{\"a\":1}]";
             ("1", "") => NULL;
             (NULL, "1") => NULL;
+            ("{\"a\": 1, \"b\": 2}", "{\"a\": {\"$serde_json::private::RawValue\": \"x\"}}")
+                => "{\"a\":{\"$serde_json::private::RawValue\":\"x\"},\"b\":2}";
+            ("[]", "{}") => "[{}]";
         );
     }
 }

@@ -1,5 +1,6 @@
 //! SPLIT: the parts between delimiters.
 
+use memchr::memmem;
 use types::Value;
 
 use crate::adapter::lift;
@@ -38,14 +39,11 @@ fn split_bytes(bytes: &[u8], delimiter: &[u8]) -> Vec<Value> {
     if delimiter.is_empty() && !bytes.is_empty() {
         return bytes.iter().map(|byte| Value::bytes([*byte])).collect();
     }
-    let (mut parts, mut start, mut at) = (Vec::new(), 0, 0);
-    while !delimiter.is_empty() && at + delimiter.len() <= bytes.len() {
-        if bytes[at..].starts_with(delimiter) {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    if !bytes.is_empty() {
+        for at in memmem::find_iter(bytes, delimiter) {
             parts.push(Value::bytes(&bytes[start..at]));
-            at += delimiter.len();
-            start = at;
-        } else {
-            at += 1;
+            start = at + delimiter.len();
         }
     }
     parts.push(Value::bytes(&bytes[start..]));
@@ -69,12 +67,20 @@ mod tests {
     }
 
     #[test]
+    fn long_bytes_that_nearly_match_take_no_time() {
+        let (bytes, delimiter) = (vec![0u8; 4 << 20], [vec![0u8; 1 << 20], vec![1]].concat());
+        cases!("SPLIT": (bytes.clone(), delimiter) => list([bytes.clone()]););
+    }
+
+    #[test]
     fn bytes_are_split() {
         cases!("SPLIT":
             (b"a--b-c".to_vec(), b"--".to_vec()) => list([b"a".to_vec(), b"b-c".to_vec()]);
             (b"ab".to_vec(), b"".to_vec()) => list([b"a".to_vec(), b"b".to_vec()]);
             (b"".to_vec(), b"".to_vec()) => list([b"".to_vec()]);
             (b"a-".to_vec(), b"-".to_vec()) => list([b"a".to_vec(), b"".to_vec()]);
+            (b"---".to_vec(), b"--".to_vec()) => list([b"".to_vec(), b"-".to_vec()]);
+            (b"".to_vec(), b"-".to_vec()) => list([b"".to_vec()]);
         );
     }
 }

@@ -1,6 +1,6 @@
 //! TO_JSON_STRING: any value as JSON.
 
-use serde_json::Value as Json;
+use formats::json::push_string;
 use types::{DataType, Value, cast};
 
 use crate::adapter::{code, first};
@@ -18,38 +18,40 @@ pub(super) fn functions() -> Vec<Scalar> {
 fn to_json_string(call: &mut Resolved) -> Result<ScalarCode, FunctionError> {
     let data_type = call.param(0).cloned().unwrap_or(DataType::String);
     Ok(code(move |args| {
-        let mut out = String::new();
+        let mut out = Vec::new();
         write_json(&first(args), &data_type, &mut out);
-        Ok(Value::text(out))
+        Ok(Value::text(String::from_utf8(out).unwrap_or_default()))
     }))
 }
 
 /// Struct fields come in the order of their type; numbers that JSON has not are strings, as in ksqlDB.
-fn write_json(value: &Value, data_type: &DataType, out: &mut String) {
+fn write_json(value: &Value, data_type: &DataType, out: &mut Vec<u8>) {
     match (value, data_type) {
-        (Value::Null, _) => out.push_str("null"),
+        (Value::Null, _) => out.extend_from_slice(b"null"),
         (Value::Array(items), DataType::Array(item_type)) => {
-            write_list(out, ('[', ']'), items.iter(), |item, out| write_json(item, item_type, out));
+            write_list(out, (b'[', b']'), items.iter(), |item, out| write_json(item, item_type, out));
         }
         (Value::Map(map), DataType::Map(key_type, value_type)) => {
-            write_list(out, ('{', '}'), map.iter(), |(key, value), out| {
-                write_string(&text_of(key, key_type), out);
-                out.push(':');
+            write_list(out, (b'{', b'}'), map.iter(), |(key, value), out| {
+                push_string(&text_of(key, key_type), out);
+                out.push(b':');
                 write_json(value, value_type, out);
             });
         }
         (Value::Struct(values), DataType::Struct(fields)) => {
-            write_list(out, ('{', '}'), fields.iter().zip(values.iter()), |(field, value), out| {
-                write_string(&field.name, out);
-                out.push(':');
+            write_list(out, (b'{', b'}'), fields.iter().zip(values.iter()), |(field, value), out| {
+                push_string(&field.name, out);
+                out.push(b':');
                 write_json(value, &field.data_type, out);
             });
         }
         (Value::Boolean(_) | Value::Int(_) | Value::BigInt(_) | Value::Decimal(_), _) => {
-            out.push_str(&text_of(value, data_type));
+            out.extend_from_slice(text_of(value, data_type).as_bytes());
         }
-        (Value::Double(number), _) if number.is_finite() => out.push_str(&text_of(value, data_type)),
-        _ => write_string(&text_of(value, data_type), out),
+        (Value::Double(number), _) if number.is_finite() => {
+            out.extend_from_slice(text_of(value, data_type).as_bytes())
+        }
+        _ => push_string(&text_of(value, data_type), out),
     }
 }
 
@@ -58,20 +60,16 @@ fn text_of(value: &Value, data_type: &DataType) -> String {
     text.as_ref().and_then(Value::as_str).unwrap_or("null").to_owned()
 }
 
-fn write_string(text: &str, out: &mut String) {
-    out.push_str(&Json::from(text).to_string());
-}
-
 fn write_list<T>(
-    out: &mut String,
-    brackets: (char, char),
+    out: &mut Vec<u8>,
+    brackets: (u8, u8),
     items: impl Iterator<Item = T>,
-    write: impl Fn(T, &mut String),
+    write: impl Fn(T, &mut Vec<u8>),
 ) {
     out.push(brackets.0);
     for (i, item) in items.enumerate() {
         if i > 0 {
-            out.push(',');
+            out.push(b',');
         }
         write(item, out);
     }

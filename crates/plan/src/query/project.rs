@@ -1,5 +1,6 @@
 //! The projection of a query without aggregates, with PARTITION BY.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sql::ast::{self, ExprKind as Ast, Literal};
@@ -165,8 +166,9 @@ impl QueryPlanner<'_> {
 
 /// Two columns of one name cannot be told apart.
 pub(super) fn check_duplicates(items: &[SelectColumn]) -> Result<()> {
-    for (i, item) in items.iter().enumerate() {
-        if items[..i].iter().any(|other| other.name == item.name) {
+    let mut names = HashSet::new();
+    for item in items {
+        if !names.insert(&item.name) {
             return Err(PlanError::new(
                 "duplicate_column",
                 format!("column \"{}\" is in the SELECT list more than once", item.name),

@@ -1,5 +1,7 @@
 //! Function calls: overloads, lambdas, and calls on constants computed once.
 
+use std::cell::RefCell;
+
 use functions::{Arg, ArgType, FunctionError, FunctionKind, ParamType};
 use sql::ast::{self, ExprKind as Ast, Ident};
 use types::{DataType, Value};
@@ -9,6 +11,10 @@ use super::coerce::cast_to;
 use crate::error::{PlanError, Result};
 use crate::expr::{CallArg, Expr, ExprKind, TableFunction};
 use crate::step::AggregateFunction;
+use crate::type_size;
+
+/// A lambda's body and the types its parameters have in it.
+type TypedBody = (Vec<DataType>, Expr);
 
 impl Typing<'_> {
     pub(super) fn call(&self, name: &Ident, args: &[ast::Expr], star: bool) -> Result<Expr> {
@@ -51,13 +57,16 @@ impl Typing<'_> {
                 _ => self.expr(arg).map(Some),
             })
             .collect::<Result<Vec<_>>>()?;
-        let resolved = self.with_arg_types(args, &typed, |types| self.library.scalar(&name.text, types));
-        let call = resolved.map_err(|e| self.function_error(e, name))?;
+        let (call, bodies) =
+            self.resolved(name, args, &typed, |types| self.library.scalar(&name.text, types))?;
         let mut bound = Vec::with_capacity(args.len());
-        for ((arg, typed), param) in args.iter().zip(typed).zip(&call.params) {
+        for (((arg, typed), param), last) in args.iter().zip(typed).zip(&call.params).zip(bodies) {
             bound.push(match (param, typed, &arg.kind) {
                 (ParamType::Lambda(types), None, Ast::Lambda { params, body }) => {
-                    let body = self.with_params(params, types).expr(body)?;
+                    let body = match last {
+                        Some((given, body)) if given == *types => body,
+                        _ => self.with_params(params, types)?.expr(body)?,
+                    };
                     CallArg::Lambda { first, params: params.len(), body: Box::new(body) }
                 }
                 (ParamType::Value(target), Some(typed), _) => {
@@ -72,7 +81,7 @@ impl Typing<'_> {
         }
         let data_type = Some(call.returns.clone());
         if call.is_pure
-            && let Some(value) = fold(&call, &bound)
+            && let Some(value) = fold(&name.text, &call, &bound)
         {
             return Ok(Expr { kind: ExprKind::Constant(value), data_type });
         }
@@ -88,12 +97,12 @@ impl Typing<'_> {
     ) -> Result<(AggregateFunction, DataType)> {
         let typed = args.iter().map(|a| self.expr(a)).collect::<Result<Vec<_>>>()?;
         let optional: Vec<Option<Expr>> = typed.iter().cloned().map(Some).collect();
-        let resolved = if star {
-            self.library.aggregate(&name.text, &[])
+        let call = if star {
+            self.library.aggregate(&name.text, &[]).map_err(|e| self.function_error(e, name))?
         } else {
-            self.with_arg_types(args, &optional, |types| self.library.aggregate(&name.text, types))
+            self.resolved(name, args, &optional, |types| self.library.aggregate(&name.text, types))?.0
         };
-        let call = resolved.map_err(|e| self.function_error(e, name))?;
+        type_size::measured(&call.returns).map_err(|e| e.at(name.span))?;
         let mut bound = Vec::new();
         for (typed, param) in typed.into_iter().zip(&call.params) {
             bound.push(cast_to(typed, param)?);
@@ -106,9 +115,7 @@ impl Typing<'_> {
     pub fn table_function(&self, name: &Ident, args: &[ast::Expr]) -> Result<(TableFunction, DataType)> {
         let typed = args.iter().map(|a| self.expr(a)).collect::<Result<Vec<_>>>()?;
         let optional: Vec<Option<Expr>> = typed.iter().cloned().map(Some).collect();
-        let call = self
-            .with_arg_types(args, &optional, |types| self.library.table(&name.text, types))
-            .map_err(|e| self.function_error(e, name))?;
+        let call = self.resolved(name, args, &optional, |types| self.library.table(&name.text, types))?.0;
         let bound = typed
             .into_iter()
             .zip(&call.params)
@@ -118,15 +125,22 @@ impl Typing<'_> {
         Ok((TableFunction { name: name.text.to_string(), call, args: bound }, returns))
     }
 
-    fn with_arg_types<T>(
+    /// Chooses an overload. Also returns the lambdas' bodies, each with the types its parameters had when it was typed
+    /// last.
+    fn resolved<T>(
         &self,
+        name: &Ident,
         args: &[ast::Expr],
         typed: &[Option<Expr>],
-        resolve: impl FnOnce(&[ArgType<'_>]) -> Result<T, FunctionError>,
-    ) -> Result<T, FunctionError> {
-        let bodies: Vec<_> = args
+        choose: impl FnOnce(&[ArgType<'_>]) -> Result<T, FunctionError>,
+    ) -> Result<(T, Vec<Option<TypedBody>>)> {
+        let bodies: Vec<RefCell<Option<TypedBody>>> = args.iter().map(|_| RefCell::default()).collect();
+        let failure = RefCell::new(None);
+        let type_body: Vec<_> = args
             .iter()
-            .map(|arg| {
+            .zip(&bodies)
+            .map(|(arg, last)| {
+                let failure = &failure;
                 move |types: &[DataType]| -> Result<DataType, FunctionError> {
                     let Ast::Lambda { params, body } = &arg.kind else {
                         return Err(FunctionError::Invalid("not a lambda".into()));
@@ -138,18 +152,22 @@ impl Typing<'_> {
                             params.len()
                         )));
                     }
-                    let body = self
-                        .with_params(params, types)
-                        .expr(body)
-                        .map_err(|e| FunctionError::Invalid(e.to_string()))?;
-                    Ok(body.data_type.unwrap_or(DataType::String))
+                    let body =
+                        self.with_params(params, types).and_then(|inner| inner.expr(body)).map_err(|e| {
+                            let message = e.to_string();
+                            failure.borrow_mut().get_or_insert(e);
+                            FunctionError::Invalid(message)
+                        })?;
+                    let data_type = body.data_type.clone().unwrap_or(DataType::String);
+                    *last.borrow_mut() = Some((types.to_vec(), body));
+                    Ok(data_type)
                 }
             })
             .collect();
         let types: Vec<ArgType<'_>> = args
             .iter()
             .zip(typed)
-            .zip(&bodies)
+            .zip(&type_body)
             .map(|((arg, typed), body)| match (&arg.kind, typed) {
                 (Ast::Lambda { params, .. }, _) => ArgType::Lambda(params.len(), body),
                 (Ast::Interval(_), _) => ArgType::Interval,
@@ -163,13 +181,18 @@ impl Typing<'_> {
                 _ => ArgType::Null,
             })
             .collect();
-        resolve(&types)
+        let chosen = choose(&types);
+        // What is wrong within a lambda has its own place.
+        let chosen = chosen.map_err(|e| failure.take().unwrap_or_else(|| self.function_error(e, name)))?;
+        Ok((chosen, bodies.into_iter().map(RefCell::into_inner).collect()))
     }
 
-    fn with_params(&self, params: &[Ident], types: &[DataType]) -> Typing<'_> {
+    fn with_params(&self, params: &[Ident], types: &[DataType]) -> Result<Typing<'_>> {
+        // The copy of the names takes longer than many a body.
+        self.budget.take(1 + self.scope.columns.len() / 8)?;
         let mut inner = self.clone();
         inner.scope.params.extend(params.iter().map(|p| p.text.clone()).zip(types.iter().cloned()));
-        inner
+        Ok(inner)
     }
 
     /// The error for a name that no function has.
@@ -192,7 +215,7 @@ impl Typing<'_> {
     }
 }
 
-fn fold(call: &functions::ScalarCall, args: &[CallArg]) -> Option<Value> {
+fn fold(name: &str, call: &functions::ScalarCall, args: &[CallArg]) -> Option<Value> {
     let values = args
         .iter()
         .map(|arg| match arg {
@@ -200,5 +223,5 @@ fn fold(call: &functions::ScalarCall, args: &[CallArg]) -> Option<Value> {
             _ => None,
         })
         .collect::<Option<Vec<_>>>()?;
-    (call.code)(&values).ok()
+    (call.code)(&values).and_then(|value| functions::bounded(name, value)).ok()
 }

@@ -6,7 +6,10 @@ use types::{DataType, Value, decimal_type};
 use super::coerce::{cast_to, mismatch};
 use super::{Typing, boolean};
 use crate::error::{PlanError, Result};
-use crate::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, LogicalOp};
+use crate::expr::{ArithmeticOp, ColumnRef, CompareOp, Expr, ExprKind, LogicalOp};
+
+/// Bytes of a text that are copied in a step of planning.
+const BYTES_A_STEP: usize = 64;
 
 impl Typing<'_> {
     pub(super) fn arithmetic(&self, op: ArithmeticOp, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
@@ -95,13 +98,34 @@ impl Typing<'_> {
         high: &ast::Expr,
         negated: bool,
     ) -> Result<Expr> {
-        let value = self.expr(expr)?;
-        let from = comparison(CompareOp::GreaterEqual, value.clone(), self.beside(low, expr)?)
-            .map_err(|e| named(e, expr, low))?;
-        let to = comparison(CompareOp::LessEqual, value, self.beside(high, expr)?)
-            .map_err(|e| named(e, expr, high))?;
-        let both = boolean(ExprKind::Logical(LogicalOp::And, Box::new(from), Box::new(to)));
-        Ok(if negated { boolean(ExprKind::Not(Box::new(both))) } else { both })
+        self.bound(expr, |inner, value| {
+            let from = comparison(CompareOp::GreaterEqual, value.clone(), inner.beside(low, expr)?)
+                .map_err(|e| named(e, expr, low))?;
+            let to = comparison(CompareOp::LessEqual, value.clone(), inner.beside(high, expr)?)
+                .map_err(|e| named(e, expr, high))?;
+            let both = boolean(ExprKind::Logical(LogicalOp::And, Box::new(from), Box::new(to)));
+            Ok(if negated { boolean(ExprKind::Not(Box::new(both))) } else { both })
+        })
+    }
+
+    /// What `body` makes of a value that it may use any number of times: a column or constant as it stands, anything
+    /// else as a parameter that is computed once.
+    fn bound(
+        &self,
+        operand: &ast::Expr,
+        body: impl FnOnce(&Typing<'_>, &Expr) -> Result<Expr>,
+    ) -> Result<Expr> {
+        let value = self.expr(operand)?;
+        let Some(data_type) = value.data_type.clone().filter(|_| !is_short(&value)) else {
+            return body(self, &value);
+        };
+        let mut inner = self.clone();
+        let param = inner.scope.params.len();
+        // No name is empty, so no name finds it.
+        inner.scope.params.push(("".into(), data_type.clone()));
+        let body = body(&inner, &Expr::column(ColumnRef::Param(param), data_type))?;
+        let data_type = body.data_type.clone();
+        Ok(Expr { kind: ExprKind::Bind { value: Box::new(value), param, body: Box::new(body) }, data_type })
     }
 
     /// An operand of a comparison. A text literal beside ROWTIME, WINDOWSTART or WINDOWEND is a time: `'2018'`,
@@ -165,13 +189,32 @@ impl Typing<'_> {
         branches: &[(ast::Expr, ast::Expr)],
         otherwise: Option<&ast::Expr>,
     ) -> Result<Expr> {
-        let mut conditions = Vec::new();
-        for (when, _) in branches {
-            conditions.push(match operand {
-                Some(operand) => self.compare(CompareOp::Equal, operand, when)?,
-                None => self.condition(when, "the condition of WHEN")?,
-            });
-        }
+        let Some(operand) = operand else {
+            let conditions = branches.iter().map(|(when, _)| self.condition(when, "the condition of WHEN"));
+            let conditions = conditions.collect::<Result<_>>()?;
+            return self.searched_case(conditions, branches, otherwise);
+        };
+        self.bound(operand, |inner, value| {
+            let equal = |(when, _): &(ast::Expr, ast::Expr)| {
+                inner.budget.take(copied_bytes(value) / BYTES_A_STEP)?;
+                // A text beside ROWTIME is read as a time.
+                if matches!(operand.kind, ast::ExprKind::Literal(_)) {
+                    return inner.compare(CompareOp::Equal, operand, when);
+                }
+                comparison(CompareOp::Equal, value.clone(), inner.beside(when, operand)?)
+                    .map_err(|e| named(e, operand, when))
+            };
+            let conditions = branches.iter().map(equal).collect::<Result<_>>()?;
+            inner.searched_case(conditions, branches, otherwise)
+        })
+    }
+
+    fn searched_case(
+        &self,
+        conditions: Vec<Expr>,
+        branches: &[(ast::Expr, ast::Expr)],
+        otherwise: Option<&ast::Expr>,
+    ) -> Result<Expr> {
         let results: Vec<&ast::Expr> = branches.iter().map(|(_, then)| then).chain(otherwise).collect();
         let (mut typed, data_type) = self.coerce_list(&results)?;
         let Some(data_type) = data_type else {
@@ -201,6 +244,23 @@ impl Typing<'_> {
         };
         let typed = keys.into_iter().zip(values).collect();
         Ok(Expr { kind: ExprKind::Map(typed), data_type: Some(DataType::map(key, value)) })
+    }
+}
+
+/// Whether a copy takes no longer than a parameter: a constant, a column, a field of one.
+fn is_short(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Constant(_) | ExprKind::Column(_) => true,
+        ExprKind::Field(base, _) => is_short(base),
+        _ => false,
+    }
+}
+
+/// How long a constant is that is copied with its expression; what is not text is shared.
+fn copied_bytes(expr: &Expr) -> usize {
+    match &expr.kind {
+        ExprKind::Constant(Value::String(text)) => text.len(),
+        _ => 0,
     }
 }
 

@@ -7,6 +7,7 @@ use types::{DataType, Text, Value};
 
 use super::like::Like;
 use super::node::{ArgNode, Node, Scope, Set, flipped};
+use super::work::Work;
 use super::{Columns, Compiled, Row};
 
 /// Levels of nesting that are evaluated.
@@ -43,11 +44,14 @@ impl Builder {
             };
             // One that fails is kept: it fails for each row, and is reported there.
             let part_failure = Cell::new(None);
-            let scope = Scope { row: &row, params: &[], part_failure: &part_failure };
+            let work = Work::new();
+            let scope = Scope { row: &row, params: &[], part_failure: &part_failure, work: &work };
             let folded = node.get(&scope).map(|value| value.into_owned());
             if let (Ok(value), None) = (folded, part_failure.take()) {
                 return (Node::Constant(value), true);
             }
+            // What it is part of fails too, and need not be tried.
+            return (node, false);
         }
         (node, constant)
     }
@@ -148,6 +152,12 @@ impl Builder {
                 let b = default.as_ref().is_none_or(|default| default.1);
                 (Node::Case { branches, default: default.map(|default| default.0) }, a && b)
             }
+            ExprKind::Bind { value, param, body } => {
+                let (value, a) = self.boxed(value, depth);
+                // Whoever wrote it sees one expression, so it is one level.
+                let (body, b) = self.boxed(body, depth - 1);
+                (Node::Bind { value, param: *param, body }, a && b)
+            }
             ExprKind::Cast(operand) => {
                 let (node, constant) = self.boxed(operand, depth);
                 match (&operand.data_type, &expr.data_type) {
@@ -157,7 +167,7 @@ impl Builder {
                     _ => (Node::Constant(Value::Null), true),
                 }
             }
-            ExprKind::Call { call, args, .. } => {
+            ExprKind::Call { name, call, args } => {
                 let mut constant = call.is_pure;
                 self.is_stable &= call.is_pure;
                 let args = args
@@ -174,7 +184,7 @@ impl Builder {
                         }
                     })
                     .collect();
-                (Node::Call { code: call.code.clone(), args }, constant)
+                (Node::Call { name: name.as_str().into(), code: call.code.clone(), args }, constant)
             }
             ExprKind::Array(items) => {
                 let (items, constant) = self.list(items, depth);

@@ -6,6 +6,9 @@
 
 use memchr::memmem::Finder;
 
+/// Steps that matching a pattern from a record may take: some ten times the length of a long text.
+pub(crate) const STEPS_MAX: usize = 20_000_000;
+
 /// A compiled pattern.
 #[derive(Clone)]
 pub(crate) struct Like {
@@ -43,8 +46,16 @@ impl Like {
 
     pub(crate) fn matches(&self, text: &str) -> bool {
         match &self.shape {
-            Shape::General(tokens) => matches(tokens, text),
+            Shape::General(tokens) => matches(tokens, text, usize::MAX).unwrap_or(false),
             simple => simple.matches_bytes(text.as_bytes()).unwrap_or(false),
+        }
+    }
+
+    /// As `matches`, for a pattern that comes from a record; `None` when it takes too long.
+    pub(crate) fn matches_soon(&self, text: &str) -> Option<bool> {
+        match &self.shape {
+            Shape::General(tokens) => matches(tokens, text, STEPS_MAX),
+            _ => Some(self.matches(text)),
         }
     }
 
@@ -160,10 +171,11 @@ fn tokens(pattern: &str, escape: Option<char>) -> Vec<Token> {
     tokens
 }
 
-fn matches(tokens: &[Token], text: &str) -> bool {
+/// Matches in at most so many steps.
+fn matches(tokens: &[Token], text: &str, steps_max: usize) -> Option<bool> {
     let (mut at, mut rest) = (0, text.chars());
     let mut retry: Option<(usize, std::str::Chars<'_>)> = None;
-    loop {
+    for _ in 0..steps_max {
         let matched = match tokens.get(at) {
             Some(Token::AnyRun) => {
                 retry = Some((at, rest.clone()));
@@ -173,7 +185,7 @@ fn matches(tokens: &[Token], text: &str) -> bool {
             Some(Token::Char(c)) => rest.next() == Some(*c),
             None => {
                 if rest.as_str().is_empty() {
-                    return true;
+                    return Some(true);
                 }
                 false
             }
@@ -183,14 +195,15 @@ fn matches(tokens: &[Token], text: &str) -> bool {
             continue;
         }
         // The last run takes one more character.
-        let Some((run, mut from)) = retry.take() else { return false };
+        let Some((run, mut from)) = retry.take() else { return Some(false) };
         if from.next().is_none() {
-            return false;
+            return Some(false);
         }
         at = run + 1;
         rest = from.clone();
         retry = Some((run, from));
     }
+    None
 }
 
 #[cfg(test)]
@@ -236,6 +249,15 @@ mod tests {
         assert_eq!(like("%a/b%", br"a\/b"), None);
         assert_eq!(like("%abc%", br"\u0061bc"), None);
         assert_eq!(like("%.exe", br"a\tb.dll"), Some(false));
+    }
+
+    #[test]
+    fn a_pattern_that_nearly_matches_everywhere_is_given_up() {
+        let (text, pattern) = ("a".repeat(1 << 20), format!("%{}b%c%", "a".repeat(1 << 10)));
+        assert_eq!(Like::new(&pattern, None).matches_soon(&text), None);
+        assert_eq!(Like::new("%a_a%a", None).matches_soon(&text), Some(true));
+        let contained = format!("%{}b%", "a".repeat(1 << 19));
+        assert_eq!(Like::new(&contained, None).matches_soon(&text), Some(false));
     }
 
     fn model(tokens: &[Token], text: &[char]) -> bool {

@@ -9,7 +9,8 @@ use plan::expr::{ArithmeticOp, ColumnRef, CompareOp};
 use types::{DataType, EvalError, Text, Value};
 
 use super::arithmetic;
-use super::like::Like;
+use super::like::{Like, STEPS_MAX};
+use super::work::Work;
 use super::{Columns, JsonRow, Row};
 
 /// What a node sees: the row, and the lambda parameters in scope, outermost first.
@@ -19,6 +20,8 @@ pub(crate) struct Scope<'a> {
     pub params: &'a [Value],
     /// The first failure that only a part of the value was lost by.
     pub part_failure: &'a Cell<Option<EvalError>>,
+    /// What lambdas may still do for this value.
+    pub work: &'a Work,
 }
 
 impl Scope<'_> {
@@ -82,12 +85,19 @@ pub(crate) enum Node {
         branches: Vec<(Node, Node)>,
         default: Option<Box<Node>>,
     },
+    /// `body` reads `value` as the parameter of that number.
+    Bind {
+        value: Box<Node>,
+        param: usize,
+        body: Box<Node>,
+    },
     Cast {
         operand: Box<Node>,
         from: DataType,
         to: DataType,
     },
     Call {
+        name: Box<str>,
         code: ScalarCode,
         args: Vec<ArgNode>,
     },
@@ -160,6 +170,9 @@ impl Node {
                 }
                 return default.as_ref().map_or(Ok(NULL), |default| default.get(scope));
             }
+            Self::Bind { value, param, body } => {
+                with_param(value, *param, scope, |scope| Ok(body.get(scope)?.into_owned()))?
+            }
             Self::Cast { operand, from, to } => {
                 // As in ksqlDB, what cannot be computed or cast is NULL here: IFNULL(CAST(…), …) sees it.
                 match operand.get(scope) {
@@ -170,7 +183,7 @@ impl Node {
                     Err(error) => scope.or_null(Err(error)),
                 }
             }
-            Self::Call { code, args } => call(code, args, scope)?,
+            Self::Call { name, code, args } => functions::bounded(name, call(code, args, scope)?)?,
             Self::Array(items) => Value::array(get_parts(items, scope)),
             Self::Map(entries) => {
                 let mut map = types::Map::new();
@@ -291,11 +304,18 @@ impl Node {
             }
             Self::LikeComputed { operand, pattern, escape, negated } => {
                 let matched = match (operand.get(scope)?.as_str(), pattern.get(scope)?.as_str()) {
-                    (Some(text), Some(pattern)) => Like::new(pattern, *escape).matches(text),
+                    (Some(text), Some(pattern)) => {
+                        Like::new(pattern, *escape).matches_soon(text).ok_or_else(|| {
+                            EvalError::new(format!(
+                                "LIKE with a computed pattern takes more than {STEPS_MAX} steps"
+                            ))
+                        })?
+                    }
                     _ => false,
                 };
                 Some(matched != *negated)
             }
+            Self::Bind { value, param, body } => with_param(value, *param, scope, |scope| body.truth(scope))?,
             other => other.get(scope)?.as_bool(),
         })
     }
@@ -326,6 +346,24 @@ impl Node {
             _ => None,
         }
     }
+}
+
+/// Computes `value` and, with it as the parameter of that number, what `body` says.
+fn with_param<T>(
+    value: &Node,
+    param: usize,
+    scope: &Scope<'_>,
+    body: impl FnOnce(&Scope<'_>) -> Result<T, EvalError>,
+) -> Result<T, EvalError> {
+    let value = value.get(scope)?.into_owned();
+    if param == 0 {
+        return body(&Scope { params: &[value], ..*scope });
+    }
+    let mut params = Vec::with_capacity(param + 1);
+    params.extend_from_slice(scope.params);
+    params.resize(param, Value::Null);
+    params.push(value);
+    body(&Scope { params: &params, ..*scope })
 }
 
 /// An item that fails is NULL; the others stay.
@@ -387,11 +425,15 @@ fn concat(left: &Value, right: &Value) -> Result<Value, EvalError> {
     match (left, right) {
         (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
         (Value::String(left), Value::String(right)) => {
+            functions::check_bytes("||", left.len() + right.len())?;
             let mut text = left.clone();
             text.push_str(right);
             Ok(Value::String(text))
         }
-        (Value::Bytes(left), Value::Bytes(right)) => Ok(Value::bytes([&left[..], &right[..]].concat())),
+        (Value::Bytes(left), Value::Bytes(right)) => {
+            functions::check_bytes("||", left.len() + right.len())?;
+            Ok(Value::bytes([&left[..], &right[..]].concat()))
+        }
         _ => Err(EvalError::new("concatenation of operands that are neither STRING nor BYTES")),
     }
 }
@@ -408,7 +450,13 @@ fn array_item(items: &[Value], index: i64, zero_based: bool) -> Value {
 }
 
 fn call(code: &ScalarCode, args: &[ArgNode], scope: &Scope<'_>) -> Result<Value, EvalError> {
-    let value = |node: &Node| Ok::<_, EvalError>(Arg::Value(node.get(scope)?.into_owned()));
+    let value = |node: &Node| {
+        let value = node.get(scope)?.into_owned();
+        if !scope.params.is_empty() {
+            scope.work.read(&value)?;
+        }
+        Ok::<_, EvalError>(Arg::Value(value))
+    };
     // The frequent calls need no list on the heap.
     match args {
         [ArgNode::Value(a)] => code(&[value(a)?]),
@@ -428,13 +476,16 @@ fn call_with_lambdas(code: &ScalarCode, args: &[ArgNode], scope: &Scope<'_>) -> 
                 if values.len() != *params {
                     return Err(EvalError::new("lambda called with a wrong number of arguments"));
                 }
-                if *first == 0 {
-                    return Ok(body.get(&Scope { params: values, ..*scope })?.into_owned());
-                }
-                let mut all = scope.params.to_vec();
-                all.resize(*first, Value::Null);
-                all.extend_from_slice(values);
-                Ok(body.get(&Scope { params: &all, ..*scope })?.into_owned())
+                let result = if *first == 0 {
+                    body.get(&Scope { params: values, ..*scope })?.into_owned()
+                } else {
+                    let mut all = scope.params.to_vec();
+                    all.resize(*first, Value::Null);
+                    all.extend_from_slice(values);
+                    body.get(&Scope { params: &all, ..*scope })?.into_owned()
+                };
+                scope.work.made(&result)?;
+                Ok(result)
             }) as Body<'_>),
         })
         .collect();

@@ -127,6 +127,7 @@ fn children<'e>(expr: &'e Expr, found: &mut Vec<&'e Expr>) {
             found.extend(branches.iter().flat_map(|(condition, result)| [condition, result]));
             found.extend(default.as_deref());
         }
+        ExprKind::Bind { value, body, .. } => found.extend([&**value, &**body]),
         ExprKind::Call { args, .. } => found.extend(args.iter().map(|arg| match arg {
             CallArg::Expr(expr) => expr,
             CallArg::Lambda { body, .. } => body,
