@@ -104,6 +104,9 @@ impl Log {
         };
         let mut inner = state.lock();
         let old_epoch = state.epoch();
+        if inner.timeout_ms == NO_TIMEOUT_MS && timeout_ms != NO_TIMEOUT_MS {
+            return Err(LogError::OwnTransaction { transactional_id: transactional_id.to_owned() });
+        }
         // An id that is new has nobody to fence, whatever the client believes to be; as in Kafka.
         if let Some(identity) = identity
             && old_epoch >= 0
@@ -138,6 +141,7 @@ impl Log {
         inner: &mut Inner,
     ) -> Result<i16, LogError> {
         let mut epoch = state.epoch().saturating_add(1);
+        let used_up = inner.producer_ids;
         if epoch == i16::MAX {
             // Epochs are used up: new ids, beginning again.
             let first = self.take_producer_ids(LANES as i64)?;
@@ -153,7 +157,11 @@ impl Log {
         state.touch();
         // It may just have been forgotten.
         self.transactional.lock().expect("no holder panics").insert(state.id.clone(), state.clone());
-        self.foreign.write().expect("no holder panics").insert(inner.producer_ids[0], state.clone());
+        let mut by_producer_id = self.by_producer_id.write().expect("no holder panics");
+        if used_up != inner.producer_ids {
+            used_up.iter().for_each(|id| drop(by_producer_id.remove(id)));
+        }
+        by_producer_id.extend(inner.producer_ids_in_use().iter().map(|id| (*id, state.clone())));
         Ok(epoch)
     }
 
@@ -259,7 +267,8 @@ impl Log {
 
     /// Returns whether an open transaction, or one whose commit is on its way, sets a group's position in a partition.
     pub fn has_pending_offset(&self, group: &str, topic: &str, partition: u32) -> bool {
-        let states: Vec<_> = self.foreign.read().expect("no holder panics").values().cloned().collect();
+        let states: Vec<_> =
+            self.by_producer_id.read().expect("no holder panics").values().cloned().collect();
         states.iter().any(|state| state.has_pending_offset(group, topic, partition))
     }
 

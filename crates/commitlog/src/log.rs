@@ -83,8 +83,8 @@ pub struct Log {
     pub(crate) ledger: Arc<RwLock<Ledger>>,
     pub(crate) writer: WriterHandle,
     pub(crate) transactional: Mutex<HashMap<String, Arc<TransactionalState>>>,
-    /// Producer id → transactional id of the ids handed to outside producers.
-    pub(crate) foreign: RwLock<HashMap<i64, Arc<TransactionalState>>>,
+    /// Producer id → the transactional id that writes with it.
+    pub(crate) by_producer_id: RwLock<HashMap<i64, Arc<TransactionalState>>>,
     pub(crate) removals: Mutex<Vec<PathBuf>>,
     pub(crate) ballast: Ballast,
     pub(crate) idempotent_ids: Mutex<(i64, i64)>,
@@ -185,8 +185,11 @@ impl Log {
         let mut writer = Writer::new(journal, config.journal_bytes_max, ledger.clone(), shared.clone());
         // Everything is in the partitions now; a clean stop's mark goes away too.
         writer.recycle()?;
-        let foreign =
-            transactional.values().map(|state| (state.lock().producer_ids[0], state.clone())).collect();
+        let by_producer_id = transactional.values().flat_map(|state| {
+            let ids = state.lock().producer_ids_in_use().to_vec();
+            ids.into_iter().map(|id| (id, state.clone()))
+        });
+        let by_producer_id = RwLock::new(by_producer_id.collect());
         Ok(Arc::new(Log {
             writer: WriterHandle::start(writer, config.inline_writer)?,
             ballast: Ballast::new(&dir, config.ballast_bytes),
@@ -198,7 +201,7 @@ impl Log {
             topic_journal: Mutex::new(topic_journal),
             ledger,
             transactional: Mutex::new(transactional),
-            foreign: RwLock::new(foreign),
+            by_producer_id,
             removals: Mutex::default(),
             idempotent_ids: Mutex::new((next_id, next_id)),
             created: AtomicU64::new(created),
@@ -282,28 +285,18 @@ impl Log {
     }
 
     /// Appends what an outside producer sent, checking every record; transactional batches must belong to a transaction
-    /// opened with `add_partitions_to_transaction`.
+    /// that `transactional_id` has opened with `add_partitions_to_transaction`.
     pub fn append_client(
         &self,
         topic: &str,
         partition: u32,
+        transactional_id: Option<&str>,
         bytes: &mut [u8],
         now_ms: i64,
     ) -> Result<AppendInfo, LogError> {
         self.check_open()?;
         let partition = self.partition(topic, partition)?;
-        let first = batches(bytes).next().and_then(Result::ok);
-        let Some(first) = first.filter(|batch| batch.is_transactional()) else {
-            return partition.append(bytes, AppendOrigin::Client, now_ms);
-        };
-        let (producer_id, epoch) = (first.producer_id(), first.producer_epoch());
-        let one_producer = batches(bytes)
-            .all(|batch| batch.is_ok_and(|b| b.is_transactional() && b.producer_id() == producer_id));
-        let state = self.foreign.read().expect("no holder panics").get(&producer_id).cloned();
-        match state {
-            Some(state) if one_producer => state.append_foreign(self, epoch, &partition, bytes, now_ms),
-            _ => Err(LogError::UnknownProducer { transactional_id: String::new(), producer_id }),
-        }
+        self.append_outside(&partition, transactional_id.unwrap_or_default(), bytes, now_ms)
     }
 
     /// Asks for everything written to a partition so far to be made durable.

@@ -83,6 +83,12 @@ impl Inner {
         self.open.is_some()
     }
 
+    /// Returns the producer ids that batches are stamped with: an outside producer knows one.
+    pub(crate) fn producer_ids_in_use(&self) -> &[i64] {
+        let lanes = if self.timeout_ms == NO_TIMEOUT_MS { LANES } else { 1 };
+        &self.producer_ids[..lanes]
+    }
+
     /// Says whether nothing of it is under way.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.open.is_none() && self.in_flight.iter().all(|ticket| ticket.poll().is_some())
@@ -168,6 +174,11 @@ impl TransactionalState {
         self.inner.lock().expect("no holder panics")
     }
 
+    /// Says whether this process writes under it, not a client.
+    pub(crate) fn is_own(&self) -> bool {
+        self.lock().timeout_ms == NO_TIMEOUT_MS
+    }
+
     pub(crate) fn check_epoch(&self, inner: &Inner, epoch: i16) -> Result<(), LogError> {
         let current = self.epoch();
         if epoch != current {
@@ -213,7 +224,7 @@ impl TransactionalState {
 
     fn free_lane_after_waiting(&self, log: &Log, inner: &mut Inner) -> Result<usize, LogError> {
         // An outside producer stamps its batches itself and knows one producer id.
-        let lanes = if inner.timeout_ms == NO_TIMEOUT_MS { LANES } else { 1 };
+        let lanes = inner.producer_ids_in_use().len();
         loop {
             for step in 0..lanes {
                 let lane = (inner.next_lane + step) % lanes;
@@ -363,16 +374,20 @@ impl TransactionalState {
     }
 
     /// Appends batches that an outside producer has stamped itself; the partition must have been announced.
-    pub(crate) fn append_foreign(
+    pub(crate) fn append_stamped_outside(
         &self,
         log: &Log,
-        epoch: i16,
+        identity: ProducerIdentity,
         partition: &Arc<Partition>,
         batches: &mut [u8],
         now_ms: i64,
     ) -> Result<AppendInfo, LogError> {
         let mut inner = self.lock();
-        self.check_epoch(&inner, epoch)?;
+        if inner.producer_ids[0] != identity.producer_id || inner.timeout_ms == NO_TIMEOUT_MS {
+            let (transactional_id, producer_id) = (self.id.clone(), identity.producer_id);
+            return Err(LogError::UnknownProducer { transactional_id, producer_id });
+        }
+        self.check_epoch(&inner, identity.epoch)?;
         let part = inner.open.as_ref().and_then(|open| open.find(partition));
         let (Some(part), Some(open)) = (part, inner.open.as_mut()) else {
             return Err(self.refused("append", "the partition is not part of an open transaction"));

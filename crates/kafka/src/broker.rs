@@ -212,6 +212,16 @@ impl Broker {
         }
     }
 
+    /// Refuses to write or change a topic that is the owner's own.
+    pub(crate) fn check_not_reserved(&self, topic: &str) -> Result<(), Refusal> {
+        if !self.owner.reserves_topic(topic) {
+            return Ok(());
+        }
+        // As Kafka refuses to write to its internal topics.
+        let message = format!("topic \"{topic}\" is internal");
+        Err(Refusal::new(ResponseError::InvalidTopicException, message))
+    }
+
     pub(crate) fn endpoint(&self, listener: usize) -> (StrBytes, i32) {
         let (host, port) = &self.endpoints[listener];
         (str_bytes(host), *port as i32)

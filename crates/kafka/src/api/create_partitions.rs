@@ -48,6 +48,7 @@ pub(crate) fn answer(call: &Call, request: CreatePartitionsRequest) -> CreatePar
 
 fn grow(broker: &Broker, topic: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
     let info = broker.topic(Some(&topic.name), uuid::Uuid::nil())?;
+    broker.check_not_reserved(&topic.name)?;
     let present = info.partitions as i32;
     if topic.count <= present {
         let message = if topic.count == present {

@@ -89,7 +89,7 @@ pub(crate) async fn answer_as(
             Ok(_) if appender.transactional_id.is_some() && !appender.may_transact => {
                 Err(ResponseError::TransactionalIdAuthorizationFailed.into())
             }
-            Ok(name) => Ok(name),
+            Ok(name) => call.broker.check_not_reserved(&name).map(|()| name),
             Err(error) => Err(Refusal::from(error)),
         };
         let mut responses = Vec::with_capacity(topic.partition_data.len());
@@ -263,7 +263,8 @@ impl Appender<'_> {
         if batch.is_transactional() && self.version >= JOINS_TRANSACTION_FROM {
             self.join_transaction(topic, number, &batch, now_ms)?;
         }
-        let info = log.append_client(topic, number, &mut bytes, now_ms).map_err(|error| {
+        let id = self.transactional_id;
+        let info = log.append_client(topic, number, id, &mut bytes, now_ms).map_err(|error| {
             let is_early = batch.is_transactional() && !matches!(error, LogError::OutOfOrderSequence { .. });
             let refusal = Refusal::from(error);
             let untold = is_early || UNTOLD.iter().any(|code| code.code() == refusal.code);

@@ -25,7 +25,7 @@ pub(super) fn topic(name: &str) -> TopicName {
     TopicName(text(name))
 }
 
-/// Holds what begins with `held`.
+/// Holds what begins with `held`, and keeps to itself what begins with `own`.
 struct HeldByTest;
 
 impl crate::Owner for HeldByTest {
@@ -35,6 +35,14 @@ impl crate::Owner for HeldByTest {
 
     fn holds_group(&self, group: &str) -> Option<String> {
         self.holds_topic(group)
+    }
+
+    fn reserves_topic(&self, topic: &str) -> bool {
+        topic.starts_with("own")
+    }
+
+    fn reserves_transaction(&self, transactional_id: &str) -> bool {
+        transactional_id.starts_with("own")
     }
 }
 

@@ -13,6 +13,7 @@ mod login;
 mod newer;
 mod quotas;
 mod records;
+mod reserved;
 mod restart;
 mod rights;
 mod storage;
