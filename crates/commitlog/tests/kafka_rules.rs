@@ -254,3 +254,23 @@ fn retention_deletes_whole_segments_by_time_and_size() {
     assert_eq!(log.offsets("t", 0).unwrap().log_start, 20);
     assert_eq!(log.append("t", 0, &mut batch(None, Some("v"), 1), 0).unwrap().base_offset, 20);
 }
+
+#[test]
+fn producer_id_whose_epochs_are_used_up_writes_no_more() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    log.create_topic("t", 1, &TopicSettings::new(), 0).unwrap();
+    let first = log.init_producer(Some("app"), 60_000, 0).unwrap();
+    let next = (0..=i16::MAX)
+        .map(|_| log.init_producer(Some("app"), 60_000, 0).unwrap())
+        .find(|identity| identity.producer_id != first.producer_id)
+        .unwrap();
+    assert_eq!(next.epoch, 0);
+    log.add_partitions_to_transaction("app", next, &[("t", 0)], 0).unwrap();
+    for epoch in [0, i16::MAX - 1] {
+        let old = ProducerIdentity { epoch, ..first };
+        let error = log.append_client("t", 0, Some("app"), &mut stamped(old, 0, 1, true), 0).unwrap_err();
+        assert!(matches!(error, LogError::UnknownProducer { .. }));
+    }
+    log.append_client("t", 0, Some("app"), &mut stamped(next, 0, 1, true), 0).unwrap();
+}

@@ -11,6 +11,9 @@ pub trait Owner: Send + Sync + 'static {
     /// Decides whether only the owner makes, changes and writes a topic of this name, there or not; clients may read it.
     fn reserves_topic(&self, topic: &str) -> bool;
 
+    /// Decides whether only the owner sets positions of a group of this name, there or not.
+    fn reserves_group(&self, group: &str) -> bool;
+
     /// Decides whether only the owner writes transactions under an id, in use or not.
     fn reserves_transaction(&self, transactional_id: &str) -> bool;
 }
@@ -29,6 +32,10 @@ impl Owner for NoOwner {
     }
 
     fn reserves_topic(&self, _topic: &str) -> bool {
+        false
+    }
+
+    fn reserves_group(&self, _group: &str) -> bool {
         false
     }
 

@@ -78,6 +78,10 @@ impl kafka::Owner for Held {
         self.0.reserves_topic(topic)
     }
 
+    fn reserves_group(&self, group: &str) -> bool {
+        self.0.reserves_group(group)
+    }
+
     fn reserves_transaction(&self, transactional_id: &str) -> bool {
         self.0.reserves_transaction(transactional_id)
     }

@@ -105,6 +105,9 @@ fn check_commit(
     if broker.owner.holds_group(group_id).is_some() {
         return Err(ResponseError::UnknownMemberId);
     }
+    if broker.owner.reserves_group(group_id) {
+        return Err(ResponseError::GroupAuthorizationFailed);
+    }
     if let Some(group) = broker.groups.find_consumer(group_id) {
         let group = group.lock().expect("no holder panics");
         if version < MEMBER_EPOCH_FROM && !group.members.is_empty() {

@@ -41,6 +41,10 @@ impl crate::Owner for HeldByTest {
         topic.starts_with("own")
     }
 
+    fn reserves_group(&self, group: &str) -> bool {
+        group.starts_with("own")
+    }
+
     fn reserves_transaction(&self, transactional_id: &str) -> bool {
         transactional_id.starts_with("own")
     }

@@ -125,6 +125,24 @@ fn topics_of_the_owner_are_read_and_removed_when_it_is_done_with_them() {
 }
 
 #[test]
+fn positions_of_the_owners_groups_are_not_set_before_it_is_there() {
+    let fixture = Fixture::start(&[]);
+    fixture.create_topic("t", 1);
+    let mut client = fixture.client();
+    let partition = offset_commit_request::OffsetCommitRequestPartition::default().with_committed_offset(0);
+    let part = offset_commit_request::OffsetCommitRequestTopic::default()
+        .with_name(topic("t"))
+        .with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default()
+        .with_group_id(GroupId(text("own-group")))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![part]);
+    let code = client.ask(8, &request).topics[0].partitions[0].error_code;
+    assert_eq!(code, ResponseError::GroupAuthorizationFailed.code());
+    assert!(fixture.log.committed_offsets("own-group").is_empty());
+}
+
+#[test]
 fn transactional_ids_of_this_process_are_not_taken_over() {
     let fixture = Fixture::start(&[]);
     fixture.create_topic("t", 1);
