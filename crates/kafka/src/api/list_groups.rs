@@ -1,9 +1,10 @@
 //! ListGroups: those with members, and those with positions only, as the queries' own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 use kafka_protocol::messages::{GroupId, ListGroupsRequest};
+use kafka_protocol::protocol::StrBytes;
 
 use crate::config::str_bytes;
 use crate::dispatch::Call;
@@ -40,15 +41,19 @@ pub(crate) fn answer(call: &Call, request: ListGroupsRequest) -> ListGroupsRespo
         let state = group.lock().expect("no holder panics").state();
         groups.insert(id, (state, CONSUMER.to_owned(), CONSUMER));
     }
-    let wanted = |filter: &[kafka_protocol::protocol::StrBytes], value: &str| {
-        filter.is_empty() || filter.iter().any(|name| name.eq_ignore_ascii_case(value))
+    let lowered = |filter: &[StrBytes]| -> BTreeSet<String> {
+        filter.iter().map(|name| name.to_ascii_lowercase()).collect()
+    };
+    let (states, types) = (lowered(&request.states_filter), lowered(&request.types_filter));
+    let wanted = |filter: &BTreeSet<String>, value: &str| {
+        filter.is_empty() || filter.contains(&value.to_ascii_lowercase())
     };
     let may_all = call.allows(Operation::Describe, Resource::Cluster);
     let groups = groups
         .into_iter()
         .filter(|(id, _)| may_all || call.allows(Operation::Describe, Resource::Group(id)))
-        .filter(|(_, (state, ..))| wanted(&request.states_filter, state))
-        .filter(|(_, (.., kind))| wanted(&request.types_filter, kind))
+        .filter(|(_, (state, ..))| wanted(&states, state))
+        .filter(|(_, (.., kind))| wanted(&types, kind))
         .map(|(id, (state, protocol_type, kind))| {
             let mut listed = ListedGroup::default()
                 .with_group_id(GroupId(str_bytes(&id)))
