@@ -17,6 +17,7 @@ use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger, Replayed};
 use crate::notifier::Notifier;
 use crate::partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, RedoItem, Shared};
+use crate::pending::PendingOffsets;
 use crate::read::{Isolation, PartitionReader, ReadInfo};
 use crate::recovery::PartitionPlace;
 use crate::ticket::CommitTicket;
@@ -85,6 +86,7 @@ pub struct Log {
     pub(crate) transactional: Mutex<HashMap<String, Arc<TransactionalState>>>,
     /// Producer id → the transactional id that writes with it.
     pub(crate) by_producer_id: RwLock<HashMap<i64, Arc<TransactionalState>>>,
+    pub(crate) pending: Arc<PendingOffsets>,
     pub(crate) removals: Mutex<Vec<PathBuf>>,
     pub(crate) ballast: Ballast,
     pub(crate) idempotent_ids: Mutex<(i64, i64)>,
@@ -202,6 +204,7 @@ impl Log {
             ledger,
             transactional: Mutex::new(transactional),
             by_producer_id,
+            pending: Arc::default(),
             removals: Mutex::default(),
             idempotent_ids: Mutex::new((next_id, next_id)),
             created: AtomicU64::new(created),

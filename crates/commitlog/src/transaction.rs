@@ -13,13 +13,12 @@ use crate::coordinator::ProducerIdentity;
 use crate::error::LogError;
 use crate::ledger::{CommitEntry, CommittedOffset, CommittedPart, LANES, OffsetEntry};
 use crate::log::Log;
+use crate::open_transaction::Open;
 use crate::outside::TransactionInfo;
-use crate::partition::{AppendInfo, Partition, RedoItem};
+use crate::partition::{AppendInfo, Partition};
 use crate::ticket::CommitTicket;
 use crate::writer::{CommitRequest, Request};
 
-/// Partitions one transaction may touch.
-const PARTS_MAX: usize = 100_000;
 /// Bytes of meta values one transaction may carry.
 const META_BYTES_MAX: usize = 8 << 20;
 
@@ -62,8 +61,8 @@ pub(crate) struct Inner {
     /// Commits handed over, oldest first; at most one a lane.
     in_flight: VecDeque<CommitTicket>,
     next_lane: usize,
-    /// What the commits on their way set; told to readers who want stable offsets only. Outside producers only.
-    offsets_in_flight: Vec<OffsetEntry>,
+    /// Its time was up and the abort failed: it is tried again.
+    pub is_overdue: bool,
     /// How an outside producer's last transaction ended.
     pub ended: Ended,
     /// The epoch that the holder itself had raised; forgotten when another takes over, and with a restart.
@@ -89,24 +88,16 @@ impl Inner {
         &self.producer_ids[..lanes]
     }
 
+    /// Returns whether the transaction has used up its time.
+    pub(crate) fn is_expired(&self, now_ms: i64) -> bool {
+        self.is_overdue
+            || self.open.as_ref().is_some_and(|open| now_ms.saturating_sub(open.since_ms) > self.timeout_ms)
+    }
+
     /// Says whether nothing of it is under way.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.open.is_none() && self.in_flight.iter().all(|ticket| ticket.poll().is_some())
     }
-}
-
-struct Open {
-    lane: usize,
-    since_ms: i64,
-    parts: Vec<TransactionPart>,
-    redo: Vec<RedoItem>,
-    redo_bytes: usize,
-    /// Groups an outside producer has announced.
-    groups: Vec<String>,
-    offsets: Vec<OffsetEntry>,
-    consumed: Vec<(Arc<Partition>, i64)>,
-    meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    meta_bytes: usize,
 }
 
 impl TransactionalState {
@@ -125,7 +116,7 @@ impl TransactionalState {
                 open: None,
                 in_flight: VecDeque::new(),
                 next_lane: 0,
-                offsets_in_flight: Vec::new(),
+                is_overdue: false,
                 ended: Ended::Nothing,
                 raised_from: None,
             }),
@@ -206,18 +197,7 @@ impl TransactionalState {
         }
         if inner.open.is_none() {
             let lane = self.free_lane_after_waiting(log, inner)?;
-            inner.open = Some(Open {
-                lane,
-                since_ms: now_ms,
-                parts: Vec::new(),
-                redo: Vec::new(),
-                redo_bytes: 0,
-                groups: Vec::new(),
-                offsets: Vec::new(),
-                consumed: Vec::new(),
-                meta: Vec::new(),
-                meta_bytes: 0,
-            });
+            inner.open = Some(Open::new(lane, now_ms, &log.pending));
         }
         Ok(inner.open.as_mut().expect("opened above"))
     }
@@ -276,17 +256,7 @@ impl TransactionalState {
     pub(crate) fn add_group(&self, log: &Log, epoch: i16, group: &str, now_ms: i64) -> Result<(), LogError> {
         let mut inner = self.lock();
         let open = self.open(log, &mut inner, epoch, now_ms)?;
-        if !open.groups.iter().any(|other| other == group) {
-            if open.groups.len() == PARTS_MAX {
-                return Err(LogError::Limit {
-                    what: "number of a transaction's groups",
-                    size: PARTS_MAX + 1,
-                    max: PARTS_MAX,
-                });
-            }
-            open.groups.push(group.to_owned());
-        }
-        Ok(())
+        open.add_group(group)
     }
 
     /// Says whether a group was announced.
@@ -294,7 +264,7 @@ impl TransactionalState {
         let inner = self.lock();
         self.check_epoch(&inner, epoch)?;
         match &inner.open {
-            Some(open) if open.groups.iter().any(|other| other == group) => Ok(()),
+            Some(open) if open.has_group(group) => Ok(()),
             _ => Err(self.refused("set offsets", "the group is not part of an open transaction")),
         }
     }
@@ -409,29 +379,7 @@ impl TransactionalState {
     ) -> Result<(), LogError> {
         let mut inner = self.lock();
         let open = self.open(log, &mut inner, epoch, now_ms)?;
-        let next_offset = entry.committed.offset;
-        match open.consumed.iter_mut().find(|(partition, _)| Arc::ptr_eq(partition, source)) {
-            Some((_, offset)) => *offset = next_offset.max(*offset),
-            None => open.consumed.push((source.clone(), next_offset)),
-        }
-        let same = |other: &&mut OffsetEntry| {
-            other.partition == entry.partition && other.topic == entry.topic && other.group == entry.group
-        };
-        match open.offsets.iter_mut().find(same) {
-            Some(other) => *other = entry,
-            None => open.offsets.push(entry),
-        }
-        Ok(())
-    }
-
-    pub(crate) fn has_pending_offset(&self, group: &str, topic: &str, partition: u32) -> bool {
-        let inner = self.lock();
-        let is_it = |entry: &OffsetEntry| {
-            entry.group == group && entry.partition == partition && entry.topic == topic
-        };
-        let in_flight = inner.in_flight.iter().any(|ticket| ticket.poll().is_none());
-        inner.open.iter().flat_map(|open| &open.offsets).any(is_it)
-            || (in_flight && inner.offsets_in_flight.iter().any(is_it))
+        open.set_offset(entry, source)
     }
 
     pub(crate) fn put_meta(
@@ -484,10 +432,11 @@ impl TransactionalState {
         while inner.in_flight.front().is_some_and(|ticket| ticket.poll().is_some()) {
             inner.in_flight.pop_front();
         }
-        let Some(open) = inner.open.take() else {
+        let Some(mut open) = inner.open.take() else {
             // Nothing of its own: durable when what is before it is.
             return Ok(inner.in_flight.back().cloned().unwrap_or_else(CommitTicket::ready));
         };
+        let consumed = open.take_consumed();
         let parts: Vec<TransactionPart> =
             open.parts.into_iter().filter(|part| part.first_offset.is_some()).collect();
         if parts.is_empty() && open.offsets.is_empty() && open.meta.is_empty() {
@@ -495,6 +444,10 @@ impl TransactionalState {
         }
         let repeated = open.redo_bytes <= log.config.repeated_bytes_max;
         let ticket = CommitTicket::default();
+        let offsets = match inner.timeout_ms {
+            NO_TIMEOUT_MS => open.offsets.taken(),
+            _ => open.offsets.handed_over(&ticket),
+        };
         let entry = CommitEntry {
             id: self.id.clone(),
             producer_id: inner.producer_ids[open.lane],
@@ -507,14 +460,10 @@ impl TransactionalState {
                 })
                 .collect(),
             redo: open.redo,
-            offsets: open.offsets,
+            offsets,
             meta: open.meta,
         };
         self.busy[open.lane].store(true, Ordering::Release);
-        if inner.timeout_ms != NO_TIMEOUT_MS {
-            // One at a time: what the last one set is decided.
-            inner.offsets_in_flight.clone_from(&entry.offsets);
-        }
         inner.in_flight.push_back(ticket.clone());
         let request = CommitRequest {
             transactional: self.clone(),
@@ -524,7 +473,7 @@ impl TransactionalState {
             parts,
             repeated,
             entry,
-            consumed: open.consumed,
+            consumed,
             now_ms,
             ticket: ticket.clone(),
         };
@@ -557,6 +506,7 @@ impl TransactionalState {
             failed.pop();
         }
         self.failed_flag.store(false, Ordering::Release);
+        inner.is_overdue = false;
         Ok(())
     }
 
@@ -564,55 +514,6 @@ impl TransactionalState {
         let mut inner = self.lock();
         self.check_epoch(&inner, epoch)?;
         self.abort(&mut inner, epoch, now_ms)
-    }
-
-    /// Returns whether the open transaction has used up its time.
-    pub(crate) fn is_expired(&self, now_ms: i64) -> bool {
-        let inner = self.lock();
-        inner.open.as_ref().is_some_and(|open| now_ms.saturating_sub(open.since_ms) > inner.timeout_ms)
-    }
-}
-
-impl Open {
-    fn find(&self, partition: &Arc<Partition>) -> Option<usize> {
-        self.parts.iter().position(|part| Arc::ptr_eq(&part.partition, partition))
-    }
-
-    /// Returns the partition's place in `parts`.
-    fn part(&mut self, partition: &Arc<Partition>) -> Result<usize, LogError> {
-        if let Some(index) = self.find(partition) {
-            return Ok(index);
-        }
-        if self.parts.len() == PARTS_MAX {
-            return Err(LogError::Limit {
-                what: "number of a transaction's partitions",
-                size: PARTS_MAX + 1,
-                max: PARTS_MAX,
-            });
-        }
-        self.parts.push(TransactionPart { partition: partition.clone(), first_offset: None });
-        Ok(self.parts.len() - 1)
-    }
-
-    fn took(
-        &mut self,
-        part: usize,
-        info: &AppendInfo,
-        partition: &Partition,
-        batches: &[u8],
-        bytes_max: usize,
-    ) {
-        self.parts[part].first_offset.get_or_insert(info.base_offset);
-        self.redo_bytes += batches.len();
-        if self.redo_bytes > bytes_max {
-            self.redo = Vec::new();
-            return;
-        }
-        self.redo.push(RedoItem {
-            topic_id: partition.topic_id,
-            partition: partition.partition,
-            bytes: batches.to_vec(),
-        });
     }
 }
 

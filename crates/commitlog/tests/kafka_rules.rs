@@ -274,3 +274,22 @@ fn producer_id_whose_epochs_are_used_up_writes_no_more() {
     }
     log.append_client("t", 0, Some("app"), &mut stamped(next, 0, 1, true), 0).unwrap();
 }
+
+#[test]
+fn transaction_that_could_not_be_aborted_in_time_is_aborted_later() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    log.create_topic("t", 1, &TopicSettings::new(), 0).unwrap();
+    let identity = log.init_producer(Some("app"), 60_000, 0).unwrap();
+    log.add_partitions_to_transaction("app", identity, &[("t", 0)], 0).unwrap();
+    log.append_client("t", 0, Some("app"), &mut stamped(identity, 0, 1, true), 0).unwrap();
+    disk.set_capacity(Some(0));
+    assert!(log.abort_expired(61_000).unwrap_err().is_disk_full());
+    disk.set_capacity(None);
+    log.abort_expired(61_001).unwrap();
+    assert_eq!(log.offsets("t", 0).unwrap().last_stable, log.offsets("t", 0).unwrap().next);
+    // Once.
+    let next = log.init_producer(Some("app"), 60_000, 61_001).unwrap();
+    log.abort_expired(61_002).unwrap();
+    log.add_partitions_to_transaction("app", next, &[("t", 0)], 61_002).unwrap();
+}
