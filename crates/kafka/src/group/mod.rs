@@ -83,8 +83,13 @@ impl Groups {
         Some(group)
     }
 
-    /// Returns a group, making it if there is none; `None` when there are too many.
+    /// Returns a group, making it if there is none; `None` when there are too many, or one of the consumer protocol.
     pub(crate) fn find_or_make(&self, id: &str, now_ms: i64) -> Option<Shared> {
+        // Both are held: a group has one protocol.
+        let consumers = self.consumers.lock().expect("no holder panics");
+        if consumers.contains_key(id) {
+            return None;
+        }
         let mut groups = self.lock();
         if groups.len() >= GROUPS_MAX && !groups.contains_key(id) {
             return None;
@@ -101,14 +106,15 @@ impl Groups {
     /// Returns a group of the consumer protocol, making it if there is none; `None` while it has classic members
     /// or when there are too many.
     pub(crate) fn find_or_make_consumer(&self, id: &str, now_ms: i64) -> Option<SharedConsumer> {
-        if !self.remove_empty(id) {
-            return None;
-        }
         let make = || {
             let Limits { consumer_session_timeout_ms, consumer_members_max: members_max, .. } = self.limits;
             Arc::new(Mutex::new(ConsumerGroup::new(id, consumer_session_timeout_ms, members_max, now_ms)))
         };
+        // Held first, as in `find_or_make`.
         let mut consumers = self.consumers.lock().expect("no holder panics");
+        if !self.remove_empty(id) {
+            return None;
+        }
         if consumers.len() >= GROUPS_MAX && !consumers.contains_key(id) {
             return None;
         }
@@ -199,5 +205,34 @@ impl Groups {
             Some(since_ms) => Presence::Empty { since_ms },
             None => Presence::Members { topics: group.subscribed_topics() },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups() -> Groups {
+        Groups::new(Limits {
+            session_timeout_ms_min: 0,
+            session_timeout_ms_max: i64::MAX,
+            members_max: 10,
+            initial_delay_ms: 0,
+            consumer_session_timeout_ms: 45_000,
+            consumer_members_max: 10,
+        })
+    }
+
+    #[test]
+    fn group_that_two_members_make_at_once_has_one_protocol() {
+        let groups = groups();
+        // Both have looked; the consumer protocol's member is first.
+        assert!(groups.remove_empty_consumer("g"));
+        assert!(groups.find_or_make_consumer("g", 0).is_some());
+        assert!(groups.find_or_make("g", 0).is_none());
+        // An empty classic group gives way.
+        assert!(groups.find_or_make("h", 0).is_some());
+        assert!(groups.find_or_make_consumer("h", 0).is_some());
+        assert!(groups.find("h").is_none());
     }
 }

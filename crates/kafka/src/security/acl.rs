@@ -4,6 +4,7 @@
 //! what none of them allows is denied; without any the setting `allow.everyone.if.no.acl.found` decides.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, RwLock};
 
@@ -123,7 +124,7 @@ impl Rule {
 
     fn is_for(&self, principal: &str, host: &str) -> bool {
         (self.principal == principal || self.principal == EVERYBODY)
-            && (self.host == host || self.host == ANYTHING)
+            && (self.host == host || self.host == ANYTHING || is_same_address(&self.host, host))
     }
 
     fn covers(&self, operation: Operation) -> bool {
@@ -347,6 +348,13 @@ fn check(rule: &Rule) -> Result<(), &'static str> {
     }
 }
 
+/// Decides whether a rule's host is a client's address written in another way, as IPv6 addresses can be.
+fn is_same_address(host: &str, address: &str) -> bool {
+    // Only these can: of a name or an IPv4 address nothing has to be read.
+    let parsed = |text: &str| text.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    host.contains(':') && parsed(host).is_some_and(|host| parsed(address) == Some(host))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,6 +401,18 @@ mod tests {
         assert!(!may("User:a", Operation::Read, "zeek.secret"));
         assert!(may("User:root", Operation::Read, "zeek.secret"));
         assert!(may("User:b", Operation::Write, "other"));
+    }
+
+    #[test]
+    fn address_in_another_form_is_the_same() {
+        for (host, address) in
+            [("0:0:0:0:0:0:0:1", "::1"), ("::ffff:10.0.0.5", "10.0.0.5"), ("2001:DB8::5", "2001:db8::5")]
+        {
+            assert!(is_same_address(host, address), "{host}");
+        }
+        for (host, address) in [("::2", "::1"), ("10.0.0.6", "10.0.0.5"), ("a:b", "a:b")] {
+            assert!(!is_same_address(host, address), "{host}");
+        }
     }
 
     #[test]

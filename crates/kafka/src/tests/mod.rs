@@ -3,10 +3,12 @@
 // Functions that only tests call may unwrap too.
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod client;
 mod expiry;
 mod groups;
 mod hostile;
+mod large;
 mod legacy;
 mod limits;
 mod login;
@@ -16,6 +18,7 @@ mod records;
 mod reserved;
 mod restart;
 mod rights;
+mod slow_disk;
 mod storage;
 mod tls;
 mod transactions;
