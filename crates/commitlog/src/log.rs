@@ -91,6 +91,7 @@ pub struct Log {
     pub(crate) ballast: Ballast,
     pub(crate) idempotent_ids: Mutex<(i64, i64)>,
     pub(crate) created: AtomicU64,
+    pub(crate) topics_version: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -208,6 +209,7 @@ impl Log {
             removals: Mutex::default(),
             idempotent_ids: Mutex::new((next_id, next_id)),
             created: AtomicU64::new(created),
+            topics_version: AtomicU64::new(1),
             closed: AtomicBool::new(false),
         }))
     }

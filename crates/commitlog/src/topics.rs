@@ -63,6 +63,7 @@ impl Log {
         let info = made.info();
         self.topic_ids.write().expect("no holder panics").insert(id, name.clone());
         self.topics.write().expect("no holder panics").insert(name, Arc::new(made));
+        self.topics_version.fetch_add(1, Ordering::AcqRel);
         Ok(info)
     }
 
@@ -76,6 +77,7 @@ impl Log {
         self.ballast.with(&*self.shared.disk, || self.write_topic_entry(&mut journal, &deleted))?;
         self.topics.write().expect("no holder panics").remove(topic);
         self.topic_ids.write().expect("no holder panics").remove(&found.id);
+        self.topics_version.fetch_add(1, Ordering::AcqRel);
         for partition in found.partitions().iter() {
             // Under its lock, so that no append is half way.
             let _state = partition.lock();
@@ -84,6 +86,11 @@ impl Log {
         self.removals.lock().expect("no holder panics").push(found.dir.clone());
         self.shared.notifier.notify();
         self.record(Entry::TopicForgotten { topic: topic.to_owned() })?.wait()
+    }
+
+    /// Returns a number that is another one after every topic that is made, deleted or has grown.
+    pub fn topics_version(&self) -> u64 {
+        self.topics_version.load(Ordering::Acquire)
     }
 
     /// Returns all topics by name.
@@ -135,6 +142,7 @@ impl Log {
             self.write_topic_entry(&mut journal, &TopicEntry::Grown { id: found.id, partitions })
         {
             *found.partitions.write().expect("no holder panics") = before;
+            self.topics_version.fetch_add(1, Ordering::AcqRel);
             return Err(error);
         }
         Ok(found.info())
@@ -163,6 +171,7 @@ impl Log {
         }
         self.sync_dir(&topic.dir)?;
         *topic.partitions.write().expect("no holder panics") = Arc::new(partitions);
+        self.topics_version.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 

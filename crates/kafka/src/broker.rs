@@ -1,7 +1,7 @@
 //! The broker: what all connections share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use commitlog::{Log, LogError, TopicInfo, TopicSettings};
 use kafka_protocol::ResponseError;
@@ -18,6 +18,7 @@ use crate::config::{KafkaConfig, str_bytes};
 use crate::dynamic::{BROKER_CLEANUP_POLICY, DynamicConfigs};
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
+use crate::group::consumer::Topics;
 use crate::group::{Groups, Limits};
 use crate::owner::Owner;
 use crate::quotas::Quotas;
@@ -38,6 +39,8 @@ pub(crate) struct Broker {
     pub changed: Arc<Notify>,
     pub fetch_sessions: FetchSessions,
     pub groups: Groups,
+    /// The topics as groups have last seen them.
+    pub group_topics: Mutex<Arc<Topics>>,
     pub rules: Rules,
     pub credentials: Credentials,
     pub dynamic: DynamicConfigs,
@@ -87,6 +90,7 @@ impl Broker {
                 config.text("super.users"),
                 config.boolean("allow.everyone.if.no.acl.found"),
             ),
+            group_topics: Mutex::default(),
             groups: Groups::new(Limits {
                 session_timeout_ms_min: config.integer("group.min.session.timeout.ms"),
                 session_timeout_ms_max: config.integer("group.max.session.timeout.ms"),

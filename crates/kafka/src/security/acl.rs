@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
 
 use commitlog::LogError;
@@ -212,6 +212,7 @@ pub(crate) struct Rules {
     rules: RwLock<BTreeSet<Rule>>,
     /// Held for changes, so that store and memory agree.
     changing: Mutex<()>,
+    version: AtomicU64,
     /// Without rules nothing must be looked up.
     is_empty: AtomicBool,
     super_users: Vec<String>,
@@ -234,6 +235,7 @@ impl Rules {
             is_empty: AtomicBool::new(rules.is_empty()),
             rules: RwLock::new(rules),
             changing: Mutex::new(()),
+            version: AtomicU64::new(0),
             super_users: super_users.split(';').map(|user| user.trim().to_owned()).collect(),
             default,
         }
@@ -242,6 +244,11 @@ impl Rules {
     /// Says whether there is nothing to decide.
     pub(crate) fn allow_everything(&self) -> bool {
         self.default && self.is_empty.load(Ordering::Acquire)
+    }
+
+    /// Returns a number that is another one after every change.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Decides whether a principal may do something.
@@ -308,6 +315,7 @@ impl Rules {
         store.put(&[(rule.key(), Some(Vec::new()))], now_ms).map_err(RuleError::Log)?;
         self.rules.write().expect("no holder panics").insert(rule);
         self.is_empty.store(false, Ordering::Release);
+        self.version.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 
@@ -323,6 +331,7 @@ impl Rules {
         let mut rules = self.rules.write().expect("no holder panics");
         rules.retain(|rule| !gone.contains(rule));
         self.is_empty.store(rules.is_empty(), Ordering::Release);
+        self.version.fetch_add(1, Ordering::AcqRel);
         Ok(gone)
     }
 }
@@ -379,6 +388,7 @@ mod tests {
             is_empty: AtomicBool::new(rules.is_empty()),
             rules: RwLock::new(rules),
             changing: Mutex::new(()),
+            version: AtomicU64::new(0),
             super_users: vec!["User:root".to_owned()],
             default,
         }
