@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
-use commitlog::{BatchBuilder, Disk, DiskFile, SimulatedDisk};
+use commitlog::{BatchBuilder, Disk, DiskFile, SimulatedDisk, set_producer};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
@@ -186,7 +186,7 @@ fn position_of_a_member_that_left_while_its_records_were_synced_is_not_set() {
 }
 
 /// Begins a transaction that sets a position, and ends it while the gate is closed.
-fn ending_transaction(fixture: &Fixture, gate: &Gate) -> Client {
+fn ending_transaction(fixture: &Fixture, gate: &Gate) -> (Client, InitProducerIdResponse) {
     let mut client = fixture.client();
     let id = TransactionalId(text("tx"));
     let request = InitProducerIdRequest::default()
@@ -214,14 +214,14 @@ fn ending_transaction(fixture: &Fixture, gate: &Gate) -> Client {
         .with_committed(true);
     client.send(5, &end);
     gate.wait_for_somebody();
-    client
+    (client, producer)
 }
 
 #[test]
 fn stable_positions_are_asked_for_without_waiting_for_transactions_that_end() {
     let (fixture, gate) = start();
     let _opened = Opened(&gate);
-    let mut ending = ending_transaction(&fixture, &gate);
+    let (mut ending, _) = ending_transaction(&fixture, &gate);
     let mut client = fixture.client();
     let part = offset_fetch_request::OffsetFetchRequestTopics::default()
         .with_name(topic("t"))
@@ -235,6 +235,37 @@ fn stable_positions_are_asked_for_without_waiting_for_transactions_that_end() {
     gate.open();
     assert_eq!(ending.receive::<EndTxnRequest>(5).error_code, 0);
     assert_eq!(code(&mut client), 0);
+}
+
+#[test]
+fn others_are_answered_while_records_wait_for_their_transaction_to_end() {
+    let (fixture, gate) = start();
+    let _opened = Opened(&gate);
+    let (mut ending, producer) = ending_transaction(&fixture, &gate);
+    let mut record = BatchBuilder::new();
+    record.append(1, None, Some(b"v"), &[]);
+    let mut bytes = record.finish().to_vec();
+    set_producer(&mut bytes, *producer.producer_id, producer.producer_epoch, 0, true);
+    let data = produce_request::PartitionProduceData::default().with_records(Some(bytes.into()));
+    let part =
+        produce_request::TopicProduceData::default().with_name(topic("t")).with_partition_data(vec![data]);
+    let request = ProduceRequest::default()
+        .with_acks(-1)
+        .with_transactional_id(Some(TransactionalId(text("tx"))))
+        .with_topic_data(vec![part]);
+    // More than there are threads for sockets.
+    let mut late: Vec<Client> = (0..8).map(|_| fixture.client()).collect();
+    for client in &mut late {
+        client.send(11, &request);
+        let coordinator = FindCoordinatorRequest::default().with_key(text("g"));
+        assert_eq!(fixture.client().ask(1, &coordinator).error_code, 0);
+    }
+    gate.open();
+    assert_eq!(ending.receive::<EndTxnRequest>(5).error_code, 0);
+    for client in &mut late {
+        let code = client.receive::<ProduceRequest>(11).responses[0].partition_responses[0].error_code;
+        assert_eq!(code, ResponseError::InvalidProducerEpoch.code());
+    }
 }
 
 #[test]
@@ -261,4 +292,42 @@ fn heartbeats_are_answered_while_a_setting_is_stored() {
     assert_eq!(member.ask(1, &beat).error_code, 0);
     gate.open();
     assert_eq!(admin.receive::<IncrementalAlterConfigsRequest>(1).responses[0].error_code, 0);
+}
+
+#[test]
+fn others_are_answered_while_a_thousand_records_wait_for_the_disk() {
+    const CLIENTS: usize = 100;
+    const IN_FLIGHT: usize = 15;
+    let (fixture, gate) = start();
+    let _opened = Opened(&gate);
+    gate.close();
+    let mut record = BatchBuilder::new();
+    record.append(1, None, Some(b"v"), &[]);
+    let data = produce_request::PartitionProduceData::default()
+        .with_records(Some(bytes::Bytes::from(record.finish().to_vec())));
+    let part =
+        produce_request::TopicProduceData::default().with_name(topic("t")).with_partition_data(vec![data]);
+    let request = ProduceRequest::default().with_acks(-1).with_topic_data(vec![part]);
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| fixture.client()).collect();
+    let at_end = || fixture.log.offsets("t", 0).unwrap().next as usize;
+    for (sent, client) in clients.iter_mut().enumerate() {
+        for _ in 0..IN_FLIGHT {
+            client.send(9, &request);
+        }
+        // Those that the queue has no room for are not read on; each connection has at least one written.
+        while at_end() <= sent {
+            std::thread::yield_now();
+        }
+    }
+    let mut other = fixture.client();
+    let coordinator = FindCoordinatorRequest::default().with_key(text("g"));
+    assert_eq!(other.ask(1, &coordinator).error_code, 0);
+    gate.open();
+    for client in &mut clients {
+        for _ in 0..IN_FLIGHT {
+            let mut frame = client.receive_raw().unwrap();
+            assert!(frame.split_off(4).len() > 10);
+        }
+    }
+    assert_eq!(at_end(), CLIENTS * IN_FLIGHT);
 }
