@@ -55,6 +55,11 @@ impl Open {
         self.places.get(&place(partition)).copied()
     }
 
+    /// Says whether records were written to the partition at a place.
+    pub(crate) fn has_written(&self, part: usize) -> bool {
+        self.parts[part].first_offset.is_some()
+    }
+
     /// Returns a partition's place in `parts`, giving it one if it has none.
     pub(crate) fn part(&mut self, partition: &Arc<Partition>) -> Result<usize, LogError> {
         if let Some(index) = self.find(partition) {

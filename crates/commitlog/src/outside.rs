@@ -51,8 +51,8 @@ impl Log {
         if known { Ok(state) } else { Err(unknown()) }
     }
 
-    /// Appends what an outside producer has stamped itself. It may write under its own transactional id only: a
-    /// producer id says nothing, anybody can name it.
+    /// Appends what an outside producer has stamped itself. A producer id proves nothing, anybody can name it: what begins a
+    /// transaction in a partition must come under its transactional id, and nobody writes as this process does.
     pub(crate) fn append_outside(
         &self,
         partition: &Arc<Partition>,
@@ -70,8 +70,8 @@ impl Log {
         let is_transactional = first.is_transactional();
         let state = self.by_producer_id.read().expect("no holder panics").get(&identity.producer_id).cloned();
         match state {
-            Some(state) if is_transactional && state.id == transactional_id => {
-                state.append_stamped_outside(self, identity, partition, bytes, now_ms)
+            Some(state) if is_transactional => {
+                state.append_stamped_outside(self, transactional_id, identity, partition, bytes, now_ms)
             }
             // Also outside of transactions: an epoch that a client has raised would fence this process's own.
             Some(state) if !is_transactional && !state.is_own() => {

@@ -347,18 +347,22 @@ impl TransactionalState {
     pub(crate) fn append_stamped_outside(
         &self,
         log: &Log,
+        transactional_id: &str,
         identity: ProducerIdentity,
         partition: &Arc<Partition>,
         batches: &mut [u8],
         now_ms: i64,
     ) -> Result<AppendInfo, LogError> {
         let mut inner = self.lock();
-        if inner.producer_ids[0] != identity.producer_id || inner.timeout_ms == NO_TIMEOUT_MS {
-            let (transactional_id, producer_id) = (self.id.clone(), identity.producer_id);
+        let is_its = inner.producer_ids[0] == identity.producer_id && inner.timeout_ms != NO_TIMEOUT_MS;
+        let part = inner.open.as_ref().and_then(|open| open.find(partition));
+        let has_written = part.zip(inner.open.as_ref()).is_some_and(|(part, open)| open.has_written(part));
+        // As in Kafka: who writes is asked with the transaction's first records in a partition.
+        if !is_its || (!has_written && self.id != transactional_id) {
+            let (transactional_id, producer_id) = (transactional_id.to_owned(), identity.producer_id);
             return Err(LogError::UnknownProducer { transactional_id, producer_id });
         }
         self.check_epoch(&inner, identity.epoch)?;
-        let part = inner.open.as_ref().and_then(|open| open.find(partition));
         let (Some(part), Some(open)) = (part, inner.open.as_mut()) else {
             return Err(self.refused("append", "the partition is not part of an open transaction"));
         };

@@ -182,6 +182,8 @@ fn records_of_another_transactional_id_are_refused() {
     assert_eq!(produce(&mut client, 11, Some("mine"), "t", stamped(other, 0, true)), NOT_KNOWN.code());
     assert_eq!(produce(&mut client, 11, Some("unheard of"), "t", stamped(other, 0, true)), NOT_KNOWN.code());
     assert_eq!(produce(&mut client, 11, Some("other"), "t", stamped(other, 0, true)), 0);
+    // As in Kafka: only the first records of a transaction in a partition are asked whose they are.
+    assert_eq!(produce(&mut client, 11, Some("mine"), "t", stamped(other, 1, true)), 0);
 }
 
 #[test]
