@@ -140,7 +140,7 @@ impl Log {
         now_ms: i64,
     ) -> Result<i16, LogError> {
         state.abort(inner, state.epoch().saturating_add(1), now_ms)?;
-        inner.timeout_ms = timeout_ms;
+        state.set_timeout(inner, timeout_ms);
         inner.ended = Ended::Nothing;
         inner.raised_from = None;
         self.raise_epoch(state, inner)

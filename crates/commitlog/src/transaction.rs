@@ -44,6 +44,8 @@ pub(crate) struct FailedTransaction {
 pub(crate) struct TransactionalState {
     pub id: String,
     epoch: AtomicI16,
+    /// This process writes under it, not a client; as its timeout says, and told without its lock.
+    own: AtomicBool,
     pub(crate) inner: Mutex<Inner>,
     failed_flag: AtomicBool,
     failed: Mutex<Vec<FailedTransaction>>,
@@ -110,6 +112,7 @@ impl TransactionalState {
         TransactionalState {
             id: id.to_owned(),
             epoch: AtomicI16::new(epoch),
+            own: AtomicBool::new(timeout_ms == NO_TIMEOUT_MS),
             inner: Mutex::new(Inner {
                 producer_ids,
                 timeout_ms,
@@ -167,7 +170,12 @@ impl TransactionalState {
 
     /// Says whether this process writes under it, not a client.
     pub(crate) fn is_own(&self) -> bool {
-        self.lock().timeout_ms == NO_TIMEOUT_MS
+        self.own.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_timeout(&self, inner: &mut Inner, timeout_ms: i64) {
+        inner.timeout_ms = timeout_ms;
+        self.own.store(timeout_ms == NO_TIMEOUT_MS, Ordering::Release);
     }
 
     pub(crate) fn check_epoch(&self, inner: &Inner, epoch: i16) -> Result<(), LogError> {

@@ -145,6 +145,9 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
     if let Some(reason) = broker.owner.holds_group(&request.group_id) {
         return Err((ResponseError::GroupIdNotFound, reason));
     }
+    if broker.owner.reserves_group(&request.group_id) {
+        return Err((ResponseError::GroupAuthorizationFailed, "the group is internal".to_owned()));
+    }
     check(&said)?;
     let group = if said.epoch == EPOCH_JOIN {
         broker.groups.find_or_make_consumer(&request.group_id, broker.now_ms()).ok_or_else(|| {
