@@ -39,8 +39,6 @@ pub(crate) struct Broker {
     pub changed: Arc<Notify>,
     pub fetch_sessions: FetchSessions,
     pub groups: Groups,
-    /// The topics as groups have last seen them.
-    pub group_topics: Mutex<Arc<Topics>>,
     pub rules: Rules,
     pub credentials: Credentials,
     pub dynamic: DynamicConfigs,
@@ -49,6 +47,8 @@ pub(crate) struct Broker {
     pub cluster_id: String,
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
+    /// The topics as groups have last seen them.
+    pub group_topics: Mutex<Arc<Topics>>,
     pub stopping: AtomicBool,
     /// What waits for clients to read.
     pub answer_bytes: Arc<AnswerBytes>,
@@ -90,7 +90,6 @@ impl Broker {
                 config.text("super.users"),
                 config.boolean("allow.everyone.if.no.acl.found"),
             ),
-            group_topics: Mutex::default(),
             groups: Groups::new(Limits {
                 session_timeout_ms_min: config.integer("group.min.session.timeout.ms"),
                 session_timeout_ms_max: config.integer("group.max.session.timeout.ms"),
@@ -107,6 +106,7 @@ impl Broker {
             changed,
             cluster_id,
             endpoints,
+            group_topics: Mutex::default(),
             stopping: AtomicBool::new(false),
             request_kib: Arc::new(Semaphore::new(request_kib)),
             waker,

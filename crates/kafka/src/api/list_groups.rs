@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 use kafka_protocol::messages::{GroupId, ListGroupsRequest};
+
 use kafka_protocol::protocol::StrBytes;
 
 use crate::config::str_bytes;
@@ -41,10 +42,11 @@ pub(crate) fn answer(call: &Call, request: ListGroupsRequest) -> ListGroupsRespo
         let state = group.lock().expect("no holder panics").state();
         groups.insert(id, (state, CONSUMER.to_owned(), CONSUMER));
     }
-    let lowered = |filter: &[StrBytes]| -> BTreeSet<String> {
+    // Each name once, however often it is said.
+    let names = |filter: Vec<StrBytes>| -> BTreeSet<String> {
         filter.iter().map(|name| name.to_ascii_lowercase()).collect()
     };
-    let (states, types) = (lowered(&request.states_filter), lowered(&request.types_filter));
+    let (states, kinds) = (names(request.states_filter), names(request.types_filter));
     let wanted = |filter: &BTreeSet<String>, value: &str| {
         filter.is_empty() || filter.contains(&value.to_ascii_lowercase())
     };
@@ -53,7 +55,7 @@ pub(crate) fn answer(call: &Call, request: ListGroupsRequest) -> ListGroupsRespo
         .into_iter()
         .filter(|(id, _)| may_all || call.allows(Operation::Describe, Resource::Group(id)))
         .filter(|(_, (state, ..))| wanted(&states, state))
-        .filter(|(_, (.., kind))| wanted(&types, kind))
+        .filter(|(_, (.., kind))| wanted(&kinds, kind))
         .map(|(id, (state, protocol_type, kind))| {
             let mut listed = ListedGroup::default()
                 .with_group_id(GroupId(str_bytes(&id)))

@@ -3,7 +3,6 @@
 // Functions that only tests call may unwrap too.
 #![allow(clippy::unwrap_used)]
 
-mod addresses;
 mod client;
 mod expiry;
 mod groups;
@@ -13,6 +12,7 @@ mod legacy;
 mod limits;
 mod login;
 mod newer;
+mod peers;
 mod quotas;
 mod records;
 mod reserved;
