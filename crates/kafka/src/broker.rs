@@ -18,7 +18,6 @@ use crate::config::{KafkaConfig, str_bytes};
 use crate::dynamic::{BROKER_CLEANUP_POLICY, DynamicConfigs};
 use crate::error::Refusal;
 use crate::fetch_session::FetchSessions;
-use crate::group::consumer::Topics;
 use crate::group::{Groups, Limits};
 use crate::owner::Owner;
 use crate::quotas::Quotas;
@@ -48,7 +47,7 @@ pub(crate) struct Broker {
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
     /// The topics as groups have last seen them.
-    pub group_topics: Mutex<Arc<Topics>>,
+    pub group_topics: Mutex<Arc<crate::group::consumer::Topics>>,
     pub stopping: AtomicBool,
     /// What waits for clients to read.
     pub answer_bytes: Arc<AnswerBytes>,
