@@ -200,6 +200,8 @@ fn topics_of_the_engine_are_read_and_neither_written_nor_made_nor_deleted() {
         assert!(engine.reserves_topic(topic), "{topic}");
         assert_eq!(code(engine.produce(topic, None, &[(None, None, Some(b"x".to_vec()))])), "internal_topic");
         assert_eq!(code(engine.create_topic(topic, Some(1), &[])), "internal_topic");
+        let changes = [("retention.ms".to_owned(), Some("1".to_owned()))];
+        assert_eq!(code(engine.alter_topic(topic, &changes)), "internal_topic");
     }
     for topic in &OWN[..2] {
         assert!(has_topic(&engine, topic), "{topic}");
