@@ -174,9 +174,9 @@ fn records_of_another_transactional_id_are_refused() {
     let fixture = Fixture::start(&[]);
     fixture.create_topic("t", 1);
     let mut client = fixture.client();
-    let log = &fixture.log;
-    let other = log.init_producer(Some("other"), 60_000, 0).unwrap();
-    log.add_partitions_to_transaction("other", other, &[("t", 0)], 0).unwrap();
+    let (log, now_ms) = (&fixture.log, fixture.clock.now_ms());
+    let other = log.init_producer(Some("other"), 60_000, now_ms).unwrap();
+    log.add_partitions_to_transaction("other", other, &[("t", 0)], now_ms).unwrap();
     let own = take_over(&mut client, "mine", None);
     assert_eq!(own.error_code, 0);
     assert_eq!(produce(&mut client, 11, Some("mine"), "t", stamped(other, 0, true)), NOT_KNOWN.code());

@@ -389,9 +389,10 @@ fn topics_of_a_transaction_are_told_to_who_may_see_them() {
     let rights = Rights { fixture: &fixture };
     let mut client = fixture.client();
     fixture.log.create_topic("t2", 1, &Default::default(), 0).unwrap();
-    let identity = fixture.log.init_producer(Some("x"), 1000, 0).unwrap();
+    let now_ms = fixture.clock.now_ms();
+    let identity = fixture.log.init_producer(Some("x"), 1000, now_ms).unwrap();
     let partitions = [("t", 0), ("t2", 0)];
-    fixture.log.add_partitions_to_transaction("x", identity, &partitions, 0).unwrap();
+    fixture.log.add_partitions_to_transaction("x", identity, &partitions, now_ms).unwrap();
     for resource in [Transaction("x"), Topic("t2")] {
         rights.add(&(Describe, resource, TopicAuthorizationFailed), ALLOW, Pattern::Literal);
     }
