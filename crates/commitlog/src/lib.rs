@@ -39,6 +39,7 @@ mod pending;
 mod producer;
 mod read;
 mod recovery;
+mod scheduling;
 mod segment;
 mod simulated_disk;
 mod syncers;
@@ -48,6 +49,7 @@ mod topics;
 mod transaction;
 mod varint;
 mod wire;
+mod write_ahead;
 mod writer;
 
 pub use batch::{
@@ -69,6 +71,7 @@ pub use outside::TransactionInfo;
 pub use partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, UNPACKED_BATCH_BYTES_MAX};
 pub use producer::{AbortedTransaction, ProducerInfo};
 pub use read::{Isolation, PartitionReader, ReadInfo};
+pub use scheduling::ask_for_short_slices;
 pub use simulated_disk::SimulatedDisk;
 pub use ticket::CommitTicket;
 pub use topic::TopicInfo;
