@@ -339,7 +339,7 @@ impl Log {
     /// Returns whether so many requests wait for the disk that asking for another may take as long as the disk does. Who must
     /// not be held up asks again later.
     pub fn is_busy(&self) -> bool {
-        self.writer.is_busy()
+        self.writer.is_busy() || self.ahead.is_busy()
     }
 
     /// Asks for everything written to some partitions so far to be made durable; the ticket tells when all are.
