@@ -104,6 +104,9 @@ impl Log {
         };
         let mut inner = state.lock();
         let old_epoch = state.epoch();
+        if inner.timeout_ms == NO_TIMEOUT_MS && timeout_ms != NO_TIMEOUT_MS {
+            return Err(LogError::OwnTransaction { transactional_id: transactional_id.to_owned() });
+        }
         // An id that is new has nobody to fence, whatever the client believes to be; as in Kafka.
         if let Some(identity) = identity
             && old_epoch >= 0
@@ -122,13 +125,25 @@ impl Log {
                 });
             }
         }
-        state.abort(&mut inner, old_epoch.saturating_add(1), now_ms)?;
-        inner.timeout_ms = timeout_ms;
-        inner.ended = Ended::Nothing;
-        let epoch = self.raise_epoch(&state, &mut inner)?;
+        let epoch = self.take_over(&state, &mut inner, timeout_ms, now_ms)?;
         inner.raised_from = identity.map(|identity| identity.epoch);
         drop(inner);
         Ok((state, epoch))
+    }
+
+    /// Aborts what is open and fences who had opened it.
+    fn take_over(
+        &self,
+        state: &Arc<TransactionalState>,
+        inner: &mut Inner,
+        timeout_ms: i64,
+        now_ms: i64,
+    ) -> Result<i16, LogError> {
+        state.abort(inner, state.epoch().saturating_add(1), now_ms)?;
+        state.set_timeout(inner, timeout_ms);
+        inner.ended = Ended::Nothing;
+        inner.raised_from = None;
+        self.raise_epoch(state, inner)
     }
 
     /// Gives a transactional id its next epoch, durably.
@@ -138,6 +153,7 @@ impl Log {
         inner: &mut Inner,
     ) -> Result<i16, LogError> {
         let mut epoch = state.epoch().saturating_add(1);
+        let used_up = inner.producer_ids;
         if epoch == i16::MAX {
             // Epochs are used up: new ids, beginning again.
             let first = self.take_producer_ids(LANES as i64)?;
@@ -153,7 +169,11 @@ impl Log {
         state.touch();
         // It may just have been forgotten.
         self.transactional.lock().expect("no holder panics").insert(state.id.clone(), state.clone());
-        self.foreign.write().expect("no holder panics").insert(inner.producer_ids[0], state.clone());
+        let mut by_producer_id = self.by_producer_id.write().expect("no holder panics");
+        if used_up != inner.producer_ids {
+            used_up.iter().for_each(|id| drop(by_producer_id.remove(id)));
+        }
+        by_producer_id.extend(inner.producer_ids_in_use().iter().map(|id| (*id, state.clone())));
         Ok(epoch)
     }
 
@@ -177,14 +197,25 @@ impl Log {
     /// Aborts and fences transactions whose producers have been silent beyond their time.
     pub fn abort_expired(&self, now_ms: i64) -> Result<(), LogError> {
         let states: Vec<_> = self.transactional.lock().expect("no holder panics").values().cloned().collect();
+        let mut result = Ok(());
         for state in states {
-            if state.is_expired(now_ms) {
-                let timeout_ms = state.lock().timeout_ms;
-                tracing::info!(transactional_id = state.id, "transaction timed out");
-                self.init(&state.id, None, timeout_ms, now_ms)?;
-            }
+            // One that cannot be aborted keeps nobody else waiting.
+            result = result.and(self.abort_if_expired(&state, now_ms));
         }
-        Ok(())
+        result
+    }
+
+    fn abort_if_expired(&self, state: &Arc<TransactionalState>, now_ms: i64) -> Result<(), LogError> {
+        // Held from the look to the end: who commits in time is not fenced.
+        let mut inner = state.lock();
+        if !inner.is_expired(now_ms) {
+            return Ok(());
+        }
+        self.check_open()?;
+        tracing::info!(transactional_id = state.id, "transaction timed out");
+        inner.is_overdue = true;
+        let timeout_ms = inner.timeout_ms;
+        self.take_over(state, &mut inner, timeout_ms, now_ms).map(drop)
     }
 
     /// Has waiting markers written to the journal when there are many, so that their queue stays bounded.
@@ -226,24 +257,41 @@ impl Log {
     }
 
     /// Sets positions of a group outside a transaction; the ticket tells when they are durable.
-    ///
-    /// The records read must be durable before the position is, so their partitions are synced first if needed.
     pub fn commit_offsets(
         &self,
         group: &str,
         offsets: &[OffsetCommit],
         now_ms: i64,
     ) -> Result<CommitTicket, LogError> {
-        check_name("length of a group's name", group)?;
-        let mut entries = Vec::with_capacity(offsets.len());
+        self.sync_consumed(offsets)?;
+        self.commit_synced_offsets(group, offsets, now_ms)
+    }
+
+    /// Makes the records before some positions durable: a position is never ahead of what a crash leaves.
+    pub fn sync_consumed(&self, offsets: &[OffsetCommit]) -> Result<(), LogError> {
         for offset in offsets {
             let source = self.partition(&offset.topic, offset.partition)?;
             if source.durable.load(Ordering::Acquire) < offset.offset {
                 self.flush_partition(&source)?.wait()?;
             }
-            entries.push(offset_entry(group, offset, now_ms)?);
         }
-        self.record(Entry::Offsets(entries))
+        Ok(())
+    }
+
+    /// Does what [`Log::commit_offsets`] does after [`Log::sync_consumed`], without waiting; positions take effect in the
+    /// order of the calls.
+    pub fn commit_synced_offsets(
+        &self,
+        group: &str,
+        offsets: &[OffsetCommit],
+        now_ms: i64,
+    ) -> Result<CommitTicket, LogError> {
+        check_name("length of a group's name", group)?;
+        let entry = |offset: &OffsetCommit| {
+            self.partition(&offset.topic, offset.partition)?;
+            offset_entry(group, offset, now_ms)
+        };
+        self.record(Entry::Offsets(offsets.iter().map(entry).collect::<Result<_, _>>()?))
     }
 
     /// Returns the names of all groups with positions.
@@ -259,8 +307,7 @@ impl Log {
 
     /// Returns whether an open transaction, or one whose commit is on its way, sets a group's position in a partition.
     pub fn has_pending_offset(&self, group: &str, topic: &str, partition: u32) -> bool {
-        let states: Vec<_> = self.foreign.read().expect("no holder panics").values().cloned().collect();
-        states.iter().any(|state| state.has_pending_offset(group, topic, partition))
+        self.pending.contains(group, topic, partition)
     }
 
     /// Forgets all positions of a group.

@@ -142,6 +142,12 @@ pub enum LogError {
         /// The producer id given.
         producer_id: i64,
     },
+    /// The transactional id is one that this process writes under itself.
+    #[error("transactional id \"{transactional_id}\" cannot be taken over: this process uses it")]
+    OwnTransaction {
+        /// The transactional id.
+        transactional_id: String,
+    },
     /// Something is larger than its bound.
     #[error("{what} of {size} is above the limit of {max}")]
     Limit {

@@ -17,6 +17,7 @@ use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger, Replayed};
 use crate::notifier::Notifier;
 use crate::partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, RedoItem, Shared};
+use crate::pending::PendingOffsets;
 use crate::read::{Isolation, PartitionReader, ReadInfo};
 use crate::recovery::PartitionPlace;
 use crate::ticket::CommitTicket;
@@ -91,12 +92,14 @@ pub struct Log {
     pub(crate) writer: WriterHandle,
     pub(crate) ahead: Arc<WriteAhead>,
     pub(crate) transactional: Mutex<HashMap<String, Arc<TransactionalState>>>,
-    /// Producer id → transactional id of the ids handed to outside producers.
-    pub(crate) foreign: RwLock<HashMap<i64, Arc<TransactionalState>>>,
+    /// Producer id → the transactional id that writes with it.
+    pub(crate) by_producer_id: RwLock<HashMap<i64, Arc<TransactionalState>>>,
+    pub(crate) pending: Arc<PendingOffsets>,
     pub(crate) removals: Mutex<Vec<PathBuf>>,
     pub(crate) ballast: Ballast,
     pub(crate) idempotent_ids: Mutex<(i64, i64)>,
     pub(crate) created: AtomicU64,
+    pub(crate) topics_version: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -209,8 +212,11 @@ impl Log {
         let mut writer = Writer::new(journal, ahead.clone(), &config, ledger.clone(), shared.clone());
         // Everything is in the partitions now; a clean stop's mark goes away too.
         writer.recycle()?;
-        let foreign =
-            transactional.values().map(|state| (state.lock().producer_ids[0], state.clone())).collect();
+        let by_producer_id = transactional.values().flat_map(|state| {
+            let ids = state.lock().producer_ids_in_use().to_vec();
+            ids.into_iter().map(|id| (id, state.clone()))
+        });
+        let by_producer_id = RwLock::new(by_producer_id.collect());
         Ok(Arc::new(Log {
             writer: WriterHandle::start(writer, config.inline_writer)?,
             ahead,
@@ -223,10 +229,12 @@ impl Log {
             topic_journal: Mutex::new(topic_journal),
             ledger,
             transactional: Mutex::new(transactional),
-            foreign: RwLock::new(foreign),
+            by_producer_id,
+            pending: Arc::default(),
             removals: Mutex::default(),
             idempotent_ids: Mutex::new((next_id, next_id)),
             created: AtomicU64::new(created),
+            topics_version: AtomicU64::new(1),
             closed: AtomicBool::new(false),
         }))
     }
@@ -308,28 +316,18 @@ impl Log {
     }
 
     /// Appends what an outside producer sent, checking every record; transactional batches must belong to a transaction
-    /// opened with `add_partitions_to_transaction`.
+    /// that `transactional_id` has opened with `add_partitions_to_transaction`.
     pub fn append_client(
         &self,
         topic: &str,
         partition: u32,
+        transactional_id: Option<&str>,
         bytes: &mut [u8],
         now_ms: i64,
     ) -> Result<AppendInfo, LogError> {
         self.check_open()?;
         let partition = self.partition(topic, partition)?;
-        let first = batches(bytes).next().and_then(Result::ok);
-        let Some(first) = first.filter(|batch| batch.is_transactional()) else {
-            return partition.append(bytes, AppendOrigin::Client, now_ms);
-        };
-        let (producer_id, epoch) = (first.producer_id(), first.producer_epoch());
-        let one_producer = batches(bytes)
-            .all(|batch| batch.is_ok_and(|b| b.is_transactional() && b.producer_id() == producer_id));
-        let state = self.foreign.read().expect("no holder panics").get(&producer_id).cloned();
-        match state {
-            Some(state) if one_producer => state.append_foreign(self, epoch, &partition, bytes, now_ms),
-            _ => Err(LogError::UnknownProducer { transactional_id: String::new(), producer_id }),
-        }
+        self.append_outside(&partition, transactional_id.unwrap_or_default(), bytes, now_ms)
     }
 
     /// Asks for everything written to a partition so far to be made durable.
@@ -340,6 +338,12 @@ impl Log {
     /// Does what [`Log::flush`] does without looking the partition up.
     pub fn flush_partition(&self, partition: &Arc<Partition>) -> Result<CommitTicket, LogError> {
         self.flush_partitions(vec![partition.clone()])
+    }
+
+    /// Returns whether so many requests wait for the disk that asking for another may take as long as the disk does. Who must
+    /// not be held up asks again later.
+    pub fn is_busy(&self) -> bool {
+        self.writer.is_busy() || self.ahead.is_busy()
     }
 
     /// Asks for everything written to some partitions so far to be made durable; the ticket tells when all are.

@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use crate::batch::{Batch, NO_PRODUCER_ID, batches};
 use crate::coordinator::{OffsetCommit, ProducerIdentity, check_name, offset_entry};
 use crate::error::LogError;
 use crate::ledger::Entry;
 use crate::log::Log;
+use crate::partition::{AppendInfo, AppendOrigin, Partition};
 use crate::ticket::CommitTicket;
 use crate::transaction::{Ended, NO_TIMEOUT_MS, TransactionalState};
 
@@ -47,6 +49,40 @@ impl Log {
         drop(inner);
         state.touch();
         if known { Ok(state) } else { Err(unknown()) }
+    }
+
+    /// Appends what an outside producer has stamped itself. A producer id proves nothing, anybody can name it: what begins a
+    /// transaction in a partition must come under its transactional id, and nobody writes as this process does.
+    pub(crate) fn append_outside(
+        &self,
+        partition: &Arc<Partition>,
+        transactional_id: &str,
+        bytes: &mut [u8],
+        now_ms: i64,
+    ) -> Result<AppendInfo, LogError> {
+        let unstamped =
+            |batch: &Batch<'_>| batch.producer_id() == NO_PRODUCER_ID && !batch.is_transactional();
+        let first = match batches(bytes).next() {
+            Some(Ok(first)) if !unstamped(&first) => first,
+            _ => return partition.append(bytes, AppendOrigin::Client, now_ms),
+        };
+        let identity = ProducerIdentity { producer_id: first.producer_id(), epoch: first.producer_epoch() };
+        let is_transactional = first.is_transactional();
+        let state = self.by_producer_id.read().expect("no holder panics").get(&identity.producer_id).cloned();
+        match state {
+            Some(state) if is_transactional => {
+                state.append_stamped_outside(self, transactional_id, identity, partition, bytes, now_ms)
+            }
+            // Also outside of transactions: an epoch that a client has raised would fence this process's own.
+            Some(state) if !is_transactional && !state.is_own() => {
+                partition.append(bytes, AppendOrigin::Client, now_ms)
+            }
+            None if !is_transactional => partition.append(bytes, AppendOrigin::Client, now_ms),
+            _ => Err(LogError::UnknownProducer {
+                transactional_id: transactional_id.to_owned(),
+                producer_id: identity.producer_id,
+            }),
+        }
     }
 
     /// Announces partitions of a transaction (Kafka's `AddPartitionsToTxn`), opening it if needed; all or none.
@@ -172,7 +208,7 @@ impl Log {
                 continue;
             }
             self.record(Entry::TransactionalForgotten { id: state.id.clone() })?.wait()?;
-            self.foreign.write().expect("no holder panics").remove(&inner.producer_ids[0]);
+            self.by_producer_id.write().expect("no holder panics").remove(&inner.producer_ids[0]);
             self.transactional.lock().expect("no holder panics").remove(&state.id);
             forgotten += 1;
         }

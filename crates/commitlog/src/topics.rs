@@ -64,6 +64,7 @@ impl Log {
         let info = made.info();
         self.topic_ids.write().expect("no holder panics").insert(id, name.clone());
         self.topics.write().expect("no holder panics").insert(name, Arc::new(made));
+        self.topics_version.fetch_add(1, Ordering::AcqRel);
         Ok(info)
     }
 
@@ -77,6 +78,7 @@ impl Log {
         self.ballast.with(&*self.shared.disk, || self.write_topic_entry(&mut journal, &deleted))?;
         self.topics.write().expect("no holder panics").remove(topic);
         self.topic_ids.write().expect("no holder panics").remove(&found.id);
+        self.topics_version.fetch_add(1, Ordering::AcqRel);
         for partition in found.partitions().iter() {
             // Under its lock, so that no append is half way.
             let _state = partition.lock();
@@ -85,6 +87,11 @@ impl Log {
         self.removals.lock().expect("no holder panics").push(found.dir.clone());
         self.shared.notifier.notify();
         self.record(Entry::TopicForgotten { topic: topic.to_owned() })?.wait()
+    }
+
+    /// Returns a number that is another one after every topic that is made, deleted or has grown.
+    pub fn topics_version(&self) -> u64 {
+        self.topics_version.load(Ordering::Acquire)
     }
 
     /// Returns all topics by name.
@@ -134,6 +141,7 @@ impl Log {
         self.write_topic_entry(&mut journal, &TopicEntry::Grown { id: found.id, partitions })?;
         // Now and not before: what was appended would be lost with them.
         *found.partitions.write().expect("no holder panics") = Arc::new(made);
+        self.topics_version.fetch_add(1, Ordering::AcqRel);
         Ok(found.info())
     }
 

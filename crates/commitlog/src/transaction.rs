@@ -13,13 +13,12 @@ use crate::coordinator::ProducerIdentity;
 use crate::error::LogError;
 use crate::ledger::{CommitEntry, CommittedOffset, CommittedPart, LANES, OffsetEntry};
 use crate::log::Log;
+use crate::open_transaction::Open;
 use crate::outside::TransactionInfo;
-use crate::partition::{AppendInfo, Partition, RedoItem};
+use crate::partition::{AppendInfo, Partition};
 use crate::ticket::CommitTicket;
 use crate::writer::{CommitRequest, Request};
 
-/// Partitions one transaction may touch.
-const PARTS_MAX: usize = 100_000;
 /// Bytes of meta values one transaction may carry.
 const META_BYTES_MAX: usize = 8 << 20;
 
@@ -45,6 +44,8 @@ pub(crate) struct FailedTransaction {
 pub(crate) struct TransactionalState {
     pub id: String,
     epoch: AtomicI16,
+    /// This process writes under it, not a client; as its timeout says, and told without its lock.
+    own: AtomicBool,
     pub(crate) inner: Mutex<Inner>,
     failed_flag: AtomicBool,
     failed: Mutex<Vec<FailedTransaction>>,
@@ -62,8 +63,8 @@ pub(crate) struct Inner {
     /// Commits handed over, oldest first; at most one a lane.
     in_flight: VecDeque<CommitTicket>,
     next_lane: usize,
-    /// What the commits on their way set; told to readers who want stable offsets only. Outside producers only.
-    offsets_in_flight: Vec<OffsetEntry>,
+    /// Its time was up and the abort failed: it is tried again.
+    pub is_overdue: bool,
     /// How an outside producer's last transaction ended.
     pub ended: Ended,
     /// The epoch that the holder itself had raised; forgotten when another takes over, and with a restart.
@@ -83,24 +84,22 @@ impl Inner {
         self.open.is_some()
     }
 
+    /// Returns the producer ids that batches are stamped with: an outside producer knows one.
+    pub(crate) fn producer_ids_in_use(&self) -> &[i64] {
+        let lanes = if self.timeout_ms == NO_TIMEOUT_MS { LANES } else { 1 };
+        &self.producer_ids[..lanes]
+    }
+
+    /// Returns whether the transaction has used up its time.
+    pub(crate) fn is_expired(&self, now_ms: i64) -> bool {
+        self.is_overdue
+            || self.open.as_ref().is_some_and(|open| now_ms.saturating_sub(open.since_ms) > self.timeout_ms)
+    }
+
     /// Says whether nothing of it is under way.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.open.is_none() && self.in_flight.iter().all(|ticket| ticket.poll().is_some())
     }
-}
-
-struct Open {
-    lane: usize,
-    since_ms: i64,
-    parts: Vec<TransactionPart>,
-    redo: Vec<RedoItem>,
-    redo_bytes: usize,
-    /// Groups an outside producer has announced.
-    groups: Vec<String>,
-    offsets: Vec<OffsetEntry>,
-    consumed: Vec<(Arc<Partition>, i64)>,
-    meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    meta_bytes: usize,
 }
 
 impl TransactionalState {
@@ -113,13 +112,14 @@ impl TransactionalState {
         TransactionalState {
             id: id.to_owned(),
             epoch: AtomicI16::new(epoch),
+            own: AtomicBool::new(timeout_ms == NO_TIMEOUT_MS),
             inner: Mutex::new(Inner {
                 producer_ids,
                 timeout_ms,
                 open: None,
                 in_flight: VecDeque::new(),
                 next_lane: 0,
-                offsets_in_flight: Vec::new(),
+                is_overdue: false,
                 ended: Ended::Nothing,
                 raised_from: None,
             }),
@@ -168,6 +168,16 @@ impl TransactionalState {
         self.inner.lock().expect("no holder panics")
     }
 
+    /// Says whether this process writes under it, not a client.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_timeout(&self, inner: &mut Inner, timeout_ms: i64) {
+        inner.timeout_ms = timeout_ms;
+        self.own.store(timeout_ms == NO_TIMEOUT_MS, Ordering::Release);
+    }
+
     pub(crate) fn check_epoch(&self, inner: &Inner, epoch: i16) -> Result<(), LogError> {
         let current = self.epoch();
         if epoch != current {
@@ -195,25 +205,14 @@ impl TransactionalState {
         }
         if inner.open.is_none() {
             let lane = self.free_lane_after_waiting(log, inner)?;
-            inner.open = Some(Open {
-                lane,
-                since_ms: now_ms,
-                parts: Vec::new(),
-                redo: Vec::new(),
-                redo_bytes: 0,
-                groups: Vec::new(),
-                offsets: Vec::new(),
-                consumed: Vec::new(),
-                meta: Vec::new(),
-                meta_bytes: 0,
-            });
+            inner.open = Some(Open::new(lane, now_ms, &log.pending));
         }
         Ok(inner.open.as_mut().expect("opened above"))
     }
 
     fn free_lane_after_waiting(&self, log: &Log, inner: &mut Inner) -> Result<usize, LogError> {
         // An outside producer stamps its batches itself and knows one producer id.
-        let lanes = if inner.timeout_ms == NO_TIMEOUT_MS { LANES } else { 1 };
+        let lanes = inner.producer_ids_in_use().len();
         loop {
             for step in 0..lanes {
                 let lane = (inner.next_lane + step) % lanes;
@@ -265,17 +264,7 @@ impl TransactionalState {
     pub(crate) fn add_group(&self, log: &Log, epoch: i16, group: &str, now_ms: i64) -> Result<(), LogError> {
         let mut inner = self.lock();
         let open = self.open(log, &mut inner, epoch, now_ms)?;
-        if !open.groups.iter().any(|other| other == group) {
-            if open.groups.len() == PARTS_MAX {
-                return Err(LogError::Limit {
-                    what: "number of a transaction's groups",
-                    size: PARTS_MAX + 1,
-                    max: PARTS_MAX,
-                });
-            }
-            open.groups.push(group.to_owned());
-        }
-        Ok(())
+        open.add_group(group)
     }
 
     /// Says whether a group was announced.
@@ -283,7 +272,7 @@ impl TransactionalState {
         let inner = self.lock();
         self.check_epoch(&inner, epoch)?;
         match &inner.open {
-            Some(open) if open.groups.iter().any(|other| other == group) => Ok(()),
+            Some(open) if open.has_group(group) => Ok(()),
             _ => Err(self.refused("set offsets", "the group is not part of an open transaction")),
         }
     }
@@ -363,17 +352,25 @@ impl TransactionalState {
     }
 
     /// Appends batches that an outside producer has stamped itself; the partition must have been announced.
-    pub(crate) fn append_foreign(
+    pub(crate) fn append_stamped_outside(
         &self,
         log: &Log,
-        epoch: i16,
+        transactional_id: &str,
+        identity: ProducerIdentity,
         partition: &Arc<Partition>,
         batches: &mut [u8],
         now_ms: i64,
     ) -> Result<AppendInfo, LogError> {
         let mut inner = self.lock();
-        self.check_epoch(&inner, epoch)?;
+        let is_its = inner.producer_ids[0] == identity.producer_id && inner.timeout_ms != NO_TIMEOUT_MS;
         let part = inner.open.as_ref().and_then(|open| open.find(partition));
+        let has_written = part.zip(inner.open.as_ref()).is_some_and(|(part, open)| open.has_written(part));
+        // As in Kafka: who writes is asked with the transaction's first records in a partition.
+        if !is_its || (!has_written && self.id != transactional_id) {
+            let (transactional_id, producer_id) = (transactional_id.to_owned(), identity.producer_id);
+            return Err(LogError::UnknownProducer { transactional_id, producer_id });
+        }
+        self.check_epoch(&inner, identity.epoch)?;
         let (Some(part), Some(open)) = (part, inner.open.as_mut()) else {
             return Err(self.refused("append", "the partition is not part of an open transaction"));
         };
@@ -394,29 +391,7 @@ impl TransactionalState {
     ) -> Result<(), LogError> {
         let mut inner = self.lock();
         let open = self.open(log, &mut inner, epoch, now_ms)?;
-        let next_offset = entry.committed.offset;
-        match open.consumed.iter_mut().find(|(partition, _)| Arc::ptr_eq(partition, source)) {
-            Some((_, offset)) => *offset = next_offset.max(*offset),
-            None => open.consumed.push((source.clone(), next_offset)),
-        }
-        let same = |other: &&mut OffsetEntry| {
-            other.partition == entry.partition && other.topic == entry.topic && other.group == entry.group
-        };
-        match open.offsets.iter_mut().find(same) {
-            Some(other) => *other = entry,
-            None => open.offsets.push(entry),
-        }
-        Ok(())
-    }
-
-    pub(crate) fn has_pending_offset(&self, group: &str, topic: &str, partition: u32) -> bool {
-        let inner = self.lock();
-        let is_it = |entry: &OffsetEntry| {
-            entry.group == group && entry.partition == partition && entry.topic == topic
-        };
-        let in_flight = inner.in_flight.iter().any(|ticket| ticket.poll().is_none());
-        inner.open.iter().flat_map(|open| &open.offsets).any(is_it)
-            || (in_flight && inner.offsets_in_flight.iter().any(is_it))
+        open.set_offset(entry, source)
     }
 
     pub(crate) fn put_meta(
@@ -469,10 +444,11 @@ impl TransactionalState {
         while inner.in_flight.front().is_some_and(|ticket| ticket.poll().is_some()) {
             inner.in_flight.pop_front();
         }
-        let Some(open) = inner.open.take() else {
+        let Some(mut open) = inner.open.take() else {
             // Nothing of its own: durable when what is before it is.
             return Ok(inner.in_flight.back().cloned().unwrap_or_else(CommitTicket::ready));
         };
+        let consumed = open.take_consumed();
         let parts: Vec<TransactionPart> =
             open.parts.into_iter().filter(|part| part.first_offset.is_some()).collect();
         if parts.is_empty() && open.offsets.is_empty() && open.meta.is_empty() {
@@ -480,6 +456,10 @@ impl TransactionalState {
         }
         let repeated = open.redo_bytes <= log.config.repeated_bytes_max;
         let ticket = CommitTicket::default();
+        let offsets = match inner.timeout_ms {
+            NO_TIMEOUT_MS => open.offsets.taken(),
+            _ => open.offsets.handed_over(&ticket),
+        };
         let entry = CommitEntry {
             id: self.id.clone(),
             producer_id: inner.producer_ids[open.lane],
@@ -492,14 +472,10 @@ impl TransactionalState {
                 })
                 .collect(),
             redo: open.redo,
-            offsets: open.offsets,
+            offsets,
             meta: open.meta,
         };
         self.busy[open.lane].store(true, Ordering::Release);
-        if inner.timeout_ms != NO_TIMEOUT_MS {
-            // One at a time: what the last one set is decided.
-            inner.offsets_in_flight.clone_from(&entry.offsets);
-        }
         inner.in_flight.push_back(ticket.clone());
         let request = CommitRequest {
             transactional: self.clone(),
@@ -509,7 +485,7 @@ impl TransactionalState {
             parts,
             repeated,
             entry,
-            consumed: open.consumed,
+            consumed,
             now_ms,
             ticket: ticket.clone(),
         };
@@ -542,6 +518,7 @@ impl TransactionalState {
             failed.pop();
         }
         self.failed_flag.store(false, Ordering::Release);
+        inner.is_overdue = false;
         Ok(())
     }
 
@@ -549,55 +526,6 @@ impl TransactionalState {
         let mut inner = self.lock();
         self.check_epoch(&inner, epoch)?;
         self.abort(&mut inner, epoch, now_ms)
-    }
-
-    /// Returns whether the open transaction has used up its time.
-    pub(crate) fn is_expired(&self, now_ms: i64) -> bool {
-        let inner = self.lock();
-        inner.open.as_ref().is_some_and(|open| now_ms.saturating_sub(open.since_ms) > inner.timeout_ms)
-    }
-}
-
-impl Open {
-    fn find(&self, partition: &Arc<Partition>) -> Option<usize> {
-        self.parts.iter().position(|part| Arc::ptr_eq(&part.partition, partition))
-    }
-
-    /// Returns the partition's place in `parts`.
-    fn part(&mut self, partition: &Arc<Partition>) -> Result<usize, LogError> {
-        if let Some(index) = self.find(partition) {
-            return Ok(index);
-        }
-        if self.parts.len() == PARTS_MAX {
-            return Err(LogError::Limit {
-                what: "number of a transaction's partitions",
-                size: PARTS_MAX + 1,
-                max: PARTS_MAX,
-            });
-        }
-        self.parts.push(TransactionPart { partition: partition.clone(), first_offset: None });
-        Ok(self.parts.len() - 1)
-    }
-
-    fn took(
-        &mut self,
-        part: usize,
-        info: &AppendInfo,
-        partition: &Partition,
-        batches: &[u8],
-        bytes_max: usize,
-    ) {
-        self.parts[part].first_offset.get_or_insert(info.base_offset);
-        self.redo_bytes += batches.len();
-        if self.redo_bytes > bytes_max {
-            self.redo = Vec::new();
-            return;
-        }
-        self.redo.push(RedoItem {
-            topic_id: partition.topic_id,
-            partition: partition.partition,
-            bytes: batches.to_vec(),
-        });
     }
 }
 

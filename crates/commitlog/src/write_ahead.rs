@@ -66,6 +66,8 @@ pub(crate) struct WriteAhead {
     config: AheadConfig,
     health: Arc<Health>,
     ring: Mutex<Ring>,
+    /// What waits for the thread that syncs, if there is one.
+    waiting: Option<Arc<Queue>>,
 }
 
 struct Ring {
@@ -107,6 +109,7 @@ impl WriteAhead {
             true => Some(Threads::start(&health, &settled)?),
             false => None,
         };
+        let waiting = threads.as_ref().map(|threads: &Threads| threads.frames.clone());
         let ring = Ring {
             disk,
             dir,
@@ -121,7 +124,12 @@ impl WriteAhead {
             frame: Vec::new(),
             threads,
         };
-        Ok(WriteAhead { config, health, ring: Mutex::new(ring) })
+        Ok(WriteAhead { config, health, ring: Mutex::new(ring), waiting })
+    }
+
+    /// Says whether so much is waiting that who writes more may have to wait too.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|queue| queue.len() >= UNSYNCED_MAX / 2)
     }
 
     /// Makes partitions durable and completes the ticket, if little of them is not; returns whether it will.
@@ -368,6 +376,10 @@ impl Queue {
         }
         state.frames.push(frame);
         self.tell(state);
+    }
+
+    fn len(&self) -> usize {
+        self.state.lock().expect("no holder panics").frames.len()
     }
 
     /// Takes all there are; waits for one, and ends with the queue.

@@ -112,6 +112,11 @@ impl WriterHandle {
         Ok(WriterHandle { requests, receiver, writer, thread: Mutex::new(thread), inline })
     }
 
+    /// Says whether so much is waiting that a request handed over may have to wait too.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.requests.len() >= REQUESTS_MAX / 2
+    }
+
     /// Hands a request over; waits while the queue is full.
     pub(crate) fn submit(&self, request: Request) -> Result<(), LogError> {
         if self.inline {

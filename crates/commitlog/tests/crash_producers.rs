@@ -97,7 +97,7 @@ impl Idempotent {
         // In order, whether for the first time or again.
         if self.resent < self.in_flight.len() {
             let mut bytes = self.in_flight[self.resent].2.clone();
-            let info = log.append_client(&self.topic, 0, &mut bytes, 1_000)?;
+            let info = log.append_client(&self.topic, 0, None, &mut bytes, 1_000)?;
             assert_eq!(
                 info.last_offset - info.base_offset + 1,
                 self.in_flight[self.resent].1 as i64,
@@ -216,11 +216,11 @@ impl Transactional {
                 let mut bytes = encode(random, identity, first, count, &text, true);
                 let values = (first..first + count).map(|value| (partition, format!("{text}{value}")));
                 self.transactions[index].values.extend(values);
-                let info = log.append_client("moved", partition, &mut bytes, 1_000)?;
+                let info = log.append_client("moved", partition, Some(&self.id), &mut bytes, 1_000)?;
                 self.sequences.insert(partition, first + count);
                 if random.below(4) == 0 {
                     // The answer was lost; the client sends it again.
-                    let again = log.append_client("moved", partition, &mut bytes, 1_000)?;
+                    let again = log.append_client("moved", partition, Some(&self.id), &mut bytes, 1_000)?;
                     assert!(again.duplicate && again.base_offset == info.base_offset);
                 }
                 if random.below(2) == 0 {
@@ -532,15 +532,15 @@ fn a_producer_is_known_after_its_records_are_deleted_and_the_process_is_killed()
     let mut batch = |sequence| encode(&mut random, producer, sequence, 1, "", false);
     // Several segments since the last checkpoint, all of them below the new start.
     for sequence in 0..60 {
-        log.append_client("t", 0, &mut batch(sequence), 0).unwrap();
+        log.append_client("t", 0, None, &mut batch(sequence), 0).unwrap();
     }
     let mut last = batch(60);
-    let info = log.append_client("t", 0, &mut last, 0).unwrap();
+    let info = log.append_client("t", 0, None, &mut last, 0).unwrap();
     assert_eq!(log.delete_records("t", 0, -1).unwrap(), 61);
     drop(log);
     let log = Log::open(Arc::new(disk), Path::new("/log"), config(false)).unwrap();
-    let again = log.append_client("t", 0, &mut last, 0).unwrap();
+    let again = log.append_client("t", 0, None, &mut last, 0).unwrap();
     assert!(again.duplicate && again.base_offset == info.base_offset);
-    assert!(log.append_client("t", 0, &mut batch(62), 0).is_err());
-    assert_eq!(log.append_client("t", 0, &mut batch(61), 0).unwrap().base_offset, 61);
+    assert!(log.append_client("t", 0, None, &mut batch(62), 0).is_err());
+    assert_eq!(log.append_client("t", 0, None, &mut batch(61), 0).unwrap().base_offset, 61);
 }

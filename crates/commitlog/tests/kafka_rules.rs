@@ -115,14 +115,14 @@ fn batch_sent_again_is_answered_with_its_first_offset() {
     log.create_topic("t", 1, &TopicSettings::new(), 0).unwrap();
     let identity = log.init_producer(None, 0, 0).unwrap();
     for sequence in [0, 2, 4] {
-        log.append_client("t", 0, &mut stamped(identity, sequence, 2, false), 0).unwrap();
+        log.append_client("t", 0, None, &mut stamped(identity, sequence, 2, false), 0).unwrap();
     }
     drop(log);
     let log = open(&disk);
-    let again = log.append_client("t", 0, &mut stamped(identity, 2, 2, false), 0).unwrap();
+    let again = log.append_client("t", 0, None, &mut stamped(identity, 2, 2, false), 0).unwrap();
     assert!(again.duplicate);
     assert_eq!((again.base_offset, again.last_offset), (2, 3));
-    let error = log.append_client("t", 0, &mut stamped(identity, 8, 2, false), 0).unwrap_err();
+    let error = log.append_client("t", 0, None, &mut stamped(identity, 8, 2, false), 0).unwrap_err();
     assert!(matches!(error, LogError::OutOfOrderSequence { expected: 6, found: 8, .. }));
     assert_ne!(log.init_producer(None, 0, 0).unwrap().producer_id, identity.producer_id);
     assert_eq!(log.offsets("t", 0).unwrap().next, 6);
@@ -134,11 +134,11 @@ fn outside_transaction_commits_aborts_and_times_out() {
     let log = open(&disk);
     log.create_topic("t", 1, &TopicSettings::new(), 0).unwrap();
     let identity = log.init_producer(Some("app"), 60_000, 0).unwrap();
-    let error = log.append_client("t", 0, &mut stamped(identity, 0, 1, true), 0).unwrap_err();
+    let error = log.append_client("t", 0, Some("app"), &mut stamped(identity, 0, 1, true), 0).unwrap_err();
     assert!(matches!(error, LogError::TransactionState { .. }));
     for (sequence, commit) in [(0, true), (1, false)] {
         log.add_partitions_to_transaction("app", identity, &[("t", 0)], 0).unwrap();
-        log.append_client("t", 0, &mut stamped(identity, sequence, 1, true), 0).unwrap();
+        log.append_client("t", 0, Some("app"), &mut stamped(identity, sequence, 1, true), 0).unwrap();
         assert!(log.offsets("t", 0).unwrap().last_stable < log.offsets("t", 0).unwrap().next);
         log.end_transaction("app", identity, commit, 0).unwrap().wait().unwrap();
     }
@@ -146,7 +146,7 @@ fn outside_transaction_commits_aborts_and_times_out() {
     assert_eq!(log.partition("t", 0).unwrap().aborted_transactions(0, 100).len(), 1);
 
     log.add_partitions_to_transaction("app", identity, &[("t", 0)], 1_000).unwrap();
-    log.append_client("t", 0, &mut stamped(identity, 2, 1, true), 1_000).unwrap();
+    log.append_client("t", 0, Some("app"), &mut stamped(identity, 2, 1, true), 1_000).unwrap();
     log.maintain(61_000).unwrap();
     assert!(log.offsets("t", 0).unwrap().last_stable < log.offsets("t", 0).unwrap().next);
     log.maintain(61_001).unwrap();
@@ -253,4 +253,43 @@ fn retention_deletes_whole_segments_by_time_and_size() {
     let log = open(&disk.crash(1));
     assert_eq!(log.offsets("t", 0).unwrap().log_start, 20);
     assert_eq!(log.append("t", 0, &mut batch(None, Some("v"), 1), 0).unwrap().base_offset, 20);
+}
+
+#[test]
+fn producer_id_whose_epochs_are_used_up_writes_no_more() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    log.create_topic("t", 1, &TopicSettings::new(), 0).unwrap();
+    let first = log.init_producer(Some("app"), 60_000, 0).unwrap();
+    let next = (0..=i16::MAX)
+        .map(|_| log.init_producer(Some("app"), 60_000, 0).unwrap())
+        .find(|identity| identity.producer_id != first.producer_id)
+        .unwrap();
+    assert_eq!(next.epoch, 0);
+    log.add_partitions_to_transaction("app", next, &[("t", 0)], 0).unwrap();
+    for epoch in [0, i16::MAX - 1] {
+        let old = ProducerIdentity { epoch, ..first };
+        let error = log.append_client("t", 0, Some("app"), &mut stamped(old, 0, 1, true), 0).unwrap_err();
+        assert!(matches!(error, LogError::UnknownProducer { .. }));
+    }
+    log.append_client("t", 0, Some("app"), &mut stamped(next, 0, 1, true), 0).unwrap();
+}
+
+#[test]
+fn transaction_that_could_not_be_aborted_in_time_is_aborted_later() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    log.create_topic("t", 1, &TopicSettings::new(), 0).unwrap();
+    let identity = log.init_producer(Some("app"), 60_000, 0).unwrap();
+    log.add_partitions_to_transaction("app", identity, &[("t", 0)], 0).unwrap();
+    log.append_client("t", 0, Some("app"), &mut stamped(identity, 0, 1, true), 0).unwrap();
+    disk.set_capacity(Some(0));
+    assert!(log.abort_expired(61_000).unwrap_err().is_disk_full());
+    disk.set_capacity(None);
+    log.abort_expired(61_001).unwrap();
+    assert_eq!(log.offsets("t", 0).unwrap().last_stable, log.offsets("t", 0).unwrap().next);
+    // Once.
+    let next = log.init_producer(Some("app"), 60_000, 61_001).unwrap();
+    log.abort_expired(61_002).unwrap();
+    log.add_partitions_to_transaction("app", next, &[("t", 0)], 61_002).unwrap();
 }

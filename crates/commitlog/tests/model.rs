@@ -111,7 +111,7 @@ fn run(steps: Vec<Step>) {
         match step {
             Step::Append { partition, count, len, codec } => {
                 let (mut bytes, numbers) = encode(&mut model, count, len, codec);
-                let info = log.append_client("t", partition, &mut bytes, now_ms).unwrap();
+                let info = log.append_client("t", partition, None, &mut bytes, now_ms).unwrap();
                 let new =
                     numbers.iter().enumerate().map(|(i, number)| (info.base_offset + i as i64, *number));
                 model.committed[partition as usize].extend(new);

@@ -69,10 +69,18 @@ impl CommandLog {
         Ok(info.base_offset)
     }
 
-    /// All commands in order, with their sequence numbers.
+    /// All commands in order, with their sequence numbers. What is none is left out, so that it keeps nobody from starting.
     pub fn read(&self) -> Result<Vec<(i64, Command)>> {
         let mut commands = Vec::new();
-        let mut reader = self.log.reader(&self.topic, 0, 0, Isolation::ReadCommitted).map_err(log_error)?;
+        let offsets = self.log.offsets(&self.topic, 0).map_err(log_error)?;
+        if offsets.log_start > 0 {
+            let (topic, first) = (&*self.topic, offsets.log_start);
+            tracing::error!(topic, first, "statements before this offset are gone, records were deleted");
+        }
+        let mut reader = self
+            .log
+            .reader(&self.topic, 0, offsets.log_start, Isolation::ReadCommitted)
+            .map_err(log_error)?;
         let (mut bytes, mut scratch) = (Vec::new(), Vec::new());
         while reader.has_more() {
             reader.read(1 << 20, &mut bytes).map_err(log_error)?;
@@ -84,8 +92,13 @@ impl CommandLog {
                 for record in records {
                     let record = record.map_err(|e| damaged(&e.to_string()))?;
                     let Some(value) = record.value else { continue };
-                    let command = serde_json::from_slice(value).map_err(|e| damaged(&e.to_string()))?;
-                    commands.push((record.offset, command));
+                    match serde_json::from_slice(value) {
+                        Ok(command) => commands.push((record.offset, command)),
+                        Err(error) => {
+                            let (topic, offset) = (&*self.topic, record.offset);
+                            tracing::error!(topic, offset, %error, "record is not a statement, left out");
+                        }
+                    }
                 }
             }
         }

@@ -17,6 +17,7 @@ mod print;
 mod produce;
 mod query;
 mod recovery;
+mod reserved;
 mod resume;
 mod rows;
 mod select;
@@ -183,6 +184,7 @@ impl Engine {
         partitions: Option<u32>,
         settings: &[(String, String)],
     ) -> Result<()> {
+        self.inner.check_not_reserved(name)?;
         let mut all = self.inner.topic_settings();
         all.extend(settings.iter().cloned());
         let partitions = partitions.unwrap_or_else(|| self.inner.default_partitions());
@@ -195,12 +197,13 @@ impl Engine {
 
     /// Sets (`Some`) and resets (`None`) settings of a topic, by Kafka's names; all or none.
     pub fn alter_topic(&self, name: &str, changes: &[(String, Option<String>)]) -> Result<()> {
+        self.inner.check_not_reserved(name)?;
         let changes: Vec<(&str, Option<&str>)> =
             changes.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
         self.inner.log.alter_topic(name, &changes).map(|_| ()).map_err(query::log_error)
     }
 
-    /// Deletes a topic; refused while a stream or table stands on it.
+    /// Deletes a topic; refused while a stream, a table, a query or the engine itself uses it.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
         let state = self.inner.state();
         if let Some(source) = state.catalog.sources().find(|s| &*s.topic == name) {
@@ -210,21 +213,15 @@ impl Engine {
             )
             .hint(format!("DROP it first: DROP … {} DELETE TOPIC", source.name)));
         }
-        self.inner.log.delete_topic(name).map_err(query::log_error)
+        match self.inner.use_of_topic(&state, name) {
+            Some(use_) => Err(EngineError::user("still_used", use_)),
+            None => self.inner.log.delete_topic(name).map_err(query::log_error),
+        }
     }
 
     /// Returns what a topic is used for by a stream, a table, a query or the engine itself; `None` where it is nobody's.
     pub fn holds_topic(&self, name: &str) -> Option<String> {
-        let state = self.inner.state();
-        if let Some(source) = state.catalog.sources().find(|source| &*source.topic == name) {
-            return Some(format!("topic \"{name}\" is that of {}, drop it first", source.name));
-        }
-        let held = |group: String| name.strip_prefix(&group).is_some_and(|rest| rest.starts_with('-'));
-        if let Some(id) = state.queries.keys().find(|id| held(ddl::group(&self.inner, id))) {
-            return Some(format!("topic \"{name}\" is internal to query {id}, terminate it first"));
-        }
-        let own = commands::topic_name(&self.inner.service_id);
-        (name == own).then(|| format!("topic \"{name}\" holds the statements"))
+        self.inner.use_of_topic(&self.inner.state(), name)
     }
 
     /// Returns what a consumer group is used for by a query; `None` where it is nobody's.
@@ -232,6 +229,21 @@ impl Engine {
         let state = self.inner.state();
         let id = state.queries.keys().find(|id| ddl::group(&self.inner, id) == name)?;
         Some(format!("group \"{name}\" is that of query {id}"))
+    }
+
+    /// Decides whether only the engine makes, changes and writes a topic of this name, there or not.
+    pub fn reserves_topic(&self, name: &str) -> bool {
+        self.inner.reserves_topic(name)
+    }
+
+    /// Decides whether only the engine sets positions of a group of this name, there or not.
+    pub fn reserves_group(&self, name: &str) -> bool {
+        self.inner.reserves_group(name)
+    }
+
+    /// Decides whether only the engine writes transactions under an id, in use or not.
+    pub fn reserves_transaction(&self, id: &str) -> bool {
+        self.inner.reserves_transaction(id)
     }
 
     /// Kafka's description of a topic: partitions with start and end offsets, settings.

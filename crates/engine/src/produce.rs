@@ -93,6 +93,7 @@ fn write_row(
     value: &[Value],
     rowtime: Option<i64>,
 ) -> Result<()> {
+    inner.check_not_reserved(&source.topic)?;
     inner.ensure_topic(&source.topic, &Default::default(), inner.default_partitions(), false)?;
     let layout = Layout {
         key: source.schema.key().map(|c| (c.name.clone(), c.data_type.clone())).collect(),
@@ -144,6 +145,7 @@ pub(crate) fn produce(
 
 /// The topic that clients write to, made if it is not there; it must have the partition they ask for.
 pub(crate) fn topic_for(inner: &Inner, topic: &str, partition: Option<u32>) -> Result<TopicInfo> {
+    inner.check_not_reserved(topic)?;
     let info = inner.ensure_topic(topic, &Default::default(), inner.default_partitions(), false)?;
     match partition {
         Some(p) if p >= info.partitions => Err(EngineError::user(

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use commitlog::BatchBuilder;
 use engine::{Engine, EngineConfig, Entity, Session};
 
 const COMMANDS: &str = "_confluent-ksql-default__command_topic";
@@ -40,7 +41,10 @@ fn has_topic(engine: &Engine, name: &str) -> bool {
 
 fn put_command(engine: &Engine, command: &str) {
     assert!(has_topic(engine, COMMANDS));
-    engine.produce(COMMANDS, Some(0), &[(None, Some(b"c".to_vec()), Some(command.into()))]).unwrap();
+    let mut batch = BatchBuilder::new();
+    batch.append(1, Some(b"c"), Some(command.as_bytes()), &[]);
+    let (_, ticket) = engine.log().append_durable(COMMANDS, 0, batch.finish(), 1).unwrap();
+    ticket.wait().unwrap();
 }
 
 fn count(engine: &Engine, stream: &str) -> usize {
@@ -153,5 +157,85 @@ fn scratch_files_of_a_killed_process_are_removed() {
     std::fs::write(&left, b"x").unwrap();
     let engine = open(dir.path());
     assert!(!left.exists());
+    engine.close();
+}
+
+#[test]
+fn what_is_not_a_statement_keeps_nobody_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    run(&engine, "CREATE STREAM BEFORE (a INT) WITH (KAFKA_TOPIC='before', VALUE_FORMAT='JSON');");
+    put_command(&engine, "x");
+    put_command(&engine, r#"{"id": 7}"#);
+    run(&engine, "CREATE STREAM AFTER (a INT) WITH (KAFKA_TOPIC='after', VALUE_FORMAT='JSON');");
+    engine.abandon();
+    drop(engine);
+    let engine = open(dir.path());
+    let names: Vec<String> = engine.sources().iter().map(|source| source.name.to_string()).collect();
+    assert!(names.contains(&"BEFORE".to_owned()) && names.contains(&"AFTER".to_owned()), "{names:?}");
+    engine.log().delete_records(COMMANDS, 0, 1).unwrap();
+    engine.close();
+    drop(engine);
+    let engine = open(dir.path());
+    let names: Vec<String> = engine.sources().iter().map(|source| source.name.to_string()).collect();
+    assert!(!names.contains(&"BEFORE".to_owned()) && names.contains(&"AFTER".to_owned()), "{names:?}");
+    engine.close();
+}
+
+/// Topics of the engine that are there, and some of queries that may come.
+const OWN: [&str; 3] = [
+    COMMANDS,
+    "_confluent-ksql-default_query_CTAS_T_1-changelog",
+    "_confluent-ksql-default_query_CTAS_U_9-changelog",
+];
+
+#[test]
+fn topics_of_the_engine_are_read_and_neither_written_nor_made_nor_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    run(&engine, "CREATE STREAM S (k STRING KEY, a INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');");
+    run(&engine, "CREATE TABLE T AS SELECT k, COUNT(*) AS n FROM S GROUP BY k;");
+    let code = |result: Result<(), engine::EngineError>| result.unwrap_err().code;
+    for topic in OWN {
+        assert!(engine.reserves_topic(topic), "{topic}");
+        assert_eq!(code(engine.produce(topic, None, &[(None, None, Some(b"x".to_vec()))])), "internal_topic");
+        assert_eq!(code(engine.create_topic(topic, Some(1), &[])), "internal_topic");
+        let changes = [("retention.ms".to_owned(), Some("1".to_owned()))];
+        assert_eq!(code(engine.alter_topic(topic, &changes)), "internal_topic");
+    }
+    for topic in &OWN[..2] {
+        assert!(has_topic(&engine, topic), "{topic}");
+        assert_eq!(code(engine.delete_topic(topic)), "still_used");
+    }
+    assert!(!has_topic(&engine, OWN[2]));
+    let refused = |sql: &str| {
+        let result = engine.execute(sql, &mut Session::default(), &mut Vec::new());
+        assert_eq!(result.unwrap_err().code, "internal_topic", "{sql}");
+    };
+    refused(&format!("CREATE STREAM O WITH (KAFKA_TOPIC='{COMMANDS}') AS SELECT * FROM S;"));
+    refused(&format!(
+        "CREATE STREAM O (a INT) WITH (KAFKA_TOPIC='{}', PARTITIONS=1, VALUE_FORMAT='JSON');",
+        OWN[2]
+    ));
+    run(
+        &engine,
+        &format!("CREATE STREAM O (a STRING) WITH (KAFKA_TOPIC='{COMMANDS}', VALUE_FORMAT='KAFKA');"),
+    );
+    assert!(!engine.records(COMMANDS, &[]).unwrap().is_empty());
+    refused("INSERT INTO O (a) VALUES ('x');");
+    refused("DROP STREAM O DELETE TOPIC;");
+    run(&engine, "DROP STREAM O;");
+    for (name, is_own) in
+        [("default_ksql_processing_log", false), ("_confluent-ksql-other_query_1", false), (COMMANDS, true)]
+    {
+        assert_eq!(engine.reserves_topic(name), is_own, "{name}");
+    }
+    for (id, is_own) in [
+        ("tripline-default_-worker-11", true),
+        ("tripline-default_-producers", true),
+        ("tripline-ingest", false),
+    ] {
+        assert_eq!(engine.reserves_transaction(id), is_own, "{id}");
+    }
     engine.close();
 }

@@ -55,7 +55,10 @@ fn may_alter(call: &Call, resource_type: i8, name: &str) -> Result<(), Refusal> 
         RESOURCE_GROUP => (Resource::Group(name), ResponseError::GroupAuthorizationFailed),
         _ => (Resource::Cluster, ResponseError::ClusterAuthorizationFailed),
     };
-    if call.allows(Operation::AlterConfigs, resource) { Ok(()) } else { Err(error.into()) }
+    if !call.allows(Operation::AlterConfigs, resource) {
+        return Err(error.into());
+    }
+    if resource_type == RESOURCE_TOPIC { call.broker.check_not_reserved(name) } else { Ok(()) }
 }
 
 /// Applies checked changes to a topic, or only checks that they could be.

@@ -1,7 +1,7 @@
 //! The broker: what all connections share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use commitlog::{Log, LogError, TopicInfo, TopicSettings};
 use kafka_protocol::ResponseError;
@@ -46,6 +46,8 @@ pub(crate) struct Broker {
     pub cluster_id: String,
     /// What clients of each listener are told to connect to.
     pub endpoints: Vec<(String, u16)>,
+    /// The topics as groups have last seen them.
+    pub group_topics: Mutex<Arc<crate::group::consumer::Topics>>,
     pub stopping: AtomicBool,
     /// What members of groups say of themselves.
     pub group_bytes: kept::GroupBytes,
@@ -105,6 +107,7 @@ impl Broker {
             changed,
             cluster_id,
             endpoints,
+            group_topics: Mutex::default(),
             stopping: AtomicBool::new(false),
             request_kib: Arc::new(Semaphore::new(request_kib)),
             waker,
@@ -209,6 +212,16 @@ impl Broker {
             Err(LogError::TopicExists { .. }) => Ok(self.log.describe_topic(name)?),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Refuses to write or change a topic that is the owner's own.
+    pub(crate) fn check_not_reserved(&self, topic: &str) -> Result<(), Refusal> {
+        if !self.owner.reserves_topic(topic) {
+            return Ok(());
+        }
+        // As Kafka refuses to write to its internal topics.
+        let message = format!("topic \"{topic}\" is internal");
+        Err(Refusal::new(ResponseError::InvalidTopicException, message))
     }
 
     pub(crate) fn endpoint(&self, listener: usize) -> (StrBytes, i32) {

@@ -166,7 +166,7 @@ served! {
     LeaveGroup 0 5 now api::leave_group::answer, LeaveGroupRequest;
     SyncGroup 0 5 waiting api::sync_group::answer, SyncGroupRequest;
     DescribeGroups 0 6 now api::describe_groups::answer, DescribeGroupsRequest;
-    ListGroups 0 5 now api::list_groups::answer, ListGroupsRequest;
+    ListGroups 0 5 blocking api::list_groups::answer, ListGroupsRequest;
     ApiVersions 0 4 own api::api_versions::answer, ApiVersionsRequest;
     CreateTopics 2 7 blocking api::create_topics::answer, CreateTopicsRequest;
     DeleteTopics 1 6 blocking api::delete_topics::answer, DeleteTopicsRequest;
@@ -179,7 +179,7 @@ served! {
     TxnOffsetCommit 0 5 blocking api::txn_offset_commit::answer, TxnOffsetCommitRequest;
     SaslHandshake 0 1 now api::sasl_handshake::answer, SaslHandshakeRequest;
     SaslAuthenticate 0 2 waiting api::sasl_authenticate::answer, SaslAuthenticateRequest;
-    DescribeUserScramCredentials 0 0 now api::describe_user_scram_credentials::answer, DescribeUserScramCredentialsRequest;
+    DescribeUserScramCredentials 0 0 blocking api::describe_user_scram_credentials::answer, DescribeUserScramCredentialsRequest;
     AlterUserScramCredentials 0 0 blocking api::alter_user_scram_credentials::answer, AlterUserScramCredentialsRequest;
     DescribeAcls 1 3 now api::describe_acls::answer, DescribeAclsRequest;
     CreateAcls 1 3 blocking api::create_acls::answer, CreateAclsRequest;
@@ -201,8 +201,8 @@ served! {
     UpdateFeatures 0 2 now api::update_features::answer, UpdateFeaturesRequest;
     DescribeCluster 0 2 now api::describe_cluster::answer, DescribeClusterRequest;
     DescribeProducers 0 0 now api::describe_producers::answer, DescribeProducersRequest;
-    DescribeTransactions 0 0 now api::describe_transactions::answer, DescribeTransactionsRequest;
-    ListTransactions 0 2 now api::list_transactions::answer, ListTransactionsRequest;
+    DescribeTransactions 0 0 blocking api::describe_transactions::answer, DescribeTransactionsRequest;
+    ListTransactions 0 2 blocking api::list_transactions::answer, ListTransactionsRequest;
     ConsumerGroupHeartbeat 0 1 now api::consumer_group_heartbeat::answer, ConsumerGroupHeartbeatRequest;
     ConsumerGroupDescribe 0 1 now api::consumer_group_describe::answer, ConsumerGroupDescribeRequest;
     ListConfigResources 0 1 now api::list_config_resources::answer, ListConfigResourcesRequest;

@@ -2,7 +2,7 @@
 //! mean nothing on one node and are kept only so that tools which set them find them again.
 
 use std::collections::BTreeMap;
-use std::sync::RwLock;
+use std::sync::{Mutex, RwLock};
 
 use commitlog::LogError;
 
@@ -97,6 +97,8 @@ type Resource = (i8, String);
 /// All changed settings.
 pub(crate) struct DynamicConfigs {
     values: RwLock<BTreeMap<Resource, BTreeMap<String, String>>>,
+    /// Held over a change, so that what is stored and what counts stay the same; readers do not wait for the disk.
+    changing: Mutex<()>,
 }
 
 impl DynamicConfigs {
@@ -113,7 +115,7 @@ impl DynamicConfigs {
                 values.entry((*kind as i8, resource.to_owned())).or_default().insert(name.to_owned(), value);
             }
         }
-        DynamicConfigs { values: RwLock::new(values) }
+        DynamicConfigs { values: RwLock::new(values), changing: Mutex::new(()) }
     }
 
     /// Returns what was set for a resource.
@@ -144,13 +146,16 @@ impl DynamicConfigs {
         changes: &[(&str, Option<String>)],
         now_ms: i64,
     ) -> Result<(), LogError> {
-        let mut values = self.values.write().expect("no holder panics");
-        if values.len() >= RESOURCES_MAX && !values.contains_key(&(kind, resource.to_owned())) {
-            return Err(LogError::Limit {
-                what: "number of resources with settings",
-                size: RESOURCES_MAX + 1,
-                max: RESOURCES_MAX,
-            });
+        let _changing = self.changing.lock().expect("no holder panics");
+        {
+            let values = self.values.read().expect("no holder panics");
+            if values.len() >= RESOURCES_MAX && !values.contains_key(&(kind, resource.to_owned())) {
+                return Err(LogError::Limit {
+                    what: "number of resources with settings",
+                    size: RESOURCES_MAX + 1,
+                    max: RESOURCES_MAX,
+                });
+            }
         }
         let entries: Vec<_> = changes
             .iter()
@@ -164,6 +169,7 @@ impl DynamicConfigs {
             })
             .collect();
         store.put(&entries, now_ms)?;
+        let mut values = self.values.write().expect("no holder panics");
         let of_resource = values.entry((kind, resource.to_owned())).or_default();
         for (name, value) in changes {
             match value {

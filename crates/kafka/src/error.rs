@@ -73,6 +73,7 @@ pub(crate) fn code(error: &LogError) -> i16 {
         LogError::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
         LogError::TransactionState { .. } => ResponseError::InvalidTxnState,
         LogError::UnknownProducer { .. } => ResponseError::InvalidProducerIdMapping,
+        LogError::OwnTransaction { .. } => ResponseError::TransactionalIdAuthorizationFailed,
         LogError::Limit { .. } => ResponseError::InvalidRequest,
         LogError::Io { .. } | LogError::ReadOnly { .. } | LogError::Damaged { .. } => {
             ResponseError::KafkaStorageError

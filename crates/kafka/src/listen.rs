@@ -243,6 +243,8 @@ async fn accept(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
+                    // An IPv4 client of an IPv6 socket has its own address in rules and counts, not one mapped to IPv6.
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     let Ok(place) = places.connections.clone().try_acquire_owned() else {
                         tracing::warn!(%peer, "connection refused, there are max.connections already");
                         continue;

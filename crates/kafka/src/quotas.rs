@@ -5,7 +5,7 @@
 //! "all others"), the limit's name; the value as text.
 
 use std::collections::BTreeMap;
-use std::sync::RwLock;
+use std::sync::{Mutex, RwLock};
 
 use commitlog::LogError;
 
@@ -41,6 +41,8 @@ pub(crate) type Limits = BTreeMap<String, f64>;
 /// All limits.
 pub(crate) struct Quotas {
     limits: RwLock<BTreeMap<Entity, Limits>>,
+    /// Held over a change, so that what is stored and what counts stay the same; readers do not wait for the disk.
+    changing: Mutex<()>,
 }
 
 /// Why limits are not taken.
@@ -61,7 +63,7 @@ impl Quotas {
                 limits.entry(entity).or_default().insert(limit, value);
             }
         }
-        Quotas { limits: RwLock::new(limits) }
+        Quotas { limits: RwLock::new(limits), changing: Mutex::new(()) }
     }
 
     /// Returns the entities with limits that a filter takes.
@@ -86,17 +88,19 @@ impl Quotas {
         if validate_only {
             return Ok(());
         }
-        let mut limits = self.limits.write().expect("no holder panics");
-        if limits.len() >= ENTITIES_MAX && !limits.contains_key(entity) {
-            return Err(QuotaError::Invalid(format!(
-                "there are {ENTITIES_MAX} entities with limits already"
-            )));
+        let _changing = self.changing.lock().expect("no holder panics");
+        let is_full =
+            |limits: &BTreeMap<Entity, Limits>| limits.len() >= ENTITIES_MAX && !limits.contains_key(entity);
+        if is_full(&self.limits.read().expect("no holder panics")) {
+            let message = format!("there are {ENTITIES_MAX} entities with limits already");
+            return Err(QuotaError::Invalid(message));
         }
         let values: Vec<_> = changes
             .iter()
             .map(|(name, value)| (key(entity, name), value.map(|value| value.to_string().into_bytes())))
             .collect();
         store.put(&values, now_ms).map_err(QuotaError::Log)?;
+        let mut limits = self.limits.write().expect("no holder panics");
         let of_entity = limits.entry(entity.clone()).or_default();
         for (name, value) in changes {
             match value {

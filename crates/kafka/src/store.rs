@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use commitlog::{EpochTx, Log, LogError};
 
+/// With what the broker's own transactional ids begin.
+pub(crate) const OWN_IDS: &str = "_tripline_";
 /// The transactional id under which the broker keeps its values.
 pub(crate) const STORE_ID: &str = "_tripline_kafka";
 

@@ -62,7 +62,7 @@ impl Arguments {
     }
 }
 
-/// What the engine does not let Kafka clients take away.
+/// What the engine does not let Kafka clients take away or write.
 struct Held(Engine);
 
 impl kafka::Owner for Held {
@@ -72,6 +72,18 @@ impl kafka::Owner for Held {
 
     fn holds_group(&self, group: &str) -> Option<String> {
         self.0.holds_group(group)
+    }
+
+    fn reserves_topic(&self, topic: &str) -> bool {
+        self.0.reserves_topic(topic)
+    }
+
+    fn reserves_group(&self, group: &str) -> bool {
+        self.0.reserves_group(group)
+    }
+
+    fn reserves_transaction(&self, transactional_id: &str) -> bool {
+        self.0.reserves_transaction(transactional_id)
     }
 }
 

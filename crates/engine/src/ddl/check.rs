@@ -34,8 +34,18 @@ pub(super) fn replacement(catalog: &Catalog, new: &Source) -> Result<()> {
 /// Checks what cannot be seen from the catalog alone: topics, limits, who still uses what goes.
 pub(super) fn effect(inner: &Inner, state: &State, change: &Change) -> Result<()> {
     match change {
-        Change::Source { planned, .. } => inner.check_topic(&planned.source.topic, &planned.topic)?,
+        Change::Source { planned, .. } => {
+            let topic = &planned.source.topic;
+            // What is there may be read.
+            if inner.log.describe_topic(topic).is_err() {
+                inner.check_not_reserved(topic)?;
+            }
+            inner.check_topic(topic, &planned.topic)?;
+        }
         Change::Persistent { planned, .. } => {
+            if let Some(sink) = &planned.plan.sink {
+                inner.check_not_reserved(&sink.topic)?;
+            }
             if let Some(source) = &planned.creates {
                 inner.check_topic(&source.topic, &planned.topic)?;
             }
@@ -47,7 +57,10 @@ pub(super) fn effect(inner: &Inner, state: &State, change: &Change) -> Result<()
                 ));
             }
         }
-        Change::Drop { name, .. } => {
+        Change::Drop { name, delete_topic, .. } => {
+            if let (true, Some(source)) = (delete_topic, state.catalog.source(name)) {
+                inner.check_not_reserved(&source.topic)?;
+            }
             let readers: Vec<&str> = state
                 .queries
                 .values()

@@ -1,5 +1,7 @@
 //! AlterConfigs: replaces all settings of a topic.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::AlterConfigsRequest;
 use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
@@ -29,9 +31,10 @@ fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) 
     if resource.resource_type != RESOURCE_TOPIC {
         let (kind, name) = (resource.resource_type, &*resource.resource_name);
         let set = broker.dynamic.of(kind, name);
-        let mut changes: Vec<(&str, Option<String>)> = set.keys().map(|name| (name.as_str(), None)).collect();
+        let given: BTreeSet<&str> = resource.configs.iter().map(|config| &*config.name).collect();
+        let unset = set.keys().map(String::as_str).filter(|name| !given.contains(name));
+        let mut changes: Vec<(&str, Option<String>)> = unset.map(|name| (name, None)).collect();
         for config in &resource.configs {
-            changes.retain(|(other, _)| *other != &*config.name);
             changes.push((&config.name, config.value.as_ref().map(|value| value.to_string())));
         }
         return change_other(broker, kind, name, &changes, validate_only);

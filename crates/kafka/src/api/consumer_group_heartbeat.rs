@@ -1,6 +1,7 @@
 //! ConsumerGroupHeartbeat: the whole of the consumer protocol's conversation.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ConsumerGroupHeartbeatRequest;
@@ -12,11 +13,11 @@ use uuid::Uuid;
 
 use super::describe_configs::RESOURCE_GROUP;
 use crate::broker::Broker;
-use crate::dispatch::Call;
+use crate::dispatch::{Call, beside_sockets};
 use crate::dynamic::{GROUP_HEARTBEAT, GROUP_SESSION};
 use crate::error::NONE;
 use crate::group::assignor::Slots;
-use crate::group::consumer::{EPOCH_JOIN, EPOCH_LEAVE_STATIC, Heartbeat, Told, Topics};
+use crate::group::consumer::{EPOCH_JOIN, EPOCH_LEAVE_STATIC, Heartbeat, Sight, Told, Topics};
 use crate::security::acl::{Operation, Resource};
 
 /// The first version in which the member makes its id.
@@ -24,7 +25,8 @@ const OWN_ID_FROM: i16 = 1;
 
 pub(crate) fn answer(call: &Call, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
     let group_id = request.group_id.clone();
-    match heartbeat(call, request) {
+    // Members that join may have much shared out anew.
+    match beside_sockets(|| heartbeat(call, request)) {
         Ok(told) => ConsumerGroupHeartbeatResponse::default()
             .with_error_code(NONE)
             .with_member_id(Some(StrBytes::from_string(told.member_id)))
@@ -60,9 +62,17 @@ pub(crate) fn by_topic(slots: &Slots) -> BTreeMap<Uuid, Vec<i32>> {
     topics
 }
 
-/// Returns all topics as groups see them.
-pub(crate) fn all_topics(broker: &Broker) -> Topics {
-    broker.log.topics().into_iter().map(|info| (info.name, (info.id, info.partitions))).collect()
+/// Returns all topics as groups see them; listed again only when there are others.
+pub(crate) fn all_topics(broker: &Broker) -> Arc<Topics> {
+    let mut known = broker.group_topics.lock().expect("no holder panics");
+    // Asked for first: what changes from here on is seen the next time.
+    let version = broker.log.topics_version();
+    if known.version != version {
+        let topics = broker.log.topics().into_iter();
+        let by_name = topics.map(|info| (info.name, (info.id, info.partitions))).collect();
+        *known = Arc::new(Topics { version, by_name });
+    }
+    known.clone()
 }
 
 /// Checks what needs no group to be checked.
@@ -111,12 +121,11 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
             .flat_map(|topic| topic.partitions.iter().map(|p| (topic.topic_id.as_u128(), *p as u32)))
             .collect()
     });
+    let sight = Sight {
+        version: call.broker.rules.version(),
+        may_see: &|name| call.allows(Operation::Describe, Resource::Topic(name)),
+    };
     let all = all_topics(&call.broker);
-    let mut hidden = BTreeSet::new();
-    if !call.broker.rules.allow_everything() {
-        let may_see = |name: &str| call.allows(Operation::Describe, Resource::Topic(name));
-        hidden.extend(all.keys().filter(|name| !may_see(name)).cloned());
-    }
     let text = |text: Option<StrBytes>| text.map(|text| text.to_string());
     let said = Heartbeat {
         member_id: request.member_id.to_string(),
@@ -129,13 +138,15 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
             .then_some(request.rebalance_timeout_ms as i64),
         topics,
         pattern: text(request.subscribed_topic_regex),
-        hidden,
         assignor: text(request.server_assignor),
         owned,
     };
     let broker = &call.broker;
     if let Some(reason) = broker.owner.holds_group(&request.group_id) {
         return Err((ResponseError::GroupIdNotFound, reason));
+    }
+    if broker.owner.reserves_group(&request.group_id) {
+        return Err((ResponseError::GroupAuthorizationFailed, "the group is internal".to_owned()));
     }
     check(&said)?;
     let group = if said.epoch == EPOCH_JOIN {
@@ -152,7 +163,7 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Told
     if let Some(timeout_ms) = broker.dynamic.integer(RESOURCE_GROUP, &request.group_id, GROUP_SESSION) {
         group.session_timeout_ms = timeout_ms;
     }
-    let told = group.heartbeat(said, &all, broker.now_ms());
+    let told = group.heartbeat(said, &all, &sight, broker.now_ms());
     // Who was refused leaves no group behind.
     if told.is_err() && group.is_untouched() {
         drop(group);

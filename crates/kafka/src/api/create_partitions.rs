@@ -1,6 +1,6 @@
 //! CreatePartitions.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::CreatePartitionsRequest;
@@ -16,17 +16,15 @@ use crate::error::{NONE, Refusal};
 use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
-    let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    // The first of each name, and whether there are more.
+    let mut by_name: BTreeMap<&str, (&CreatePartitionsTopic, bool)> = BTreeMap::new();
     for topic in &request.topics {
-        if !seen.insert(topic.name.clone()) {
-            twice.insert(topic.name.clone());
-        }
+        by_name.entry(&topic.name).and_modify(|(_, is_twice)| *is_twice = true).or_insert((topic, false));
     }
-    let results = seen
-        .iter()
-        .filter_map(|name| request.topics.iter().find(|topic| topic.name == *name))
-        .map(|topic| {
-            let result = if twice.contains(&topic.name) {
+    let results = by_name
+        .into_values()
+        .map(|(topic, is_twice)| {
+            let result = if is_twice {
                 Err(Refusal::new(ResponseError::InvalidRequest, "Duplicate topic name."))
             } else if !call.allows(Operation::Alter, Resource::Topic(&topic.name)) {
                 Err(ResponseError::TopicAuthorizationFailed.into())
@@ -48,6 +46,7 @@ pub(crate) fn answer(call: &Call, request: CreatePartitionsRequest) -> CreatePar
 
 fn grow(broker: &Broker, topic: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
     let info = broker.topic(Some(&topic.name), uuid::Uuid::nil())?;
+    broker.check_not_reserved(&topic.name)?;
     let present = info.partitions as i32;
     if topic.count <= present {
         let message = if topic.count == present {

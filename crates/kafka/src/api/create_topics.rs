@@ -74,6 +74,7 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
         let message = format!("Topic '{}' already exists.", &**topic.name);
         return Err(Refusal::new(ResponseError::TopicAlreadyExists, message));
     }
+    broker.check_not_reserved(&topic.name)?;
     let partitions = if topic.assignments.is_empty() {
         match topic.num_partitions {
             -1 => broker.config.integer("num.partitions") as u32,

@@ -49,6 +49,7 @@ pub(crate) fn answer(call: &Call, request: DeleteRecordsRequest) -> DeleteRecord
 fn delete(broker: &Broker, topic: &str, index: i32, offset: i64) -> Result<i64, i16> {
     let unknown = ResponseError::UnknownTopicOrPartition.code();
     let number = u32::try_from(index).map_err(|_| unknown)?;
+    broker.check_not_reserved(topic).map_err(|refusal| refusal.code)?;
     let info = broker.log.describe_topic(topic).map_err(|error| code(&error))?;
     if info.config.compact && !info.config.delete {
         return Err(ResponseError::PolicyViolation.code());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use commitlog::TransactionInfo;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_transactions_response::{
     DescribeTransactionsResponse, TopicData, TransactionState,
@@ -14,7 +15,13 @@ use crate::error::NONE;
 use crate::security::acl::{Operation, Resource};
 
 pub(crate) fn answer(call: &Call, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse {
-    let known = call.broker.log.transactions();
+    let known: BTreeMap<String, TransactionInfo> = call
+        .broker
+        .log
+        .transactions()
+        .into_iter()
+        .map(|info| (info.transactional_id.clone(), info))
+        .collect();
     let states = request
         .transactional_ids
         .into_iter()
@@ -27,7 +34,7 @@ pub(crate) fn answer(call: &Call, request: DescribeTransactionsRequest) -> Descr
                 let code = ResponseError::TransactionalIdAuthorizationFailed.code();
                 return answer.with_error_code(code);
             }
-            let Some(info) = known.iter().find(|info| info.transactional_id == **id) else {
+            let Some(info) = known.get(&**id) else {
                 return answer.with_error_code(ResponseError::TransactionalIdNotFound.code());
             };
             let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
@@ -36,6 +43,8 @@ pub(crate) fn answer(call: &Call, request: DescribeTransactionsRequest) -> Descr
             }
             let topics = topics
                 .into_iter()
+                // As in Kafka: of topics that the client may not see it is told nothing.
+                .filter(|(topic, _)| call.allows(Operation::Describe, Resource::Topic(topic)))
                 .map(|(topic, partitions)| {
                     TopicData::default().with_topic(TopicName(str_bytes(topic))).with_partitions(partitions)
                 })

@@ -1,6 +1,6 @@
 //! DescribeUserScramCredentials: who has which; never the secrets.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::DescribeUserScramCredentialsRequest;
@@ -35,13 +35,17 @@ pub(crate) fn answer(
         Some(names) if !names.is_empty() => names.iter().map(|user| user.name.to_string()).collect(),
         _ => users.keys().cloned().collect(),
     };
-    let mut told = BTreeSet::new();
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in &asked {
+        *count.entry(name).or_default() += 1;
+    }
     let results = asked
         .iter()
-        .filter(|name| told.insert(name.as_str()))
-        .map(|name| {
+        // What was asked for more than once is told once.
+        .filter_map(|name| Some((name, count.remove(name.as_str())?)))
+        .map(|(name, count)| {
             let answer = DescribeUserScramCredentialsResult::default().with_user(str_bytes(name));
-            if asked.iter().filter(|other| *other == name).count() > 1 {
+            if count > 1 {
                 return answer
                     .with_error_code(ResponseError::DuplicateResource.code())
                     .with_error_message(Some(str_bytes("the user is named more than once")));

@@ -1,5 +1,7 @@
 //! IncrementalAlterConfigs: sets, resets, and edits lists.
 
+use std::collections::BTreeSet;
+
 use commitlog::TopicInfo;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::IncrementalAlterConfigsRequest;
@@ -41,8 +43,8 @@ pub(crate) fn answer(
 }
 
 fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
-    let names: Vec<&str> = resource.configs.iter().map(|config| &*config.name).collect();
-    if (1..names.len()).any(|index| names[..index].contains(&names[index])) {
+    let mut names = BTreeSet::new();
+    if !resource.configs.iter().all(|config| names.insert(&*config.name)) {
         return Err(Refusal::new(ResponseError::InvalidRequest, "a setting is named more than once"));
     }
     if resource.resource_type != RESOURCE_TOPIC {
@@ -104,16 +106,16 @@ fn edited_list(info: &TopicInfo, name: &str, value: &str, operation: i8) -> Resu
 
 /// Adds items to a list or takes them out of it.
 fn edited(present: &str, value: &str, operation: i8) -> String {
-    let items = |text: &str| -> Vec<String> {
-        text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
-    };
-    let mut list = items(present);
-    for item in items(value) {
-        match operation {
-            APPEND if !list.contains(&item) => list.push(item),
-            APPEND => {}
-            _ => list.retain(|other| *other != item),
-        }
+    fn items(text: &str) -> impl Iterator<Item = &str> {
+        text.split(',').map(str::trim).filter(|item| !item.is_empty())
+    }
+    let mut list: Vec<&str> = items(present).collect();
+    if operation == APPEND {
+        let mut there: BTreeSet<&str> = list.iter().copied().collect();
+        list.extend(items(value).filter(|item| there.insert(item)));
+    } else {
+        let gone: BTreeSet<&str> = items(value).collect();
+        list.retain(|item| !gone.contains(item));
     }
     list.join(",")
 }

@@ -8,6 +8,7 @@ use crate::broker::Broker;
 use crate::dispatch::Call;
 use crate::error::{NONE, code};
 use crate::security::acl::{Operation, Resource};
+use crate::store::OWN_IDS;
 
 pub(crate) fn answer(call: &Call, request: InitProducerIdRequest) -> InitProducerIdResponse {
     let allowed = match &request.transactional_id {
@@ -49,6 +50,10 @@ fn init(broker: &Broker, request: &InitProducerIdRequest) -> Result<ProducerIden
     };
     if transactional_id.is_empty() {
         return Err(ResponseError::InvalidRequest.code());
+    }
+    // What this process writes itself under, in use or not.
+    if transactional_id.starts_with(OWN_IDS) || broker.owner.reserves_transaction(transactional_id) {
+        return Err(ResponseError::TransactionalIdAuthorizationFailed.code());
     }
     let timeout_ms = request.transaction_timeout_ms as i64;
     if timeout_ms <= 0 || timeout_ms > broker.config.integer("transaction.max.timeout.ms") {

@@ -1,5 +1,7 @@
 //! ListTransactions: the transactional ids of outside producers.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_transactions_response::{ListTransactionsResponse, TransactionState};
 use kafka_protocol::messages::{ListTransactionsRequest, ProducerId, TransactionalId};
@@ -37,6 +39,8 @@ pub(crate) fn answer(call: &Call, request: ListTransactionsRequest) -> ListTrans
     let now_ms = call.broker.now_ms();
     let unknown: Vec<_> =
         request.state_filters.iter().filter(|state| !STATES.contains(&&***state)).cloned().collect();
+    let wanted: BTreeSet<&str> = request.state_filters.iter().map(|state| &**state).collect();
+    let producers: BTreeSet<i64> = request.producer_id_filters.iter().map(|id| **id).collect();
     let states = call
         .broker
         .log
@@ -45,10 +49,8 @@ pub(crate) fn answer(call: &Call, request: ListTransactionsRequest) -> ListTrans
         .filter(|info| call.allows(Operation::Describe, Resource::Transaction(&info.transactional_id)))
         .filter(|info| pattern.as_ref().is_none_or(|pattern| pattern.is_match(&info.transactional_id)))
         .filter(|info| {
-            let state_fits =
-                request.state_filters.is_empty() || request.state_filters.iter().any(|s| **s == *info.state);
-            let producer_fits = request.producer_id_filters.is_empty()
-                || request.producer_id_filters.iter().any(|id| **id == info.identity.producer_id);
+            let state_fits = wanted.is_empty() || wanted.contains(info.state);
+            let producer_fits = producers.is_empty() || producers.contains(&info.identity.producer_id);
             let old_enough = request.duration_filter < 0
                 // As in Kafka, one that has not begun is as old as can be.
                 || info.since_ms.is_none_or(|since| now_ms.saturating_sub(since) > request.duration_filter);

@@ -90,7 +90,7 @@ fn by_name(call: &Call, name: &TopicName, may_create: bool) -> MetadataResponseT
     if check_topic_name(name).is_err() {
         return refused(ResponseError::InvalidTopicException.code());
     }
-    if !may_create {
+    if !may_create || broker.owner.reserves_topic(name) {
         return refused(ResponseError::UnknownTopicOrPartition.code());
     }
     if !call.allows(Operation::Create, Resource::Cluster)

@@ -32,7 +32,7 @@ pub(crate) fn answer(call: &Call, AnyOffsetCommit(mut request): AnyOffsetCommit)
         generation: request.generation_id_or_member_epoch,
     };
     let allowed = if call.allows(Operation::Read, Resource::Group(&request.group_id)) {
-        check_commit(broker, &request.group_id, who, call.version())
+        checked(broker, &request.group_id, who, call.version(), || ())
     } else {
         Err(ResponseError::GroupAuthorizationFailed)
     };
@@ -82,40 +82,52 @@ pub(crate) fn answer(call: &Call, AnyOffsetCommit(mut request): AnyOffsetCommit)
         );
     }
     if !commits.is_empty() {
-        let done = broker
-            .log
-            .commit_offsets(&request.group_id, &commits, broker.now_ms())
-            .and_then(|ticket| ticket.wait());
-        if let Err(error) = done {
+        let commit = || broker.log.commit_synced_offsets(&request.group_id, &commits, broker.now_ms());
+        let commit = || checked(broker, &request.group_id, who, call.version(), commit);
+        let done = match broker.log.sync_consumed(&commits) {
+            Ok(()) => commit().map_err(|error| error.code()),
+            Err(error) => Err(code(&error)),
+        };
+        let done = done.and_then(|ticket| ticket.and_then(|t| t.wait()).map_err(|error| code(&error)));
+        if let Err(code) = done {
             for (topic, partition) in answers {
-                topics[topic].partitions[partition].error_code = code(&error);
+                topics[topic].partitions[partition].error_code = code;
             }
         }
     }
     OffsetCommitResponse::default().with_topics(topics)
 }
 
-fn check_commit(
+/// Does something if the client may commit. The group is held for both, so that who loses its place in between does not
+/// write over what the next owner commits.
+fn checked<T>(
     broker: &Broker,
     group_id: &str,
     who: Identity<'_>,
     version: i16,
-) -> Result<(), ResponseError> {
+    then: impl FnOnce() -> T,
+) -> Result<T, ResponseError> {
     // It has its one member in this process.
     if broker.owner.holds_group(group_id).is_some() {
         return Err(ResponseError::UnknownMemberId);
+    }
+    if broker.owner.reserves_group(group_id) {
+        return Err(ResponseError::GroupAuthorizationFailed);
     }
     if let Some(group) = broker.groups.find_consumer(group_id) {
         let group = group.lock().expect("no holder panics");
         if version < MEMBER_EPOCH_FROM && !group.members.is_empty() {
             return Err(ResponseError::UnsupportedVersion);
         }
-        return group.check_offsets(who.member_id, who.generation);
+        return group.check_offsets(who.member_id, who.generation).map(|()| then());
     }
     match broker.groups.find(group_id) {
-        Some(group) => group.lock().expect("no holder panics").check_commit(who, broker.now_ms()),
+        Some(group) => {
+            let mut group = group.lock().expect("no holder panics");
+            group.check_commit(who, broker.now_ms()).map(|()| then())
+        }
         // Groups that only keep their offsets here.
-        None if who.generation < 0 => Ok(()),
+        None if who.generation < 0 => Ok(then()),
         None => Err(ResponseError::IllegalGeneration),
     }
 }

@@ -1,6 +1,7 @@
 //! Produce: appends batches as they are, and answers when they are as durable as was asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use commitlog::{AppendInfo, Batch, CommitTicket, Compression, LogError, Partition, TimestampType};
@@ -39,6 +40,9 @@ const AT_MAGIC: usize = 16;
 /// Where its length lies, and the least of the formats before version 2.
 const AT_LENGTH: usize = 8;
 const OLD_LENGTH_MIN: i32 = 14;
+
+/// How long a request waits when the disk has much to do, before it looks again.
+const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 /// With these the first offset is not told, as in Kafka.
 const UNTOLD: [ResponseError; 4] = [
@@ -89,7 +93,7 @@ pub(crate) async fn answer_as(
             Ok(_) if appender.transactional_id.is_some() && !appender.may_transact => {
                 Err(ResponseError::TransactionalIdAuthorizationFailed.into())
             }
-            Ok(name) => Ok(name),
+            Ok(name) => call.broker.check_not_reserved(&name).map(|()| name),
             Err(error) => Err(Refusal::from(error)),
         };
         let mut responses = Vec::with_capacity(topic.partition_data.len());
@@ -97,8 +101,10 @@ pub(crate) async fn answer_as(
             let Outcome { response, unsynced: partition } = match &name {
                 Err(refusal) => refused(data.index, refusal.clone()),
                 Ok(_) if !valid => refused(data.index, ResponseError::InvalidRequiredAcks.into()),
-                // Its records are unpacked to be checked.
-                Ok(name) if is_packed(&data) => beside_sockets(|| appender.append(name, data)),
+                // Its records are unpacked to be checked, or it waits for its transaction, which may just be ending.
+                Ok(name) if is_packed(&data) || appender.may_transact => {
+                    beside_sockets(|| appender.append(name, data))
+                }
                 Ok(name) => appender.append(name, data),
             };
             failed |= response.error_code != NONE;
@@ -119,6 +125,10 @@ pub(crate) async fn answer_as(
     }
     if unsynced.is_empty() {
         return Ok(Answer::Now(encode(&ProduceResponse::default().with_responses(topics))?));
+    }
+    // While the disk stands still, requests wait without the threads that sockets need.
+    while call.broker.log.is_busy() && !call.broker.is_stopping() {
+        tokio::time::sleep(BUSY_PAUSE).await;
     }
     // One ticket for the whole request: its partitions are synced together.
     let ticket = call.broker.log.flush_partitions(unsynced);
@@ -264,7 +274,8 @@ impl Appender<'_> {
         if batch.is_transactional() && self.version >= JOINS_TRANSACTION_FROM {
             self.join_transaction(topic, number, &batch, now_ms)?;
         }
-        let info = log.append_client(topic, number, &mut bytes, now_ms).map_err(|error| {
+        let id = self.transactional_id;
+        let info = log.append_client(topic, number, id, &mut bytes, now_ms).map_err(|error| {
             let is_early = batch.is_transactional() && !matches!(error, LogError::OutOfOrderSequence { .. });
             let refusal = Refusal::from(error);
             let untold = is_early || UNTOLD.iter().any(|code| code.code() == refusal.code);

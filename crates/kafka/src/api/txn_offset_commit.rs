@@ -81,6 +81,9 @@ fn check(call: &Call, request: &TxnOffsetCommitRequest) -> Result<(), ResponseEr
     if call.broker.owner.holds_group(&request.group_id).is_some() {
         return Err(ResponseError::UnknownMemberId);
     }
+    if call.broker.owner.reserves_group(&request.group_id) {
+        return Err(ResponseError::GroupAuthorizationFailed);
+    }
     let who = Identity {
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),

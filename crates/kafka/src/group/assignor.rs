@@ -98,13 +98,20 @@ fn uniform(
             }
         }
     }
+    // Members that want the same stand together, who has least first; usually all of them do.
+    let mut by_wish: BTreeMap<&BTreeSet<u128>, BTreeSet<(usize, &String)>> = BTreeMap::new();
+    for (member, topics) in wants {
+        let count = shares.get(member).map_or(0, BTreeSet::len);
+        by_wish.entry(topics).or_default().insert((count, member));
+    }
     for slot in free {
-        let least = wants
-            .iter()
-            .filter(|(_, topics)| topics.contains(&slot.0))
-            .map(|(member, _)| (shares.get(member).map_or(0, BTreeSet::len), member))
-            .min();
-        if let Some((_, member)) = least {
+        let fitting = by_wish.iter_mut().filter(|(topics, _)| topics.contains(&slot.0));
+        let least =
+            fitting.map(|(_, members)| members).min_by(|left, right| left.first().cmp(&right.first()));
+        if let Some(members) = least
+            && let Some((count, member)) = members.pop_first()
+        {
+            members.insert((count + 1, member));
             shares.entry(member.clone()).or_default().insert(slot);
         }
     }
@@ -153,7 +160,44 @@ mod tests {
         }
     }
 
+    #[test]
+    fn large_groups_are_shared_out_at_once() {
+        let wants: BTreeMap<String, BTreeSet<u128>> =
+            (0..10_000).map(|member| (format!("m{member}"), BTreeSet::from([1]))).collect();
+        let partitions = BTreeMap::from([(1, 10_000)]);
+        // Compared with each other they would take minutes.
+        let shares = assign(Assignor::Uniform, &wants, &partitions, &BTreeMap::new());
+        assert!(shares.values().all(|share| share.len() == 1));
+    }
+
+    /// Gives a member that has least of those that want it the next partition, one after the other.
+    fn one_by_one(
+        wants: &BTreeMap<String, BTreeSet<u128>>,
+        partitions: &BTreeMap<u128, u32>,
+    ) -> BTreeMap<String, Slots> {
+        let mut shares: BTreeMap<String, Slots> = wants.keys().map(|m| (m.clone(), Slots::new())).collect();
+        for slot in partitions.iter().flat_map(|(topic, count)| (0..*count).map(|p| (*topic, p))) {
+            let fitting = wants.iter().filter(|(_, topics)| topics.contains(&slot.0));
+            if let Some((_, member)) = fitting.map(|(member, _)| (shares[member].len(), member)).min() {
+                shares.get_mut(member).unwrap().insert(slot);
+            }
+        }
+        shares
+    }
+
     proptest! {
+        #[test]
+        fn nobody_gets_more_while_another_has_less(
+            topics in prop::collection::vec(0u32..7, 0..4),
+            masks in prop::collection::vec(any::<u8>(), 0..6),
+        ) {
+            let partitions: BTreeMap<u128, u32> = (0..).zip(topics).collect();
+            let wanted = |mask: &u8| partitions.keys().copied().filter(|t| mask & (1 << t) != 0).collect();
+            let wants = masks.iter().enumerate().map(|(m, mask)| (format!("m{m}"), wanted(mask))).collect();
+            let shares = assign(Assignor::Uniform, &wants, &partitions, &BTreeMap::new());
+            prop_assert_eq!(shares, one_by_one(&wants, &partitions));
+        }
+
         #[test]
         fn every_partition_has_one_reader(
             members in 0usize..5,

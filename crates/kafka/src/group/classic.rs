@@ -9,6 +9,7 @@
 //! Every step takes the time; answers that must wait go out through the members' channels. Generations only grow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::Limits;
+use super::due::Due;
 use super::member::{Member, Protocol};
 use crate::error::NONE;
 
@@ -129,6 +131,7 @@ pub(crate) struct ClassicGroup {
     sync_deadline_ms: i64,
     not_synced: BTreeSet<String>,
     empty_since_ms: i64,
+    pub due: Arc<Due>,
 }
 
 impl ClassicGroup {
@@ -148,6 +151,7 @@ impl ClassicGroup {
             sync_deadline_ms: 0,
             not_synced: BTreeSet::new(),
             empty_since_ms: now_ms,
+            due: Arc::default(),
         }
     }
 
@@ -171,6 +175,7 @@ impl ClassicGroup {
 
     /// Takes a join; the answer may come later, when the generation is complete.
     pub(crate) fn join(&mut self, join: Join, now_ms: i64) -> oneshot::Receiver<Joined> {
+        self.due.soon();
         let (answer, waiting) = oneshot::channel();
         let member_id = join.member_id.clone();
         if let Err((error, answer)) = self.try_join(join, answer, now_ms) {
@@ -502,6 +507,7 @@ impl ClassicGroup {
         assignments: Vec<(String, Bytes)>,
         now_ms: i64,
     ) -> oneshot::Receiver<Synced> {
+        self.due.soon();
         let (answer, waiting) = oneshot::channel();
         let consistent = protocol_type.is_none_or(|given| self.protocol_type.as_deref() == Some(given))
             && protocol.is_none_or(|given| self.protocol.as_deref() == Some(given));
@@ -556,6 +562,7 @@ impl ClassicGroup {
     /// Takes a heartbeat.
     pub(crate) fn heartbeat(&mut self, who: Identity<'_>, now_ms: i64) -> Result<(), ResponseError> {
         self.check(who)?;
+        self.due.soon();
         if let Some(member) = self.member(who.member_id) {
             member.heartbeat(now_ms);
         }
@@ -576,6 +583,7 @@ impl ClassicGroup {
         if self.state == State::Dead {
             return Err(ResponseError::CoordinatorNotAvailable);
         }
+        self.due.soon();
         if instance_id.is_none() && self.pending.remove(member_id).is_some() {
             self.complete_if_all_joined(now_ms);
             return Ok(());
@@ -621,6 +629,7 @@ impl ClassicGroup {
             return Err(ResponseError::UnknownMemberId);
         }
         self.check(who)?;
+        self.due.soon();
         if let Some(member) = self.member(who.member_id) {
             member.heartbeat(now_ms);
         }
@@ -661,6 +670,7 @@ impl ClassicGroup {
 
     /// Lets deadlines pass.
     pub(crate) fn pass(&mut self, now_ms: i64) {
+        self.due.soon();
         let before = self.pending.len();
         self.pending.retain(|_, deadline_ms| now_ms < *deadline_ms);
         if self.pending.len() < before {
@@ -692,6 +702,20 @@ impl ClassicGroup {
             for id in std::mem::take(&mut self.not_synced) {
                 tracing::info!(group = self.id, member = id, "member has not synced, taken out of its group");
                 self.take_out(&id, now_ms);
+            }
+        }
+    }
+
+    /// Returns when deadlines pass again, as far as nothing else happens.
+    pub(crate) fn next_deadline_ms(&self, now_ms: i64) -> Option<i64> {
+        match self.state {
+            // Several things end these, and they are short.
+            State::PreparingRebalance | State::CompletingRebalance => Some(now_ms),
+            State::Dead => None,
+            State::Empty | State::Stable => {
+                let silent = self.members.iter().map(|member| member.deadline_ms);
+                let not_synced = (!self.not_synced.is_empty()).then_some(self.sync_deadline_ms);
+                silent.chain(self.pending.values().copied()).chain(not_synced).min()
             }
         }
     }

@@ -4,12 +4,15 @@
 //! moves to the target by itself: first it gives up what it must, then it gets what the others have given up. A
 //! partition is never with two members.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 
 use super::assignor::{Assignor, Slot, Slots, assign};
 use super::classic::random;
+use super::due::Due;
+use super::patterns::{PatternError, Patterns};
 
 /// A member joins with this epoch.
 pub(crate) const EPOCH_JOIN: i32 = 0;
@@ -19,6 +22,8 @@ const EPOCH_LEAVE: i32 = -1;
 pub(crate) const EPOCH_LEAVE_STATIC: i32 = -2;
 /// The epoch of a group before its first member.
 const EPOCH_FIRST: i32 = 1;
+/// Members a group has at most, whatever `group.consumer.max.size` says.
+const MEMBERS_MAX: usize = 10_000;
 /// A group without members is forgotten after so long; what it committed stays.
 const EMPTY_KEPT_MS: i64 = 600_000;
 
@@ -33,8 +38,6 @@ pub(crate) struct Heartbeat {
     pub rebalance_timeout_ms: Option<i64>,
     pub topics: Option<BTreeSet<String>>,
     pub pattern: Option<String>,
-    /// Topics it may not see; patterns do not reach them.
-    pub hidden: BTreeSet<String>,
     pub assignor: Option<String>,
     pub owned: Option<Slots>,
 }
@@ -61,8 +64,10 @@ pub(crate) struct Member {
     previous_epoch: i32,
     pub topics: BTreeSet<String>,
     pub pattern: Option<String>,
-    compiled: Option<regex::Regex>,
+    /// Topics that its pattern matches and that it may not see.
     hidden: BTreeSet<String>,
+    /// The topics and rules that this was seen with.
+    hidden_as_of: Option<(u64, u64)>,
     assignor: Option<Assignor>,
     rebalance_timeout_ms: i64,
     /// What it may read.
@@ -81,14 +86,51 @@ impl Member {
         (self.topics.clone(), self.pattern.clone(), self.assignor)
     }
 
-    fn wants(&self, topic: &str) -> bool {
-        let fits = || self.compiled.as_ref().is_some_and(|pattern| pattern.is_match(topic));
+    /// Returns the topics it wants, whether there or not; some may come twice.
+    fn wanted<'m>(&'m self, patterns: &'m Patterns) -> impl Iterator<Item = &'m str> {
+        let matched = self.pattern.as_deref().into_iter().flat_map(|pattern| patterns.topics(pattern));
+        let seen = matched.filter(|name| !self.hidden.contains(*name));
+        self.topics.iter().map(String::as_str).chain(seen)
+    }
+
+    fn wants(&self, topic: &str, patterns: &Patterns) -> bool {
+        let fits = || self.pattern.as_deref().is_some_and(|pattern| patterns.fits(pattern, topic));
         self.topics.contains(topic) || (fits() && !self.hidden.contains(topic))
+    }
+
+    /// Looks which topics of its pattern it may not see, if that may have changed; returns whether it has.
+    fn look(&mut self, patterns: &Patterns, sight: &Sight<'_>, version: u64) -> bool {
+        let Some(pattern) = self.pattern.as_deref() else {
+            self.hidden_as_of = None;
+            return !std::mem::take(&mut self.hidden).is_empty();
+        };
+        if self.hidden_as_of == Some((version, sight.version)) {
+            return false;
+        }
+        let matched = patterns.topics(pattern);
+        let hidden = matched.filter(|name| !(sight.may_see)(name)).map(str::to_owned).collect();
+        self.hidden_as_of = Some((version, sight.version));
+        std::mem::replace(&mut self.hidden, hidden) != self.hidden
     }
 }
 
-/// A topic as the group sees it.
-pub(crate) type Topics = BTreeMap<String, (u128, u32)>;
+/// Name → id and number of partitions.
+pub(crate) type TopicMap = BTreeMap<String, (u128, u32)>;
+
+/// The topics there are, as groups see them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Topics {
+    /// Another one for other topics.
+    pub version: u64,
+    pub by_name: TopicMap,
+}
+
+/// What the client that speaks may see.
+pub(crate) struct Sight<'a> {
+    /// Another one for other rules.
+    pub version: u64,
+    pub may_see: &'a dyn Fn(&str) -> bool,
+}
 
 /// A group.
 pub(crate) struct ConsumerGroup {
@@ -97,11 +139,15 @@ pub(crate) struct ConsumerGroup {
     pub members: BTreeMap<String, Member>,
     target: BTreeMap<String, Slots>,
     /// The topics that members want, as they were when the target was made.
-    topics: Topics,
+    topics: TopicMap,
+    /// All topics were last looked at when they had this version.
+    seen: Option<u64>,
+    patterns: Patterns,
     pub session_timeout_ms: i64,
     members_max: usize,
     empty_since_ms: i64,
     pub is_dead: bool,
+    pub due: Arc<Due>,
 }
 
 impl ConsumerGroup {
@@ -111,28 +157,44 @@ impl ConsumerGroup {
             epoch: EPOCH_FIRST,
             members: BTreeMap::new(),
             target: BTreeMap::new(),
-            topics: Topics::new(),
+            topics: TopicMap::new(),
+            seen: None,
+            patterns: Patterns::default(),
             session_timeout_ms,
-            members_max,
+            members_max: members_max.min(MEMBERS_MAX),
             empty_since_ms: now_ms,
             is_dead: false,
+            due: Arc::default(),
         }
     }
 
     /// Takes a heartbeat. `all` are the topics there are.
-    pub(crate) fn heartbeat(&mut self, said: Heartbeat, all: &Topics, now_ms: i64) -> Result<Told, Refused> {
+    pub(crate) fn heartbeat(
+        &mut self,
+        said: Heartbeat,
+        all: &Topics,
+        sight: &Sight<'_>,
+        now_ms: i64,
+    ) -> Result<Told, Refused> {
         if self.is_dead {
             return Err((ResponseError::CoordinatorNotAvailable, "the group was deleted".to_owned()));
         }
+        self.due.soon();
         match said.epoch {
             EPOCH_LEAVE | EPOCH_LEAVE_STATIC => self.leave(&said, all, now_ms),
-            EPOCH_JOIN => self.join(said, all, now_ms),
-            epoch if epoch > 0 => self.go_on(said, all, now_ms),
+            EPOCH_JOIN => self.join(said, all, sight, now_ms),
+            epoch if epoch > 0 => self.go_on(said, all, sight, now_ms),
             _ => Err((ResponseError::InvalidRequest, format!("MemberEpoch is {}.", said.epoch))),
         }
     }
 
-    fn join(&mut self, said: Heartbeat, all: &Topics, now_ms: i64) -> Result<Told, Refused> {
+    fn join(
+        &mut self,
+        said: Heartbeat,
+        all: &Topics,
+        sight: &Sight<'_>,
+        now_ms: i64,
+    ) -> Result<Told, Refused> {
         let invalid = |reason: &str| Err((ResponseError::InvalidRequest, reason.to_owned()));
         if said.rebalance_timeout_ms.is_none_or(|timeout| timeout <= 0) {
             return invalid("RebalanceTimeoutMs must be provided in first request.");
@@ -144,35 +206,25 @@ impl ConsumerGroup {
             return invalid("TopicPartitions must be empty when (re-)joining.");
         }
         let id = if said.member_id.is_empty() { member_id() } else { said.member_id.clone() };
-        let mut inherited = Slots::new();
-        let mut wanted = self.members.get(&id).map(Member::wish).unwrap_or_default();
         let before = said.instance_id.as_deref().and_then(|instance_id| {
             self.members.values().find(|member| member.instance_id.as_deref() == Some(instance_id))
         });
+        let before = before.filter(|before| before.id != id);
         if let Some(before) = before
-            && before.id != id
+            && before.epoch != EPOCH_LEAVE_STATIC
         {
-            if before.epoch != EPOCH_LEAVE_STATIC {
-                let message = format!(
-                    "Static member {} with instance id {} cannot join the group because the instance id is owned \
-                     by {} member.",
-                    id,
-                    said.instance_id.as_deref().unwrap_or(""),
-                    before.id
-                );
-                return Err((ResponseError::UnreleasedInstanceId, message));
-            }
-            // It takes over the place of the one that left for a while.
-            let before = before.id.clone();
-            if let Some(gone) = self.members.remove(&before) {
-                wanted = gone.wish();
-                inherited = gone.assigned;
-            }
-            if let Some(target) = self.target.remove(&before) {
-                self.target.insert(id.clone(), target);
-            }
+            let message = format!(
+                "Static member {} with instance id {} cannot join the group because the instance id is owned by {} \
+                 member.",
+                id,
+                said.instance_id.as_deref().unwrap_or(""),
+                before.id
+            );
+            return Err((ResponseError::UnreleasedInstanceId, message));
         }
-        if !self.members.contains_key(&id) && self.members.len() >= self.members_max {
+        let before = before.map(|before| before.id.clone());
+        let others = self.members.len() - usize::from(before.is_some());
+        if !self.members.contains_key(&id) && others >= self.members_max {
             return Err((
                 ResponseError::GroupMaxSizeReached,
                 format!(
@@ -180,6 +232,19 @@ impl ConsumerGroup {
                     self.members_max
                 ),
             ));
+        }
+        let assignor = self.check_wish(&said, all)?;
+        // Nothing is refused from here on. It takes over the place of the one that left for a while.
+        let mut wanted = self.members.get(&id).map(Member::wish).unwrap_or_default();
+        let mut inherited = Slots::new();
+        if let Some(before) = before {
+            if let Some(gone) = self.members.remove(&before) {
+                wanted = gone.wish();
+                inherited = gone.assigned;
+            }
+            if let Some(target) = self.target.remove(&before) {
+                self.target.insert(id.clone(), target);
+            }
         }
         let mut member = Member {
             id: id.clone(),
@@ -191,8 +256,8 @@ impl ConsumerGroup {
             previous_epoch: -1,
             topics: BTreeSet::new(),
             pattern: None,
-            compiled: None,
             hidden: BTreeSet::new(),
+            hidden_as_of: None,
             assignor: None,
             rebalance_timeout_ms: 0,
             assigned: inherited,
@@ -200,7 +265,8 @@ impl ConsumerGroup {
             deadline_ms: now_ms.saturating_add(self.session_timeout_ms),
             revoke_deadline_ms: i64::MAX,
         };
-        change(&mut member, &said)?;
+        change(&mut member, &said, assignor);
+        member.look(&self.patterns, sight, all.version);
         let changed = wanted != member.wish();
         self.members.insert(id.clone(), member);
         // One that comes back as it was, or wants nothing, changes nothing for the others.
@@ -212,7 +278,13 @@ impl ConsumerGroup {
         Ok(self.move_on(&id, None, true, now_ms))
     }
 
-    fn go_on(&mut self, said: Heartbeat, all: &Topics, now_ms: i64) -> Result<Told, Refused> {
+    fn go_on(
+        &mut self,
+        said: Heartbeat,
+        all: &Topics,
+        sight: &Sight<'_>,
+        now_ms: i64,
+    ) -> Result<Told, Refused> {
         let id = said.member_id.clone();
         let session_timeout_ms = self.session_timeout_ms;
         if !self.members.contains_key(&id)
@@ -241,8 +313,12 @@ impl ConsumerGroup {
             }
         }
         member.deadline_ms = now_ms.saturating_add(session_timeout_ms);
-        let changed = change(member, &said)?;
-        if changed || self.seen_topics(all) != self.topics {
+        let assignor = self.check_wish(&said, all)?;
+        let member = self.members.get_mut(&id).ok_or_else(|| unknown(&id, &self.id))?;
+        let changed = change(member, &said, assignor) | member.look(&self.patterns, sight, all.version);
+        // Whoever comes first after topics have changed sees it for all.
+        let is_new = self.seen.replace(all.version) != Some(all.version);
+        if changed || (is_new && self.seen_topics(all) != self.topics) {
             self.retarget(all);
         }
         let full = said.rebalance_timeout_ms.is_some()
@@ -278,17 +354,53 @@ impl ConsumerGroup {
     fn remove(&mut self, id: &str, all: &Topics, now_ms: i64) {
         self.members.remove(id);
         self.target.remove(id);
+        self.went(all, now_ms);
+    }
+
+    /// Shares out what those who went had.
+    fn went(&mut self, all: &Topics, now_ms: i64) {
         self.retarget(all);
         if self.members.is_empty() {
             self.empty_since_ms = now_ms;
         }
     }
 
-    fn seen_topics(&self, all: &Topics) -> Topics {
-        all.iter()
-            .filter(|(name, _)| self.members.values().any(|member| member.wants(name)))
-            .map(|(name, topic)| (name.clone(), *topic))
-            .collect()
+    /// Checks what a member says it wants, before anything is changed.
+    fn check_wish(&mut self, said: &Heartbeat, all: &Topics) -> Result<Option<Assignor>, Refused> {
+        let assignor = match &said.assignor {
+            None => None,
+            Some(name) => Some(Assignor::from_name(name).ok_or_else(|| {
+                let message =
+                    format!("ServerAssignor {name} is not supported. Supported assignors: uniform, range.");
+                (ResponseError::UnsupportedAssignor, message)
+            })?),
+        };
+        self.patterns.refresh(all);
+        let Some(pattern) = said.pattern.as_deref().filter(|pattern| !pattern.is_empty()) else {
+            return Ok(assignor);
+        };
+        let members = &self.members;
+        let is_used =
+            |pattern: &str| members.values().any(|member| member.pattern.as_deref() == Some(pattern));
+        self.patterns.add(pattern, all, is_used).map_err(|error| match error {
+            PatternError::Malformed => {
+                let message = format!("SubscribedTopicRegex `{pattern}` is not a valid regular expression.");
+                (ResponseError::InvalidRegularExpression, message)
+            }
+            PatternError::TooMany => {
+                let message = "the group's members have too many different patterns".to_owned();
+                (ResponseError::GroupMaxSizeReached, message)
+            }
+        })?;
+        Ok(assignor)
+    }
+
+    fn seen_topics(&self, all: &Topics) -> TopicMap {
+        let wanted = self.members.values().flat_map(|member| member.wanted(&self.patterns));
+        // By name first: most members want the same.
+        let wanted: HashSet<&str> = wanted.collect();
+        let there = wanted.into_iter().filter_map(|name| all.by_name.get_key_value(name));
+        there.map(|(name, topic)| (name.clone(), *topic)).collect()
     }
 
     /// Raises the epoch and shares out anew.
@@ -298,19 +410,14 @@ impl ConsumerGroup {
     }
 
     fn share_out(&mut self, all: &Topics) {
+        self.patterns.refresh(all);
+        self.seen = Some(all.version);
         self.topics = self.seen_topics(all);
+        let id_of = |name: &str| self.topics.get(name).map(|(id, _)| *id);
         let wants = self
             .members
             .values()
-            .map(|member| {
-                let topics = self
-                    .topics
-                    .iter()
-                    .filter(|(name, _)| member.wants(name))
-                    .map(|(_, (id, _))| *id)
-                    .collect();
-                (member.id.clone(), topics)
-            })
+            .map(|member| (member.id.clone(), member.wanted(&self.patterns).filter_map(id_of).collect()))
             .collect();
         let partitions = self.topics.values().copied().collect();
         self.target = assign(self.assignor(), &wants, &partitions, &self.target);
@@ -325,12 +432,6 @@ impl ConsumerGroup {
     /// Brings a member nearer to its target and says what it may read.
     fn move_on(&mut self, id: &str, owned: Option<&Slots>, full: bool, now_ms: i64) -> Told {
         let target = self.target.get(id).cloned().unwrap_or_default();
-        let others: BTreeSet<Slot> = self
-            .members
-            .values()
-            .filter(|member| member.id != id)
-            .flat_map(|member| member.assigned.iter().chain(&member.revoking).copied())
-            .collect();
         let epoch = self.epoch;
         let member = self.members.get_mut(id).expect("the caller has found it");
         let before = (member.epoch, member.assigned.clone());
@@ -350,12 +451,18 @@ impl ConsumerGroup {
         }
         if member.revoking.is_empty() {
             member.revoke_deadline_ms = i64::MAX;
-            member.assigned = target.iter().filter(|slot| !others.contains(*slot)).copied().collect();
             if member.epoch != epoch {
                 member.previous_epoch = member.epoch;
                 member.epoch = epoch;
             }
+            // Most of the time it has it all.
+            if member.assigned != target {
+                let others = self.slots_of_others(id);
+                let free = target.iter().filter(|slot| !others.contains(*slot)).copied().collect();
+                self.members.get_mut(id).expect("found above").assigned = free;
+            }
         }
+        let member = &self.members[id];
         let changed = before.1 != member.assigned || before.0 == EPOCH_JOIN;
         Told {
             member_id: id.to_owned(),
@@ -364,21 +471,37 @@ impl ConsumerGroup {
         }
     }
 
+    fn slots_of_others(&self, id: &str) -> HashSet<Slot> {
+        let others = self.members.values().filter(|member| member.id != id);
+        others.flat_map(|member| member.assigned.iter().chain(&member.revoking).copied()).collect()
+    }
+
+    /// Returns when a deadline passes again, as far as nothing else happens.
+    pub(crate) fn next_deadline_ms(&self) -> Option<i64> {
+        self.members.values().map(|member| member.deadline_ms.min(member.revoke_deadline_ms)).min()
+    }
+
     /// Lets deadlines pass.
-    pub(crate) fn pass(&mut self, all: &dyn Fn() -> Topics, now_ms: i64) {
+    pub(crate) fn pass(&mut self, all: &dyn Fn() -> Arc<Topics>, now_ms: i64) {
         let late: Vec<String> = self
             .members
             .values()
             .filter(|member| now_ms >= member.deadline_ms.min(member.revoke_deadline_ms))
             .map(|member| member.id.clone())
             .collect();
+        let mut is_changed = false;
         for id in late {
             tracing::info!(
                 group = self.id,
                 member = id,
                 "member is silent or keeps what it must give up, taken out"
             );
-            self.remove(&id, &all(), now_ms);
+            self.members.remove(&id);
+            self.target.remove(&id);
+            is_changed = true;
+        }
+        if is_changed {
+            self.went(&all(), now_ms);
         }
     }
 
@@ -416,7 +539,7 @@ impl ConsumerGroup {
 
     /// Returns whether some member wants a topic.
     pub(crate) fn is_subscribed(&self, topic: &str) -> bool {
-        self.members.values().any(|member| member.wants(topic))
+        self.members.values().any(|member| member.wants(topic, &self.patterns))
     }
 
     /// Returns whether nobody has ever joined.
@@ -444,46 +567,30 @@ fn unknown(member_id: &str, group: &str) -> Refused {
     (ResponseError::UnknownMemberId, format!("Member {member_id} is not a member of group {group}."))
 }
 
-/// Takes in what a member says of itself; returns whether that changes what it wants.
-fn change(member: &mut Member, said: &Heartbeat) -> Result<bool, Refused> {
-    let assignor = match &said.assignor {
-        None => member.assignor,
-        Some(name) => Some(Assignor::from_name(name).ok_or_else(|| {
-            let message =
-                format!("ServerAssignor {name} is not supported. Supported assignors: uniform, range.");
-            (ResponseError::UnsupportedAssignor, message)
-        })?),
-    };
-    let mut changed = assignor != member.assignor;
+/// Takes in what a member says of itself, which is checked; returns whether that changes what it wants.
+fn change(member: &mut Member, said: &Heartbeat, assignor: Option<Assignor>) -> bool {
+    let mut changed = false;
     if let Some(pattern) = &said.pattern
         && member.pattern.as_deref().unwrap_or("") != pattern
     {
         changed = true;
-        member.compiled = None;
-        if !pattern.is_empty() {
-            let built = regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 20).build();
-            member.compiled = Some(built.map_err(|_| {
-                let message = format!("SubscribedTopicRegex `{pattern}` is not a valid regular expression.");
-                (ResponseError::InvalidRegularExpression, message)
-            })?);
-        }
         member.pattern = (!pattern.is_empty()).then(|| pattern.clone());
+        member.hidden_as_of = None;
     }
-    if member.hidden != said.hidden {
-        changed |= member.compiled.is_some();
-        member.hidden = said.hidden.clone();
+    if assignor.is_some() && assignor != member.assignor {
+        changed = true;
+        member.assignor = assignor;
     }
-    member.assignor = assignor;
     if let Some(topics) = &said.topics
         && *topics != member.topics
     {
         changed = true;
-        member.topics = topics.clone();
+        member.topics.clone_from(topics);
     }
     if let Some(timeout) = said.rebalance_timeout_ms {
         member.rebalance_timeout_ms = timeout;
     }
-    Ok(changed)
+    changed
 }
 
 /// Returns a new member's id in Kafka's form.
@@ -497,8 +604,11 @@ fn member_id() -> String {
 mod tests {
     use super::*;
 
+    const SEES_ALL: Sight<'static> = Sight { version: 0, may_see: &|_| true };
+
     fn all(partitions: u32) -> Topics {
-        Topics::from([("t".to_owned(), (1, partitions))])
+        let by_name = TopicMap::from([("t".to_owned(), (1, partitions))]);
+        Topics { version: u64::from(partitions), by_name }
     }
 
     fn said(id: &str, epoch: i32, owned: Option<&[u32]>) -> Heartbeat {
@@ -513,7 +623,6 @@ mod tests {
             rebalance_timeout_ms: joins.then_some(1000),
             topics: joins.then(|| BTreeSet::from(["t".to_owned()])),
             pattern: None,
-            hidden: BTreeSet::new(),
             assignor: None,
             owned: owned.map(|owned| owned.iter().map(|partition| (1, *partition)).collect()),
         }
@@ -526,7 +635,7 @@ mod tests {
     #[test]
     fn second_member_gets_what_the_first_has_given_up() {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
-        let mut beat = |said| group.heartbeat(said, &all(4), 0).unwrap();
+        let mut beat = |said| group.heartbeat(said, &all(4), &SEES_ALL, 0).unwrap();
         let told = beat(said("a", 0, None));
         assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![0, 1, 2, 3])));
         let told = beat(said("b", 0, None));
@@ -546,21 +655,21 @@ mod tests {
     #[test]
     fn member_that_keeps_what_it_must_give_up_is_taken_out() {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
-        group.heartbeat(said("a", 0, None), &all(2), 0).unwrap();
-        group.heartbeat(said("b", 0, None), &all(2), 0).unwrap();
-        group.heartbeat(said("a", 2, Some(&[0, 1])), &all(2), 0).unwrap();
-        group.pass(&|| all(2), 999);
+        group.heartbeat(said("a", 0, None), &all(2), &SEES_ALL, 0).unwrap();
+        group.heartbeat(said("b", 0, None), &all(2), &SEES_ALL, 0).unwrap();
+        group.heartbeat(said("a", 2, Some(&[0, 1])), &all(2), &SEES_ALL, 0).unwrap();
+        group.pass(&|| Arc::new(all(2)), 999);
         assert_eq!(group.members.len(), 2);
-        group.pass(&|| all(2), 1000);
+        group.pass(&|| Arc::new(all(2)), 1000);
         assert!(!group.members.contains_key("a"));
-        let told = group.heartbeat(said("b", 3, None), &all(2), 1000).unwrap();
+        let told = group.heartbeat(said("b", 3, None), &all(2), &SEES_ALL, 1000).unwrap();
         assert_eq!(partitions(&told), Some(vec![0, 1]));
     }
 
     #[test]
     fn wrong_epochs_and_names_are_refused() {
         let mut group = ConsumerGroup::new("g", 45_000, 1, 0);
-        let mut code = |said| group.heartbeat(said, &all(1), 0).unwrap_err().0;
+        let mut code = |said| group.heartbeat(said, &all(1), &SEES_ALL, 0).unwrap_err().0;
         assert_eq!(code(said("a", 5, None)), ResponseError::UnknownMemberId);
         let mut bad = said("a", 0, None);
         bad.assignor = Some("best".to_owned());
@@ -568,8 +677,8 @@ mod tests {
         let mut bad = said("a", 0, None);
         bad.pattern = Some("(".to_owned());
         assert_eq!(code(bad), ResponseError::InvalidRegularExpression);
-        group.heartbeat(said("a", 0, None), &all(1), 0).unwrap();
-        let mut code = |said| group.heartbeat(said, &all(1), 0).unwrap_err().0;
+        group.heartbeat(said("a", 0, None), &all(1), &SEES_ALL, 0).unwrap();
+        let mut code = |said| group.heartbeat(said, &all(1), &SEES_ALL, 0).unwrap_err().0;
         assert_eq!(code(said("a", 9, None)), ResponseError::FencedMemberEpoch);
         assert_eq!(code(said("b", 0, None)), ResponseError::GroupMaxSizeReached);
     }
@@ -577,8 +686,65 @@ mod tests {
     #[test]
     fn more_partitions_are_noticed() {
         let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
-        group.heartbeat(said("a", 0, None), &all(1), 0).unwrap();
-        let told = group.heartbeat(said("a", 2, None), &all(3), 0).unwrap();
+        group.heartbeat(said("a", 0, None), &all(1), &SEES_ALL, 0).unwrap();
+        let told = group.heartbeat(said("a", 2, None), &all(3), &SEES_ALL, 0).unwrap();
         assert_eq!((told.epoch, partitions(&told)), (3, Some(vec![0, 1, 2])));
+    }
+
+    #[test]
+    fn refused_successor_leaves_the_static_member_that_is_away_in_its_place() {
+        let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
+        let with_instance = |mut said: Heartbeat| {
+            said.instance_id = Some("i".to_owned());
+            said
+        };
+        let mut beat = |said| group.heartbeat(with_instance(said), &all(2), &SEES_ALL, 0);
+        beat(said("a", 0, None)).unwrap();
+        beat(said("a", EPOCH_LEAVE_STATIC, None)).unwrap();
+        let mut bad = said("b", 0, None);
+        bad.pattern = Some("(".to_owned());
+        assert_eq!(beat(bad).unwrap_err().0, ResponseError::InvalidRegularExpression);
+        assert!(group.members.contains_key("a"));
+        let mut beat = |said| group.heartbeat(with_instance(said), &all(2), &SEES_ALL, 0);
+        let told = beat(said("b", 0, None)).unwrap();
+        assert_eq!((told.epoch, partitions(&told)), (2, Some(vec![0, 1])));
+    }
+
+    #[test]
+    fn members_and_patterns_are_bounded_whatever_is_set() {
+        let mut group = ConsumerGroup::new("g", 45_000, usize::MAX, 0);
+        assert_eq!(group.members_max, MEMBERS_MAX);
+        let mut with_pattern = |member: usize, pattern: usize| {
+            let mut said = said(&format!("m{member}"), 0, None);
+            said.pattern = Some(format!("t|{pattern}"));
+            group.heartbeat(said, &all(1), &SEES_ALL, 0).map_err(|(error, _)| error)
+        };
+        for member in 0..100 {
+            with_pattern(member, member).unwrap();
+        }
+        assert_eq!(with_pattern(100, 100), Err(ResponseError::GroupMaxSizeReached));
+        with_pattern(100, 7).unwrap();
+        // One of them takes another one: there is room for it once nobody has the old one.
+        with_pattern(0, 1).unwrap();
+        with_pattern(101, 100).unwrap();
+    }
+
+    #[test]
+    fn what_a_member_may_see_is_asked_when_topics_or_rules_have_changed() {
+        let asked = std::cell::Cell::new(0);
+        let may_see = |_: &str| asked.replace(asked.get() + 1) > 1000;
+        let mut group = ConsumerGroup::new("g", 45_000, 10, 0);
+        let mut first = said("a", 0, None);
+        (first.topics, first.pattern) = (None, Some("t".to_owned()));
+        let mut beat =
+            |said, version| group.heartbeat(said, &all(2), &Sight { version, may_see: &may_see }, 0).unwrap();
+        assert_eq!(partitions(&beat(first, 1)), Some(vec![]));
+        for _ in 0..10 {
+            beat(said("a", 2, None), 1);
+        }
+        assert_eq!(asked.get(), 1);
+        asked.set(5000);
+        let told = beat(said("a", 2, None), 2);
+        assert_eq!((told.epoch, partitions(&told)), (3, Some(vec![0, 1])));
     }
 }

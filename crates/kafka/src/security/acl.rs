@@ -4,7 +4,8 @@
 //! what none of them allows is denied; without any the setting `allow.everyone.if.no.acl.found` decides.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
 
 use commitlog::LogError;
@@ -123,7 +124,7 @@ impl Rule {
 
     fn is_for(&self, principal: &str, host: &str) -> bool {
         (self.principal == principal || self.principal == EVERYBODY)
-            && (self.host == host || self.host == ANYTHING)
+            && (self.host == host || self.host == ANYTHING || is_same_address(&self.host, host))
     }
 
     fn covers(&self, operation: Operation) -> bool {
@@ -211,6 +212,7 @@ pub(crate) struct Rules {
     rules: RwLock<BTreeSet<Rule>>,
     /// Held for changes, so that store and memory agree.
     changing: Mutex<()>,
+    version: AtomicU64,
     /// Without rules nothing must be looked up.
     is_empty: AtomicBool,
     super_users: Vec<String>,
@@ -233,6 +235,7 @@ impl Rules {
             is_empty: AtomicBool::new(rules.is_empty()),
             rules: RwLock::new(rules),
             changing: Mutex::new(()),
+            version: AtomicU64::new(0),
             super_users: super_users.split(';').map(|user| user.trim().to_owned()).collect(),
             default,
         }
@@ -241,6 +244,11 @@ impl Rules {
     /// Says whether there is nothing to decide.
     pub(crate) fn allow_everything(&self) -> bool {
         self.default && self.is_empty.load(Ordering::Acquire)
+    }
+
+    /// Returns a number that is another one after every change.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Decides whether a principal may do something.
@@ -307,6 +315,7 @@ impl Rules {
         store.put(&[(rule.key(), Some(Vec::new()))], now_ms).map_err(RuleError::Log)?;
         self.rules.write().expect("no holder panics").insert(rule);
         self.is_empty.store(false, Ordering::Release);
+        self.version.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 
@@ -322,6 +331,7 @@ impl Rules {
         let mut rules = self.rules.write().expect("no holder panics");
         rules.retain(|rule| !gone.contains(rule));
         self.is_empty.store(rules.is_empty(), Ordering::Release);
+        self.version.fetch_add(1, Ordering::AcqRel);
         Ok(gone)
     }
 }
@@ -345,6 +355,13 @@ fn check(rule: &Rule) -> Result<(), &'static str> {
     } else {
         Ok(())
     }
+}
+
+/// Decides whether a rule's host is a client's address written in another way, as IPv6 addresses can be.
+fn is_same_address(host: &str, address: &str) -> bool {
+    // Only these can: of a name or an IPv4 address nothing has to be read.
+    let parsed = |text: &str| text.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    host.contains(':') && parsed(host).is_some_and(|host| parsed(address) == Some(host))
 }
 
 #[cfg(test)]
@@ -371,6 +388,7 @@ mod tests {
             is_empty: AtomicBool::new(rules.is_empty()),
             rules: RwLock::new(rules),
             changing: Mutex::new(()),
+            version: AtomicU64::new(0),
             super_users: vec!["User:root".to_owned()],
             default,
         }
@@ -393,6 +411,18 @@ mod tests {
         assert!(!may("User:a", Operation::Read, "zeek.secret"));
         assert!(may("User:root", Operation::Read, "zeek.secret"));
         assert!(may("User:b", Operation::Write, "other"));
+    }
+
+    #[test]
+    fn address_in_another_form_is_the_same() {
+        for (host, address) in
+            [("0:0:0:0:0:0:0:1", "::1"), ("::ffff:10.0.0.5", "10.0.0.5"), ("2001:DB8::5", "2001:db8::5")]
+        {
+            assert!(is_same_address(host, address), "{host}");
+        }
+        for (host, address) in [("::2", "::1"), ("10.0.0.6", "10.0.0.5"), ("a:b", "a:b")] {
+            assert!(!is_same_address(host, address), "{host}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who may log in: users of the settings (PLAIN) and users kept in the store (SCRAM, and PLAIN too).
 
 use std::collections::BTreeMap;
-use std::sync::RwLock;
+use std::sync::{Mutex, RwLock};
 
 use commitlog::LogError;
 
@@ -14,6 +14,8 @@ const KEY_PREFIX: &[u8] = b"scram\0";
 pub(crate) struct Credentials {
     plain: BTreeMap<String, String>,
     scram: RwLock<BTreeMap<(String, Hash), Credential>>,
+    /// Held over a change, so that what is stored and what counts stay the same.
+    changing: Mutex<()>,
 }
 
 impl Credentials {
@@ -32,7 +34,7 @@ impl Credentials {
                 scram.insert((user.to_owned(), hash), credential);
             }
         }
-        Credentials { plain: jaas_users(jaas_config), scram: RwLock::new(scram) }
+        Credentials { plain: jaas_users(jaas_config), scram: RwLock::new(scram), changing: Mutex::new(()) }
     }
 
     /// Checks a name and a password.
@@ -70,6 +72,7 @@ impl Credentials {
         let mut key = KEY_PREFIX.to_vec();
         key.push(hash as u8);
         key.extend_from_slice(user.as_bytes());
+        let _changing = self.changing.lock().expect("no holder panics");
         store.put(&[(key, credential.as_ref().map(Credential::encode))], now_ms)?;
         let mut scram = self.scram.write().expect("no holder panics");
         match credential {

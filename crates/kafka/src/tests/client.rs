@@ -42,7 +42,7 @@ pub(super) fn beat(epoch: i32) -> ConsumerGroupHeartbeatRequest {
         .with_topic_partitions(Some(Vec::new()))
 }
 
-/// Holds what begins with `held`.
+/// Holds what begins with `held`, and keeps to itself what begins with `own`.
 struct HeldByTest;
 
 impl crate::Owner for HeldByTest {
@@ -52,6 +52,18 @@ impl crate::Owner for HeldByTest {
 
     fn holds_group(&self, group: &str) -> Option<String> {
         self.holds_topic(group)
+    }
+
+    fn reserves_topic(&self, topic: &str) -> bool {
+        topic.starts_with("own")
+    }
+
+    fn reserves_group(&self, group: &str) -> bool {
+        group.starts_with("own")
+    }
+
+    fn reserves_transaction(&self, transactional_id: &str) -> bool {
+        transactional_id.starts_with("own")
     }
 }
 

@@ -384,6 +384,25 @@ fn lists_leave_out_what_may_not_be_seen() {
 }
 
 #[test]
+fn topics_of_a_transaction_are_told_to_who_may_see_them() {
+    let fixture = fixture();
+    let rights = Rights { fixture: &fixture };
+    let mut client = fixture.client();
+    fixture.log.create_topic("t2", 1, &Default::default(), 0).unwrap();
+    let now_ms = fixture.clock.now_ms();
+    let identity = fixture.log.init_producer(Some("x"), 1000, now_ms).unwrap();
+    let partitions = [("t", 0), ("t2", 0)];
+    fixture.log.add_partitions_to_transaction("x", identity, &partitions, now_ms).unwrap();
+    for resource in [Transaction("x"), Topic("t2")] {
+        rights.add(&(Describe, resource, TopicAuthorizationFailed), ALLOW, Pattern::Literal);
+    }
+    let request = DescribeTransactionsRequest::default().with_transactional_ids(vec![transaction()]);
+    let state = &client.ask(0, &request).transaction_states[0];
+    let told: Vec<&str> = state.topics.iter().map(|topic| &**topic.topic).collect();
+    assert_eq!((state.error_code, told), (0, vec!["t2"]));
+}
+
+#[test]
 fn patterns_do_not_reach_what_may_not_be_seen() {
     let fixture = fixture();
     fixture.log.create_topic("t2", 1, &Default::default(), 0).unwrap();
