@@ -9,6 +9,7 @@ use kafka_protocol::messages::describe_transactions_response::{
 };
 use kafka_protocol::messages::{DescribeTransactionsRequest, ProducerId, TopicName};
 
+use crate::answer_room::ITEM_BYTES;
 use crate::config::str_bytes;
 use crate::dispatch::Call;
 use crate::error::NONE;
@@ -22,6 +23,7 @@ pub(crate) fn answer(call: &Call, request: DescribeTransactionsRequest) -> Descr
         .into_iter()
         .map(|info| (info.transactional_id.clone(), info))
         .collect();
+    let mut room = call.broker.answer_bytes.room();
     let states = request
         .transactional_ids
         .into_iter()
@@ -37,6 +39,9 @@ pub(crate) fn answer(call: &Call, request: DescribeTransactionsRequest) -> Descr
             let Some(info) = known.get(&**id) else {
                 return answer.with_error_code(ResponseError::TransactionalIdNotFound.code());
             };
+            if let Err(error) = room.take(ITEM_BYTES * (1 + info.partitions.len())) {
+                return answer.with_error_code(error.code());
+            }
             let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
             for (topic, partition) in &info.partitions {
                 topics.entry(topic).or_default().push(*partition as i32);

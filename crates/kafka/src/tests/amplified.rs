@@ -140,6 +140,16 @@ fn settings_are_told_while_there_is_room() {
 }
 
 #[test]
+fn transactions_are_told_while_there_is_room() {
+    let fixture = Fixture::start(SETTINGS);
+    fixture.log.init_producer(Some("x"), 1000, 0).unwrap();
+    let id = TransactionalId(text("x"));
+    let request = DescribeTransactionsRequest::default().with_transactional_ids(vec![id; 50_000]);
+    let answer = fixture.client().ask(0, &request);
+    told(answer.transaction_states.iter().map(|state| state.error_code));
+}
+
+#[test]
 fn producers_are_told_while_there_is_room() {
     let fixture = Fixture::start(SETTINGS);
     fixture.create_topic("t", 1);
