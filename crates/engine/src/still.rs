@@ -53,7 +53,7 @@ pub(crate) fn wait(inner: &Arc<Inner>, timeout: Duration) -> Result<bool> {
                 Err(_) => return Ok(false),
             }
         }
-        if is_still && visible(inner) == before {
+        if is_still && !inner.stalled.has_restarts() && visible(inner) == before {
             return Ok(true);
         }
         if Instant::now() >= deadline {
