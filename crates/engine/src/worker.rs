@@ -265,20 +265,12 @@ impl Worker {
 
     /// Writes a piece of the snapshot under way, or begins one that is due; returns whether there is more to write.
     fn go_on_with_snapshot(&mut self) -> bool {
-        let Some(mut snapshot) = self.snapshot.take() else {
-            // With an epoch open there are changes that are not drained.
-            if self.epoch_start.is_none() {
-                let now_ms = (self.parts.clock)();
-                let mut slots = self.units.iter_mut().flat_map(|unit| &mut unit.tasks);
-                self.snapshot = slots.find_map(|slot| Snapshot::begin_if_due(slot, now_ms));
-            }
-            return self.snapshot.is_some();
-        };
+        let Some(mut snapshot) = self.snapshot.take() else { return self.begin_due_snapshot() };
         let (begun, durable) = self.commits;
         let is_open = self.epoch_start.is_some();
         let Some(slot) = self.slot(snapshot.task).filter(|slot| !slot.has_failed()) else { return false };
         match snapshot.step(&mut slot.task) {
-            Ok(Progress::Done) => return false,
+            Ok(Progress::Done) => return self.begin_due_snapshot(),
             Ok(Progress::Moved) => {
                 self.snapshot = Some(snapshot);
                 return true;
@@ -300,6 +292,17 @@ impl Worker {
         }
         self.snapshot = Some(snapshot);
         false
+    }
+
+    /// Begins a snapshot that is due; returns whether there is one.
+    fn begin_due_snapshot(&mut self) -> bool {
+        // With an epoch open there are changes that are not drained.
+        if self.epoch_start.is_none() {
+            let now_ms = (self.parts.clock)();
+            let mut slots = self.units.iter_mut().flat_map(|unit| &mut unit.tasks);
+            self.snapshot = slots.find_map(|slot| Snapshot::begin_if_due(slot, now_ms));
+        }
+        self.snapshot.is_some()
     }
 
     fn is_still(&self) -> bool {
