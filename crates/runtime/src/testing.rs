@@ -160,6 +160,7 @@ fn text(values: &[Value]) -> String {
     let text = |value: &Value| match value {
         Value::Null => "_".to_owned(),
         Value::String(text) => text.to_string(),
+        Value::Array(items) => format!("[{}]", text(items)),
         other => other.as_i64().unwrap().to_string(),
     };
     values.iter().map(text).collect::<Vec<_>>().join(",")
