@@ -28,6 +28,8 @@ struct Waiting {
     for_restart: BTreeSet<Arc<str>>,
     /// Some are being started.
     is_restarting: bool,
+    /// How often a query was noted for a restart.
+    restarts: u64,
 }
 
 /// Ids of the queries that wait to go on.
@@ -45,13 +47,15 @@ impl Stalled {
 
     /// Notes a query that is to begin again from the last commit.
     pub fn begin_again(&self, query_id: &Arc<str>) {
-        self.lock().for_restart.insert(query_id.clone());
+        let mut waiting = self.lock();
+        waiting.for_restart.insert(query_id.clone());
+        waiting.restarts += 1;
     }
 
-    /// Whether some query is about to begin again.
-    pub fn has_restarts(&self) -> bool {
+    /// How often a query has begun again; `None` while one is about to.
+    pub fn restarts(&self) -> Option<u64> {
         let waiting = self.lock();
-        waiting.is_restarting || !waiting.for_restart.is_empty()
+        (!waiting.is_restarting && waiting.for_restart.is_empty()).then_some(waiting.restarts)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -258,3 +258,53 @@ fn processing_log_that_takes_small_batches_stops_no_query() {
     assert_eq!((values(&engine, log).len(), failed(&engine)), (25, None));
     engine.close();
 }
+
+/// A query that fails at each start voids what the others have just done; so does a kill. Neither shows in a result.
+#[test]
+fn queries_beside_one_that_fails_count_exactly_over_kills() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [
+        ("message.max.bytes", "20000"),
+        ("num.stream.threads", "2"),
+        ("num.partitions", "2"),
+        ("commit.interval.ms", "1"),
+        ("cache.max.bytes.buffering", "0"),
+    ];
+    let mut engine = open_with(dir.path(), &settings);
+    run(&engine, "CREATE STREAM s (id STRING, message STRING) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');");
+    run(
+        &engine,
+        "CREATE TABLE lists AS SELECT id, LEN(ARRAY_JOIN(COLLECT_LIST(message), '')) AS n FROM s GROUP BY id;",
+    );
+    run(&engine, "CREATE STREAM beside AS SELECT id FROM s;");
+    run(&engine, "CREATE TABLE counts AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;");
+    let rounds = 12;
+    for round in 0..rounds {
+        for piece in 0..5 {
+            produce(&engine, "s", (0..20).map(|n| event(n % 4, 0, 50 + 10 * piece)));
+        }
+        match round % 4 {
+            0 => assert!(engine.wait_until_still(Duration::from_secs(60)).unwrap()),
+            // A moment that differs from round to round.
+            n => (0..n * round).for_each(|_| drop(engine.metrics())),
+        }
+        engine.abandon();
+        drop(engine);
+        engine = open_with(dir.path(), &settings);
+    }
+    assert_eq!(values(&engine, "BESIDE").len(), rounds * 100);
+    assert_eq!(failed(&engine).as_deref(), Some("stopped by an error: CTAS_LISTS_1"));
+    let mut counts: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
+    for record in engine.records("COUNTS", &[]).unwrap() {
+        let value = String::from_utf8(record.value.unwrap()).unwrap();
+        counts.entry(record.key.unwrap()).or_default().push(value);
+    }
+    let expect: Vec<String> = (1..=rounds * 25).map(|n| format!("{{\"N\":{n}}}")).collect();
+    assert_eq!(counts.len(), 4);
+    for (key, found) in &counts {
+        let place = found.iter().zip(&expect).position(|(found, expect)| found != expect);
+        let around = place.map(|place| &found[place.saturating_sub(3)..found.len().min(place + 5)]);
+        assert_eq!((found.len(), place), (expect.len(), None), "{key:?} {around:?}");
+    }
+    engine.close();
+}
