@@ -135,6 +135,15 @@ def rdkafka_performance():
     return program
 
 
+def messages_per_second(command, pattern):
+    """Runs librdkafka's own measuring program and returns the last rate it tells."""
+    out = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=dict(os.environ, LD_LIBRARY_PATH=str(work / 'librdkafka/src')))
+    found = re.findall(r'\d+ ' + pattern, out.stdout + out.stderr, re.S)
+    if not found:
+        sys.exit(f'rdkafka_performance: {out.stdout[-800:]}{out.stderr[-800:]}')
+    return float(found[-1])
+
+
 def ask(bootstrap, key, version, body, wait=30):
     """Sends one request by hand and returns the answer's body."""
     host, port = bootstrap.rsplit(':', 1)
@@ -186,11 +195,7 @@ def produce(broker, client, synced, throughput=-1, records=None, topic=None, war
         result.update({p: float(found.group(1)) for p in ('50th', '99th', '99.9th') if (found := re.search(rf'([\d.]+) ms {re.escape(p)}', last))})
     else:
         command = [rdkafka, '-P', '-t', topic, '-b', broker.bootstrap, '-s', RECORD_BYTES, '-c', records, '-a', -1, '-q', '-X', 'partitioner=random']
-        out = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=dict(os.environ, LD_LIBRARY_PATH=str(work / 'librdkafka/src')))
-        found = re.findall(r'(\d+) messages produced.*?(\d+) msgs/s', out.stdout + out.stderr, re.S)
-        if not found:
-            sys.exit(f'rdkafka_performance: {out.stdout[-800:]}{out.stderr[-800:]}')
-        result = {'rate': float(found[-1][1])}
+        result = {'rate': messages_per_second(command, r'messages produced.*?(\d+) msgs/s')}
     if broker.pid:
         result.update(cpu=cpu_s(broker.pid) - cpu, memory=memory_mb(broker.pid))
     return result
@@ -207,11 +212,7 @@ def consume(broker, client, synced):
         command = [rdkafka, '-C', '-t', topic, '-b', broker.bootstrap, '-o', 'beginning', '-c', a.records, '-B', 10000, '-q']
         for partition in range(a.partitions):
             command += ['-p', partition]
-        out = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=dict(os.environ, LD_LIBRARY_PATH=str(work / 'librdkafka/src')))
-        found = re.findall(r'(\d+) messages.*?consumed in .*?: (\d+) msgs/s', out.stdout + out.stderr, re.S)
-        if not found:
-            sys.exit(f'rdkafka_performance: {out.stdout[-800:]}{out.stderr[-800:]}')
-        result = {'rate': float(found[-1][1])}
+        result = {'rate': messages_per_second(command, r'messages.*?consumed in .*?: (\d+) msgs/s')}
     if broker.pid:
         result.update(cpu=cpu_s(broker.pid) - cpu, memory=memory_mb(broker.pid))
     return result

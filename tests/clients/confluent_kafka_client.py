@@ -10,6 +10,7 @@ from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, A
                                    ScramMechanism, UserScramCredentialDeletion, UserScramCredentialUpsertion)
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / 'lib'))
+import pages
 from waiting import until
 
 N = os.environ['NAME']
@@ -61,7 +62,9 @@ def codecs():
         assert consumer.offsets_for_times([TopicPartition(topic, partition, 9999)], timeout=10)[0].offset == -1
         assert consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10) == (0, len(times))
     consumer.assign([TopicPartition(topic, 0, 2)])
-    consumer.seek(TopicPartition(topic, 0, 1)) if consumer.poll(5) else None
+    assert consumer.poll(10).offset() == 2
+    consumer.seek(TopicPartition(topic, 0, 1))
+    assert consumer.poll(10).offset() == 1
     consumer.close()
     offsets = done(admin.list_offsets({TopicPartition(topic, found[7].partition()): OffsetSpec.max_timestamp()}))
     assert offsets[0].timestamp == max(m.timestamp()[1] for m in found.values() if m.partition() == found[7].partition())
@@ -197,6 +200,15 @@ def topics_and_rules():
     until(lambda: topic not in admin.list_topics(timeout=10).topics, 'the topic is gone', 10)
 
 
+def sent(config, topic):
+    """Sends a record and returns the error codes that were told."""
+    told = []
+    producer = Producer(config)
+    producer.produce(topic, 'v', callback=lambda error, message: told.append(error and error.code()))
+    assert producer.flush(20) == 0
+    return told
+
+
 def logins():
     tls = {'bootstrap.servers': os.environ['BOOTSTRAP_SASL_SSL'], 'security.protocol': 'SASL_SSL', 'ssl.ca.location': os.environ['CA_FILE']}
     user = {'sasl.username': os.environ['SASL_USER'], 'sasl.password': os.environ['SASL_PASSWORD']}
@@ -212,6 +224,13 @@ def logins():
             raise SystemExit(f'a wrong password is taken: {mechanism}')
         except KafkaException:
             pass
+    # What the documentation makes with a few lines of Python: a user and a rule.
+    page, topic = f'{N}-page', f'{N}-page-topic'
+    exec(pages.block('kafka-clients.md', 'python', 0, {'127.0.0.1:9092': os.environ['BOOTSTRAP'], "'zeek'": f"'{page}'", 'User:zeek': f'User:{page}', "'conn'": f"'{topic}'"}), {})
+    theirs = {**tls, 'sasl.username': page, 'sasl.password': 'a long secret', 'sasl.mechanism': 'SCRAM-SHA-512'}
+    done(admin.create_topics([NewTopic(topic, 1, 1)]))
+    for config, code in ((theirs, None), ({**tls, **user, 'sasl.mechanism': 'PLAIN'}, 29)):
+        assert sent(config, topic) == [code], (config, code)
     mutual = {'bootstrap.servers': os.environ['BOOTSTRAP_SSL'], 'security.protocol': 'SSL', 'ssl.ca.location': os.environ['CA_FILE']}
     shown = {'ssl.certificate.location': os.environ['CLIENT_CERT'], 'ssl.key.location': os.environ['CLIENT_KEY']}
     # Who has shown a certificate is its subject: a rule for it holds, and for nobody else.
@@ -220,10 +239,7 @@ def logins():
     rule = AclBinding(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, 'User:CN=client', '*', AclOperation.WRITE, AclPermissionType.ALLOW)
     done(admin.create_acls([rule]))
     for config, code in (({**mutual, **shown}, None), (BASE, 29)):
-        told = []
-        producer = Producer(config)
-        producer.produce(topic, 'v', callback=lambda error, message: told.append(error and error.code()))
-        assert producer.flush(20) == 0 and told == [code], told
+        assert sent(config, topic) == [code], code
     try:
         AdminClient(mutual).list_topics(timeout=3)
         raise SystemExit('a client without a certificate is let in')

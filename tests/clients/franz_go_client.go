@@ -23,24 +23,6 @@ import (
 var name = os.Getenv("NAME")
 var ctx, cancel = context.WithTimeout(context.Background(), 150*time.Second)
 
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func check(holds bool, what ...any) {
-	if !holds {
-		panic(fmt.Sprint(what...))
-	}
-}
-
-func until(holds func() bool, what string) {
-	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
-		check(time.Now().Before(end), "still not: ", what)
-	}
-}
-
 func client(options ...kgo.Opt) *kgo.Client {
 	made, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(os.Getenv("BOOTSTRAP"))}, options...)...)
 	must(err)
@@ -214,6 +196,7 @@ func admin(topic string) {
 	must(err)
 	var after []int64
 	listed.Each(func(o kadm.ListedOffset) { after = append(after, o.Offset) })
+	check(len(after) == 4, "offsets by time: ", after)
 	for _, offset := range after {
 		check(offset == 7 || offset == 8, "offsets by time: ", after)
 	}
@@ -222,9 +205,13 @@ func admin(topic string) {
 	must(changed[0].Err)
 	configs, err := calls.DescribeTopicConfigs(ctx, topic)
 	must(err)
+	retention := ""
 	for _, config := range configs[0].Configs {
-		check(config.Key != "retention.ms" || *config.Value == "5000", config.Key)
+		if config.Key == "retention.ms" {
+			retention = *config.Value
+		}
 	}
+	check(retention == "5000", "retention.ms is ", retention)
 	grown, err := calls.UpdatePartitions(ctx, 6, topic)
 	must(err)
 	must(grown.Error())

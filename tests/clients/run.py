@@ -11,7 +11,9 @@ A client is one file here (or a folder, for Rust), which says in its first lines
     # alone                   runs when no other client does
     # long                    is begun first
 
-A client whose packages cannot be had is skipped with the reason; the others run all the same. What a script gets:
+A client whose packages cannot be had is skipped with the reason, one that does not compile has failed; the others run all the same. A whole run
+in which fewer than CLIENTS_MIN pass (all of them, unless the environment says how many there are on a machine without Java, say) has failed.
+What a script gets:
 
     BOOTSTRAP                         a listener without TLS and login
     BOOTSTRAP_SASL_SSL, CA_FILE       TLS and a login: SASL_USER and SASL_PASSWORD by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512
@@ -23,7 +25,8 @@ A client whose packages cannot be had is skipped with the reason; the others run
     NAME                              a word that no other script has, for topics and groups
 
 A script ends with code 0 when all its assertions held, and with 77 when a program that it starts is not here; its last line is shown.
-One that fails is run once more under another NAME, and both ends are shown: some clients lose against the clock on a full machine.
+One that fails is run once more under another NAME, and both ends are shown: some clients lose against the clock on a full machine. More than
+AGAIN_MAX of those are a failure of their own, and so are a panic in the server's log and an end of the server with another code than 0.
 The last line here is 'N passed, N failed, N skipped'.
 """
 import argparse, concurrent.futures, os, pathlib, re, shutil, subprocess, sys, tempfile, threading, time
@@ -36,6 +39,8 @@ import scram, skipped
 SUFFIXES = ('.py', '.js', '.mjs', '.sh', '.go', '.rs')
 USER, PASSWORD = 'analyst', 'correct horse'
 CLIENT_SECONDS, INSTALL_SECONDS = 300, 900
+# How many clients may need a second run.
+AGAIN_MAX = 2
 
 ap = argparse.ArgumentParser()
 ap.add_argument('--binary', default=str(ROOT / 'target/debug/tripline'))
@@ -51,6 +56,10 @@ os.environ.setdefault('npm_config_nodedir', str(pathlib.Path(shutil.which('node'
 
 class Missing(Exception):
     """Something that a client needs is not to be had."""
+
+
+class Broken(Exception):
+    """What is ours of a client does not compile."""
 
 
 class Client:
@@ -113,21 +122,24 @@ class Client:
     def go(self, modules):
         if not shutil.which('go'):
             raise Missing('go is not installed')
-        source = self.path.read_text()
-        if self.is_new([source]):
+        source, checks = self.path.read_text(), (HERE / 'lib/checks.go').read_text()
+        if self.is_new([source, checks]):
             (self.folder / 'main.go').write_text(source)
+            (self.folder / 'checks.go').write_text(checks)
             (self.folder / 'go.mod').unlink(missing_ok=True)
             self.install('go', 'mod', 'init', 'client')
             self.install('go', 'get', *modules)
             self.install('go', 'mod', 'tidy')
-            self.install('go', 'build', '-o', 'client', '.')
-            self.is_done([source])
+            self.compile('go', 'build', '-o', 'client', '.')
+            self.is_done([source, checks])
         return [str(self.folder / 'client')]
 
     def cargo(self):
         if not shutil.which('cargo'):
             raise Missing('cargo is not installed')
-        self.install('cargo', 'build', '-q', '--target-dir', str(self.folder), '--manifest-path', str(self.path / 'Cargo.toml'))
+        manifest = str(self.path / 'Cargo.toml')
+        self.install('cargo', 'fetch', '-q', '--locked', '--manifest-path', manifest)
+        self.compile('cargo', 'build', '-q', '--locked', '--offline', '--target-dir', str(self.folder), '--manifest-path', manifest)
         return [str(self.folder / 'debug/client')]
 
     def install(self, *command, env={}):
@@ -141,6 +153,13 @@ class Client:
         if done.returncode:
             last = (log.read_text().strip().splitlines() or [''])[-1]
             raise Missing(f'{" ".join(map(os.path.basename, command[:3]))} failed: {last[:200]}')
+
+    def compile(self, *command):
+        """As `install`, of what is here already: only our own source can be wrong."""
+        try:
+            self.install(*command)
+        except Missing as why:
+            raise Broken(str(why))
 
     def is_new(self, wanted):
         done = self.folder / 'installed'
@@ -200,8 +219,9 @@ def main():
     clients = [Client(path) for path in sorted(HERE.iterdir())
                if path.suffix in SUFFIXES and path.name != 'run.py' or (path / 'Cargo.toml').exists()]
     only = list(filter(None, a.only.split(',')))
+    passed_min = 0 if only else int(os.environ.get('CLIENTS_MIN', len(clients)))
     clients = [client for client in clients if not only or any(word in client.name or word in client.word for word in only)]
-    count, talking = {'passed': 0, 'failed': 0, 'skipped': 0}, threading.Lock()
+    count, talking, again = {'passed': 0, 'failed': 0, 'skipped': 0}, threading.Lock(), []
 
     def prepare(client):
         try:
@@ -210,6 +230,10 @@ def main():
             with talking:
                 count['skipped'] += 1
                 print(f'{client.name:42} skipped          {why}', flush=True)
+        except Broken as why:
+            with talking:
+                count['failed'] += 1
+                print(f'{client.name:42} FAILED           {why}, see {work}/{client.word}.install.log', flush=True)
 
     # Some wait for a registry while others compile.
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
@@ -223,6 +247,7 @@ def main():
         if verdict == 'failed':
             with talking:
                 print(f'{client.name:42} failed, and is tried once more: {text}', flush=True)
+            again.append(client.name)
             verdict, text = client.run(command, env, f'{client.word}-again')
             text += ' (the second time)'
         with talking:
@@ -247,12 +272,20 @@ def main():
         finally:
             server.terminate()
             try:
-                server.wait(10)
+                ended = server.wait(10)
             except subprocess.TimeoutExpired:
                 server.kill()
-                print('the server did not stop within 10 s')
-                count['failed'] += 1
-    print(f'{count["passed"]} of {len(clients)} clients pass, in {time.time() - started:.0f} s')
+                ended = 'nothing within 10 s'
+    wrong = [f'the server ended with {ended}'] * (ended != 0)
+    wrong += [f'the server said: {line}' for line in (work / 'server.log').read_text(errors='replace').splitlines() if 'panicked' in line]
+    if len(again) > AGAIN_MAX:
+        wrong.append(f'{len(again)} clients needed a second run, {AGAIN_MAX} may')
+    if count['passed'] < passed_min:
+        wrong.append(f'{count["passed"]} clients passed, {passed_min} are asked for (CLIENTS_MIN)')
+    for line in wrong:
+        print(line)
+    count['failed'] += len(wrong)
+    print(f'{count["passed"]} of {len(clients)} clients pass ({len(again)} at the second try or not at all), in {time.time() - started:.0f} s')
     print(', '.join(f'{number} {what}' for what, number in count.items()))
     sys.exit(1 if count['failed'] else 0)
 

@@ -19,24 +19,6 @@ import (
 var name = os.Getenv("NAME")
 var brokers = []string{os.Getenv("BOOTSTRAP")}
 
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func check(holds bool, what ...any) {
-	if !holds {
-		panic(fmt.Sprint(what...))
-	}
-}
-
-func until(holds func() bool, what string) {
-	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
-		check(time.Now().Before(end), "still not: ", what)
-	}
-}
-
 func configured(version sarama.KafkaVersion) *sarama.Config {
 	config := sarama.NewConfig()
 	config.Version = version

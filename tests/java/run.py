@@ -43,9 +43,12 @@ with tempfile.TemporaryDirectory() as folder:
             print(f'== group protocol {protocol}\n{out.stdout}', end='')
             if out.returncode:
                 print(out.stderr[-3000:])
-            passed += len(re.findall('^ok', out.stdout, re.M))
+            oks = len(re.findall('^ok', out.stdout, re.M))
+            passed, failed = passed + oks, failed + (oks == 0)
             failed += len(re.findall('^FAIL', out.stdout, re.M)) + (out.returncode != 0)
         finally:
             server.terminate()
-            server.wait()
+            if server.wait(30) != 0:
+                print(f'the server ended with {server.returncode}')
+                failed += 1
 end(passed, failed, 0)

@@ -5,9 +5,9 @@ usage: run.py [--binary target/debug/tripline] [--kills 20] [--seed N] [--rate R
 
 At once: idempotent producers, transactional producers that commit and abort, programs that copy one topic to another with their
 positions in the transaction, and readers of both isolation levels. One kill in five comes while the server is starting; between kills it is
-sometimes stopped in order. The seed
-decides the moments and what is sent; what the threads do between two moments is up to the machine. Ends with exit code 1 and the
-anomalies (see history.py) if there are any. Needs confluent-kafka, which is installed by name into the work folder.
+sometimes stopped in order. The seed decides the moments and what is sent; what the threads do between two moments is up to the machine.
+Ends with exit code 1 and the anomalies (see history.py) if there are any, and when so little was done that there could be none. Needs
+confluent-kafka, which is installed by name into the work folder.
 """
 import argparse, collections, logging, pathlib, random, shutil, sys, tempfile, threading, time
 
@@ -33,6 +33,7 @@ from server import Server
 PLAIN, MOVED, COPY, GROUP = 'plain', 'moved', 'copy', 'copies'
 PARTITIONS = {PLAIN: 3, MOVED: 3, COPY: 2}
 IDEMPOTENT, TRANSACTIONAL, COPIERS = 3, 3, 2
+ACKNOWLEDGED_PER_KILL_MIN = 50
 CODECS = ['none', 'lz4', 'zstd', 'snappy', 'gzip']
 
 SILENT = logging.Logger('clients')  # being fenced is expected here
@@ -360,6 +361,12 @@ for anomaly in found[:20]:
     print(f'  {anomaly.kind}: {anomaly.text}')
 for trouble in troubles[:20]:
     print(f'  trouble: {trouble}')
+# Without enough of everything there is nothing that could have gone wrong.
+acknowledged_min = ACKNOWLEDGED_PER_KILL_MIN * a.kills
+troubles += [f'{what}: {there} are too few, {asked} are asked for' for what, there, asked in (
+    ('acknowledged records', counts['acknowledged'], acknowledged_min), ('committed transactions', counts['committed'], a.kills),
+    ('aborted transactions', counts['aborted'], 1), ('positions of the group that copies', sum(history.positions.values()), 1),
+    ('records in the last readings', read, acknowledged_min // 2)) if there < asked]
 good = not found and not troubles
 if good and not a.keep:
     shutil.rmtree(folder)

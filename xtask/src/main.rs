@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--refusals] [--with-scale] [--threads N] [--rest] [--rest-plan] \
-                     [--list-passed FILE] [--baseline FILE] [--min-passed N]\n       \
-                     cargo xtask ci [STEP…]\n       cargo xtask bench [--filter NAME] [--records N]";
+                     [--list-passed FILE] [--baseline FILE] [--min-passed N] [--min-refused N]\n       \
+                     cargo xtask ci [STEP…]\n       cargo xtask bench [--filter NAME] [--records N] [--runs N]";
 
 fn main() -> Result<ExitCode> {
     let mut args = std::env::args().skip(1);
@@ -45,6 +45,9 @@ fn conformance_options(mut args: impl Iterator<Item = String>) -> Result<conform
             "--baseline" => options.baseline = Some(value()?.into()),
             "--min-passed" => {
                 options.min_passed = Some(value()?.parse().context("--min-passed takes a number")?);
+            }
+            "--min-refused" => {
+                options.min_refused = Some(value()?.parse().context("--min-refused takes a number")?);
             }
             _ => bail!("unknown flag {flag}\n{USAGE}"),
         }

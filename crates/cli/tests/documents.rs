@@ -280,7 +280,7 @@ fn sql_in_the_documents_does_what_they_say() {
                     reader.records(&document, block, kind["json ".len()..].trim());
                 }
                 "scenario" => scenario(&document, block, &mut faults),
-                "text" | "sh" | "console" | "json" | "properties" | "toml" | "yaml" => {}
+                "text" | "sh" | "console" | "json" | "properties" | "toml" | "yaml" | "python" => {}
                 other => faults.push(format!("{document}:{}: unknown kind of block {other:?}", block.line)),
             }
         }

@@ -14,23 +14,16 @@ use std::sync::Arc;
 
 use commitlog::*;
 
+mod random;
+use random::Random;
+
 const PARTITIONS: u32 = 2;
 const WRITERS: usize = 2;
 const CUTS_PER_RUN: usize = 4;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-    fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 11) % bound
-    }
-}
+/// What is acknowledged in a run at the least, on average over so many runs.
+const RUNS_JUDGED_MIN: usize = 100;
+const RECORDS_PER_RUN_MIN: usize = 40;
+const COMMITS_PER_RUN_MIN: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -69,6 +62,14 @@ struct Model {
     doubtful_topics: BTreeSet<String>,
     /// Committed in order per writer: (consumed, meta), the last that is sure.
     sure: [(i64, u64); WRITERS],
+    /// Records and transactions that were acknowledged, not only found later.
+    told: Told,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Told {
+    records: usize,
+    commits: usize,
 }
 
 fn config(threaded: bool) -> LogConfig {
@@ -131,6 +132,7 @@ impl Model {
     }
 
     fn acknowledge(&mut self, values: &[u64]) {
+        self.told.records += values.len();
         for value in values {
             self.written.get_mut(value).unwrap().fate = Fate::Acknowledged;
         }
@@ -146,6 +148,7 @@ impl Model {
                 let values = transaction.values.clone();
                 self.sure[transaction.writer] = (transaction.consumed, transaction.meta);
                 self.transactions[index].fate = Fate::Acknowledged;
+                self.told.commits += 1;
                 self.acknowledge(&values);
             }
         }
@@ -305,7 +308,9 @@ fn visible(log: &Arc<Log>, topic: &str, partition: u32) -> Vec<(i64, u64)> {
             for record in batch.unwrap().records(&mut scratch, 1 << 20).unwrap() {
                 let record = record.unwrap();
                 let text = std::str::from_utf8(record.value.unwrap()).unwrap();
-                found.push((record.offset, text.split(':').next().unwrap().parse().unwrap()));
+                let (value, padding) = text.split_once(':').unwrap();
+                assert!(padding.bytes().all(|byte| byte == b'.'), "{topic}-{partition}: {text}");
+                found.push((record.offset, value.parse().unwrap()));
             }
         }
     }
@@ -424,11 +429,8 @@ fn check(log: &Arc<Log>, model: &mut Model, context: &str) {
     }
 }
 
-fn run(seed: u64) {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    for _ in 0..8 {
-        random.next();
-    }
+fn run(seed: u64) -> Told {
+    let mut random = Random::of_seed(seed);
     let threaded = seed % 4 == 3;
     let mut disk = SimulatedDisk::new();
     let mut model = Model::default();
@@ -445,11 +447,15 @@ fn run(seed: u64) {
     for cut in 0..CUTS_PER_RUN {
         let context = format!("seed {seed}, cut {cut}");
         let span = 10u64 << random.below(7);
-        disk.cut_power_at(disk.operations() + 1 + random.below(span));
+        let cut_at = disk.operations() + 1 + random.below(span);
+        disk.cut_power_at(cut_at);
         match Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded)) {
             Ok(log) => {
                 let steps = random.below(400);
                 let done = work(&log, &mut model, &mut random, steps);
+                if let Err(error) = &done {
+                    assert!(disk.operations() >= cut_at, "{context}: {error}");
+                }
                 if done.is_ok() && random.below(2) == 0 {
                     let _ = log.close(1000);
                 }
@@ -461,7 +467,9 @@ fn run(seed: u64) {
         // The power may fail again while recovering.
         while random.below(3) == 0 {
             disk.cut_power_at(1 + random.below(60));
-            drop(Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded)));
+            if let Err(error) = Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded)) {
+                assert!(error.to_string().contains("power cut"), "{context}, recovering: {error}");
+            }
             disk = disk.crash(random.next());
         }
         let log = Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded))
@@ -469,13 +477,19 @@ fn run(seed: u64) {
         check(&log, &mut model, &context);
         drop(log);
     }
+    model.told
 }
 
 #[test]
 fn acknowledged_work_survives_power_cuts_at_random_points() {
     let runs: u64 = std::env::var("COMMITLOG_CRASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     let first: u64 = std::env::var("COMMITLOG_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    for seed in first..first + runs {
-        run(seed);
-    }
+    let told: Vec<Told> = (first..first + runs).map(run).collect();
+    let records: usize = told.iter().map(|told| told.records).sum();
+    let commits: usize = told.iter().map(|told| told.commits).sum();
+    println!("{records} records and {commits} transactions acknowledged in {runs} runs");
+    // Without them nothing could have been lost.
+    let runs = runs as usize;
+    let is_enough = records >= RECORDS_PER_RUN_MIN * runs && commits >= COMMITS_PER_RUN_MIN * runs;
+    assert!(is_enough || runs < RUNS_JUDGED_MIN, "{records} records, {commits} transactions in {runs} runs");
 }

@@ -14,25 +14,18 @@ use std::sync::Arc;
 
 use commitlog::*;
 
+mod random;
+use random::Random;
+
 /// What a client has on its way at most, as Kafka's clients do.
 const IN_FLIGHT_MAX: usize = 5;
 const IDEMPOTENT: usize = 2;
 const TRANSACTIONAL: usize = 2;
 const CUTS_PER_RUN: usize = 4;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-    fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 11) % bound
-    }
-}
+/// What is acknowledged in a run at the least, on average over so many runs.
+const RUNS_JUDGED_MIN: u64 = 100;
+const RECORDS_PER_RUN_MIN: u64 = 100;
+const COMMITS_PER_RUN_MIN: u64 = 7;
 
 fn config(threaded: bool) -> LogConfig {
     LogConfig {
@@ -170,6 +163,8 @@ struct Transactional {
     count: u64,
     waiting: Option<(usize, CommitTicket)>,
     position: i64,
+    /// Transactions whose commit was acknowledged.
+    committed: u64,
 }
 
 impl Transactional {
@@ -192,7 +187,10 @@ impl Transactional {
     fn settle(&mut self) {
         if let Some((index, ticket)) = &self.waiting {
             match ticket.poll() {
-                Some(Ok(())) => self.transactions[*index].fate = Fate::Committed,
+                Some(Ok(())) => {
+                    self.transactions[*index].fate = Fate::Committed;
+                    self.committed += 1;
+                }
                 Some(Err(_)) => {}
                 None => return,
             }
@@ -243,6 +241,7 @@ impl Transactional {
                     self.identity = Some(log.end_transaction_and_raise(&self.id, identity, true, 0)?);
                     self.sequences.clear();
                     self.transactions[index].fate = Fate::Committed;
+                    self.committed += 1;
                 } else {
                     let ticket = log.end_transaction(&self.id, identity, true, 0)?;
                     if random.below(2) == 0 {
@@ -377,7 +376,9 @@ fn visible(log: &Arc<Log>, topic: &str, partition: u32) -> Vec<(i64, String)> {
                 let record = record.unwrap();
                 let text = std::str::from_utf8(record.value.unwrap()).unwrap();
                 if record.offset >= start {
-                    found.push((record.offset, text.split(':').next().unwrap().to_owned()));
+                    let (value, padding) = text.split_once(':').unwrap();
+                    assert!(padding.bytes().all(|byte| byte == b'.'), "{topic}-{partition}: {text}");
+                    found.push((record.offset, value.to_owned()));
                 }
             }
         }
@@ -426,14 +427,19 @@ fn check(log: &Arc<Log>, model: &mut Model, context: &str) {
     assert!(position <= end, "{context}: position {position} is behind the end {end}");
 }
 
-fn run(seed: u64) -> u64 {
-    let mut random = Random(seed.wrapping_mul(0xd134_2543_de82_ef95) | 1);
-    for _ in 0..8 {
-        random.next();
-    }
+/// What came of a run: crash points, records and transactions acknowledged.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    points: u64,
+    records: u64,
+    commits: u64,
+}
+
+fn run(seed: u64) -> Done {
+    let mut random = Random::of_seed(seed);
     let threaded = seed % 4 == 3;
     let mut disk = SimulatedDisk::new();
-    let mut points = 0;
+    let mut done = Done::default();
     let mut model = Model { partitions: 2, partitions_doubtful: 2, position: (-1, -1), ..Model::default() };
     {
         let log = Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded)).unwrap();
@@ -466,24 +472,26 @@ fn run(seed: u64) -> u64 {
         match Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded)) {
             Ok(log) => {
                 let steps = random.below(400);
-                let done = work(&log, &mut model, &mut random, steps);
-                if let Err(error) = &done {
+                let worked = work(&log, &mut model, &mut random, steps);
+                if let Err(error) = &worked {
                     assert!(!killed && disk.operations() >= cut_at, "{context}: {error}");
                 }
-                if done.is_ok() && random.below(3) == 0 {
+                if worked.is_ok() && random.below(3) == 0 {
                     let _ = log.close(model.now_ms);
                 }
             }
             Err(error) => assert!(error.to_string().contains("power cut"), "{context}: {error}"),
         }
-        points += 1;
+        done.points += 1;
         if !killed {
             disk = disk.crash(random.next());
             while random.below(3) == 0 {
                 disk.cut_power_at(1 + random.below(60));
-                drop(Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded)));
+                if let Err(error) = Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded)) {
+                    assert!(error.to_string().contains("power cut"), "{context}, recovering: {error}");
+                }
                 disk = disk.crash(random.next());
-                points += 1;
+                done.points += 1;
             }
         }
         let log = Log::open(Arc::new(disk.clone()), Path::new("/log"), config(threaded))
@@ -491,15 +499,25 @@ fn run(seed: u64) -> u64 {
         check(&log, &mut model, &context);
         drop(log);
     }
-    points
+    done.records = model.idempotent.iter().map(|producer| producer.acknowledged as u64).sum();
+    done.commits = model.transactional.iter().map(|producer| producer.committed).sum();
+    done
 }
 
 #[test]
 fn producers_lose_and_double_nothing_at_random_points() {
     let runs: u64 = std::env::var("COMMITLOG_CRASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     let first: u64 = std::env::var("COMMITLOG_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    let points: u64 = (first..first + runs).map(run).sum();
-    println!("{points} crash points in {runs} runs");
+    let all: Vec<Done> = (first..first + runs).map(run).collect();
+    let [points, records, commits] =
+        [|done: &Done| done.points, |done: &Done| done.records, |done: &Done| done.commits]
+            .map(|count| all.iter().map(count).sum::<u64>());
+    println!(
+        "{points} crash points, {records} records and {commits} transactions acknowledged in {runs} runs"
+    );
+    // Without them nothing could have been lost.
+    let is_enough = records >= RECORDS_PER_RUN_MIN * runs && commits >= COMMITS_PER_RUN_MIN * runs;
+    assert!(is_enough || runs < RUNS_JUDGED_MIN, "{records} records, {commits} transactions in {runs} runs");
 }
 
 #[test]
@@ -508,7 +526,7 @@ fn a_producer_is_known_after_its_records_are_deleted_and_the_process_is_killed()
     let log = Log::open(Arc::new(disk.clone()), Path::new("/log"), config(false)).unwrap();
     log.create_topic("t", 1, &settings(&[]), 0).unwrap();
     let producer = log.init_producer(None, 0, 0).unwrap();
-    let mut random = Random(7);
+    let mut random = Random::of_seed(7);
     let mut batch = |sequence| encode(&mut random, producer, sequence, 1, "", false);
     // Several segments since the last checkpoint, all of them below the new start.
     for sequence in 0..60 {

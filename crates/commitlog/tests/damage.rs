@@ -8,45 +8,16 @@ use std::sync::Arc;
 
 use commitlog::*;
 
+mod random;
+mod readable;
+use random::Random;
+use readable::{Offsets, batch, read};
+
+/// Small, so that a read ends within a segment.
+const READ_BYTES: usize = 3000;
+
 fn config() -> LogConfig {
     LogConfig { inline_writer: true, journal_allocate_bytes: 4096, ..LogConfig::default() }
-}
-
-fn batch(from: i64, count: i64) -> Vec<u8> {
-    let mut builder = BatchBuilder::new();
-    for value in from..from + count {
-        builder.append(value, None, Some(format!("{value}:{}", ".".repeat(90)).as_bytes()), &[]);
-    }
-    builder.finish().to_vec()
-}
-
-/// Reads what can be read; every record must be what was written at its offset.
-fn check_readable(log: &Log, exact: bool) -> usize {
-    let mut reader =
-        log.reader("t", 0, log.offsets("t", 0).unwrap().log_start, Isolation::ReadCommitted).unwrap();
-    let (mut out, mut scratch, mut count) = (Vec::new(), Vec::new(), 0);
-    while reader.has_more() {
-        let before = reader.offset();
-        match reader.read(3000, &mut out) {
-            Ok(_) => assert!(reader.offset() > before),
-            Err(LogError::Corrupt { resume_offset, .. }) => {
-                assert!(resume_offset > before);
-                reader.seek(resume_offset);
-                continue;
-            }
-            Err(error) => panic!("{error}"),
-        }
-        for batch in batches(&out) {
-            for record in batch.unwrap().records(&mut scratch, 1 << 20).unwrap() {
-                let record = record.unwrap();
-                let text = std::str::from_utf8(record.value.unwrap()).unwrap();
-                let offset = record.offset.to_string();
-                assert!(!exact || text.split(':').next().unwrap() == offset);
-                count += 1;
-            }
-        }
-    }
-    count
 }
 
 /// A log of several segments of 20 kB; returns the disk and the files of the partition.
@@ -95,20 +66,15 @@ fn last_segment_cut_at_every_byte_keeps_the_whole_batches() {
             assert_eq!(log.offsets("t", 0).unwrap().next, whole, "cut at {cut}, clean {clean}");
             let info = log.append("t", 0, &mut batch(whole, 5), 0).unwrap();
             assert_eq!(info.base_offset, whole);
-            assert_eq!(check_readable(&log, true) as i64, whole + 5);
+            assert_eq!(read(&log, "t", 0, READ_BYTES, Offsets::Theirs), whole + 5);
         }
     }
 }
 
 #[test]
 fn flipped_bits_are_refused_or_cut_never_served() {
-    let mut random = 0x1234_5678_9abc_def1u64;
-    let mut next = move |bound: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        (random >> 20) as usize % bound
-    };
+    let mut random = Random::of_seed(1);
+    let mut next = |bound: usize| random.below(bound as u64) as usize;
     for clean in [true, false] {
         let (template, mut files) = make(clean);
         files.extend(["topics.journal", "transactions.journal"].map(|name| Path::new("/log").join(name)));
@@ -132,7 +98,8 @@ fn flipped_bits_are_refused_or_cut_never_served() {
             let name = path.file_name().unwrap().to_str().unwrap();
             match open(&disk) {
                 Ok(log) if log.describe_topic("t").is_ok() => {
-                    let count = check_readable(&log, !in_base_offset);
+                    let offsets = if in_base_offset { Offsets::MayBeFlipped } else { Offsets::Theirs };
+                    let count = read(&log, "t", 0, READ_BYTES, offsets);
                     if !name.ends_with(".log") {
                         assert_eq!(count, 400, "{name} at {at}");
                     }

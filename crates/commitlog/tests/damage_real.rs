@@ -13,7 +13,13 @@ use std::sync::Arc;
 
 use commitlog::*;
 
+mod random;
+mod readable;
+use random::Random;
+use readable::{Offsets, batch, read};
+
 const RECORDS: i64 = 1500;
+const READ_BYTES: usize = 1 << 20;
 const OTHERS: [(&str, u32); 2] = [("t", 1), ("other", 0)];
 
 fn whole() -> bool {
@@ -43,14 +49,6 @@ impl Drop for Folder {
 fn open(dir: &Path) -> Result<Arc<Log>, LogError> {
     let config = LogConfig { inline_writer: true, journal_allocate_bytes: 4096, ..LogConfig::default() };
     Log::open(Arc::new(RealDisk), dir, config)
-}
-
-fn batch(from: i64, count: i64) -> Vec<u8> {
-    let mut builder = BatchBuilder::new();
-    for value in from..from + count {
-        builder.append(value, None, Some(format!("{value}:{}", ".".repeat(90)).as_bytes()), &[]);
-    }
-    builder.finish().to_vec()
 }
 
 /// A log whose partition t-0 has a closed segment and more than 64 KiB in the active one. Returns t-0's directory.
@@ -105,41 +103,17 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Reads what can be read; every record must be what was written at its offset.
-fn read(log: &Log, topic: &str, partition: u32, exact: bool) -> i64 {
-    let start = log.offsets(topic, partition).unwrap().log_start;
-    let mut reader = log.reader(topic, partition, start, Isolation::ReadCommitted).unwrap();
-    let (mut out, mut scratch, mut count) = (Vec::new(), Vec::new(), 0);
-    while reader.has_more() {
-        let before = reader.offset();
-        match reader.read(1 << 20, &mut out) {
-            Ok(_) => assert!(reader.offset() > before),
-            Err(LogError::Corrupt { resume_offset, .. }) => {
-                assert!(resume_offset > before);
-                reader.seek(resume_offset);
-                continue;
-            }
-            Err(error) => panic!("{error}"),
-        }
-        for batch in batches(&out) {
-            for record in batch.unwrap().records(&mut scratch, 1 << 20).unwrap() {
-                let record = record.unwrap();
-                let text = std::str::from_utf8(record.value.unwrap()).unwrap();
-                assert!(!exact || text.split(':').next().unwrap() == record.offset.to_string());
-                count += 1;
-            }
-        }
-    }
-    count
-}
-
 fn damaged_places(log: &Log) -> u64 {
     log.partition("t", 0).unwrap().damaged_places()
 }
 
 fn check_others(log: &Log, context: &str) {
     for (topic, partition) in OTHERS {
-        assert_eq!(read(log, topic, partition, true), 100, "{context}: {topic}-{partition}");
+        assert_eq!(
+            read(log, topic, partition, READ_BYTES, Offsets::Theirs),
+            100,
+            "{context}: {topic}-{partition}"
+        );
         assert_eq!(
             log.partition(topic, partition).unwrap().damaged_places(),
             0,
@@ -173,7 +147,7 @@ fn the_last_segment_cut_at_every_byte_keeps_the_whole_batches() {
             assert_eq!(damaged_places(&log) > 0, clean, "{context}");
             assert_eq!(log.append("t", 0, &mut batch(next, 5), 0).unwrap().base_offset, next, "{context}");
             if cut % 64 == 0 || !whole() {
-                assert_eq!(read(&log, "t", 0, true), next + 5, "{context}");
+                assert_eq!(read(&log, "t", 0, READ_BYTES, Offsets::Theirs), next + 5, "{context}");
                 check_others(&log, &context);
             }
         }
@@ -183,13 +157,8 @@ fn the_last_segment_cut_at_every_byte_keeps_the_whole_batches() {
 #[test]
 fn flipped_bits_are_refused_and_counted() {
     let flips = if whole() { 5_000 } else { 300 };
-    let mut random = 0x1234_5678_9abc_def1u64;
-    let mut below = move |bound: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        (random >> 20) as usize % bound
-    };
+    let mut random = Random::of_seed(1);
+    let mut below = |bound: usize| random.below(bound as u64) as usize;
     let (mut refused_starts, mut damaged, mut harmless) = (0, 0, 0);
     for clean in [false, true] {
         let folder = Folder::new(if clean { "flip-clean" } else { "flip" });
@@ -235,7 +204,8 @@ fn flipped_bits_are_refused_and_counted() {
                 }
             };
             check_others(&log, &context);
-            let count = read(&log, "t", 0, !in_base_offset);
+            let offsets = if in_base_offset { Offsets::MayBeFlipped } else { Offsets::Theirs };
+            let count = read(&log, "t", 0, READ_BYTES, offsets);
             assert!(count == RECORDS || is_log, "{context}: {count}");
             // In the last batch after a crash it cannot be told from a write that was cut off.
             assert!(
@@ -245,5 +215,9 @@ fn flipped_bits_are_refused_and_counted() {
             if damaged_places(&log) > 0 { damaged += 1 } else { harmless += 1 }
         }
     }
+    assert!(
+        damaged > flips / 4 && harmless > 0,
+        "{damaged} damaged places counted, {harmless} flips harmless"
+    );
     println!("{damaged} damaged places counted, {harmless} flips harmless, {refused_starts} starts refused");
 }

@@ -369,9 +369,9 @@ impl Inner {
 
     /// Settings every new topic gets from the server's.
     pub fn topic_settings(&self) -> BTreeMap<String, String> {
-        let mut settings = BTreeMap::new();
+        let mut settings =
+            BTreeMap::from([("retention.ms".to_owned(), self.settings.retention_ms().to_string())]);
         for (topic, server) in [
-            ("retention.ms", "log.retention.ms"),
             ("retention.bytes", "log.retention.bytes"),
             ("segment.bytes", "log.segment.bytes"),
             ("max.message.bytes", "message.max.bytes"),

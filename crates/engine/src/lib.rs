@@ -193,6 +193,13 @@ impl Engine {
             .map_err(query::log_error)
     }
 
+    /// Sets (`Some`) and resets (`None`) settings of a topic, by Kafka's names; all or none.
+    pub fn alter_topic(&self, name: &str, changes: &[(String, Option<String>)]) -> Result<()> {
+        let changes: Vec<(&str, Option<&str>)> =
+            changes.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        self.inner.log.alter_topic(name, &changes).map(|_| ()).map_err(query::log_error)
+    }
+
     /// Deletes a topic; refused while a stream or table stands on it.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
         let state = self.inner.state();

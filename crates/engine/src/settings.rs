@@ -12,7 +12,12 @@ use crate::error::{EngineError, Result};
 enum Kind {
     Text,
     Boolean,
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    /// A whole number from -1, or nothing: then another setting counts.
+    IntegerOrNone,
     OneOf(&'static [&'static str]),
 }
 
@@ -283,7 +288,30 @@ const SETTINGS: &[Setting] = &[
         false,
         "whether a topic is made when it is first named",
     ),
-    setting("log.retention.ms", "604800000", ANY, "Kafka", false, "how long records are kept"),
+    setting(
+        "log.retention.ms",
+        "",
+        Kind::IntegerOrNone,
+        "Kafka",
+        false,
+        "milliseconds records are kept; -1 for ever",
+    ),
+    setting(
+        "log.retention.minutes",
+        "",
+        Kind::IntegerOrNone,
+        "Kafka",
+        false,
+        "minutes records are kept, where no milliseconds are given",
+    ),
+    setting(
+        "log.retention.hours",
+        "168",
+        ANY,
+        "Kafka",
+        false,
+        "hours records are kept, where neither minutes nor milliseconds are given",
+    ),
     setting("log.retention.bytes", "-1", ANY, "Kafka", false, "how many bytes of a partition are kept"),
     setting(
         "log.segment.bytes",
@@ -395,6 +423,11 @@ pub fn check(name: &str, value: &str) -> Result<()> {
             Ok(n) if (min..=max).contains(&n) => Ok(()),
             _ => refuse(format!("a whole number from {min} to {max}")),
         },
+        Kind::IntegerOrNone if value.trim().is_empty() => Ok(()),
+        Kind::IntegerOrNone => match value.trim().parse::<i64>() {
+            Ok(-1..) => Ok(()),
+            _ => refuse("a whole number from -1".into()),
+        },
         Kind::OneOf(values) if values.iter().any(|v| v.eq_ignore_ascii_case(value)) => Ok(()),
         Kind::OneOf(values) => refuse(format!("one of {}", values.join(", "))),
     }
@@ -454,6 +487,18 @@ impl Settings {
         self.text(name).eq_ignore_ascii_case("true")
     }
 
+    /// How long records are kept: the finest of Kafka's three settings counts.
+    pub fn retention_ms(&self) -> i64 {
+        let names =
+            [("log.retention.ms", 1), ("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)];
+        let is_set = |(name, _): &(&'static str, i64)| !self.text(name).is_empty();
+        let (name, unit_ms) = names.into_iter().find(is_set).expect("the hours have a default");
+        match self.integer(name) {
+            ..0 => -1,
+            number => number.saturating_mul(unit_ms),
+        }
+    }
+
     /// The settings that planning looks at.
     pub fn planning(&self) -> plan::Settings {
         let some = |name| Some(self.text(name)).filter(|v| !v.is_empty());
@@ -502,5 +547,20 @@ mod tests {
     fn an_unknown_name_gets_the_nearest_as_hint() {
         let error = check("ksql.streams.auto.ofset.reset", "latest").unwrap_err();
         assert_eq!(error.hint.as_deref(), Some("did you mean auto.offset.reset?"));
+    }
+
+    #[test]
+    fn finest_of_the_retention_settings_counts() {
+        let kept = |pairs: &[(&str, &str)]| {
+            let given =
+                pairs.iter().map(|(n, v)| (format!("log.retention.{n}"), (*v).to_owned(), "test".to_owned()));
+            Settings::new(&given.collect::<Vec<_>>()).unwrap().retention_ms()
+        };
+        assert_eq!(kept(&[]), 604_800_000);
+        assert_eq!(kept(&[("hours", "2")]), 7_200_000);
+        assert_eq!(kept(&[("minutes", "3"), ("hours", "2")]), 180_000);
+        assert_eq!(kept(&[("ms", "5"), ("minutes", "3"), ("hours", "2")]), 5);
+        assert_eq!(kept(&[("ms", ""), ("minutes", "-1")]), -1);
+        assert_eq!(kept(&[("hours", "-1")]), -1);
     }
 }

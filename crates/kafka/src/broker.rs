@@ -192,11 +192,7 @@ impl Broker {
                 break;
             }
         }
-        if given.contains(&"log.retention.hours") {
-            let hours = self.config.integer("log.retention.hours");
-            let ms = if hours < 0 { -1 } else { hours.saturating_mul(3_600_000) };
-            defaults.push(("retention.ms", ms.to_string()));
-        }
+        defaults.extend(self.config.retention_ms().map(|ms| ("retention.ms", ms.to_string())));
         defaults
     }
 

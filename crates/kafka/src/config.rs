@@ -80,7 +80,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     s("group.min.session.timeout.ms", "6000", Kind::Int, "shortest session timeout"),
     s("listeners", "127.0.0.1:9092", Kind::List, "where Kafka clients connect; \"none\" for nowhere"),
     s("log.retention.bytes", "-1", Kind::Long, "bytes a partition keeps"),
-    s("log.retention.hours", "168", Kind::Int, "hours a partition keeps"),
+    s("log.retention.hours", "168", Kind::Int, "hours a partition keeps, where neither minutes nor milliseconds are given"),
+    s("log.retention.minutes", "", Kind::Int, "minutes a partition keeps, where no milliseconds are given"),
+    s("log.retention.ms", "", Kind::Long, "milliseconds a partition keeps; -1 for ever"),
     s("log.segment.bytes", "1073741824", Kind::Int, "size of a segment"),
     s("max.connections", "10000", Kind::Int, "open connections; more are closed at once"),
     s("max.connections.per.ip", "2147483647", Kind::Int, "open connections from one address; more are closed at once"),
@@ -241,6 +243,18 @@ impl KafkaConfig {
         Mapping::parse(self.text("ssl.principal.mapping.rules"))
     }
 
+    /// Returns how long records are kept, if that was given: the finest of Kafka's three settings counts.
+    pub(crate) fn retention_ms(&self) -> Option<i64> {
+        let given = |name: &'static str, unit_ms: i64| {
+            let (value, _) = self.values.get(name).filter(|(value, _)| !value.is_empty())?;
+            let number: i64 = value.parse().ok()?;
+            Some(if number < 0 { -1 } else { number.saturating_mul(unit_ms) })
+        };
+        given("log.retention.ms", 1)
+            .or_else(|| given("log.retention.minutes", 60_000))
+            .or_else(|| given("log.retention.hours", 3_600_000))
+    }
+
     pub(crate) fn text(&self, name: &'static str) -> &str {
         match self.values.get(name) {
             Some((value, _)) => value,
@@ -279,6 +293,7 @@ fn check(setting: &Setting, value: &str) -> Result<(), String> {
         Kind::Boolean if value != "true" && value != "false" => {
             Err("must be \"true\" or \"false\"".to_owned())
         }
+        Kind::Int | Kind::Long if value.is_empty() && setting.default.is_empty() => Ok(()),
         Kind::Int if setting.name == "num.partitions" => range(1, commitlog::PARTITIONS_MAX as i64),
         Kind::Int => range(-1, i32::MAX as i64),
         Kind::Long => range(-1, i64::MAX),
@@ -380,6 +395,16 @@ mod tests {
     fn the_http_servers_listeners_are_not_kafkas() {
         assert!(!KafkaConfig::knows("listeners"));
         assert!(KafkaConfig::knows("kafka.listeners") && KafkaConfig::knows("num.partitions"));
+    }
+
+    #[test]
+    fn finest_of_the_retention_settings_counts() {
+        let kept = |pairs: &[(&str, &str)]| from(pairs).unwrap().retention_ms();
+        assert_eq!(kept(&[]), None);
+        assert_eq!(kept(&[("log.retention.hours", "2")]), Some(7_200_000));
+        assert_eq!(kept(&[("log.retention.minutes", "3"), ("log.retention.hours", "2")]), Some(180_000));
+        assert_eq!(kept(&[("kafka.log.retention.ms", "-1"), ("log.retention.minutes", "3")]), Some(-1));
+        assert_eq!(kept(&[("log.retention.ms", ""), ("log.retention.hours", "-1")]), Some(-1));
     }
 
     #[test]

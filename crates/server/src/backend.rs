@@ -71,6 +71,7 @@ pub trait Backend: Send + Sync + 'static {
         partitions: Option<u32>,
         settings: &[(String, String)],
     ) -> Result<(), EngineError>;
+    fn alter_topic(&self, name: &str, changes: &[(String, Option<String>)]) -> Result<(), EngineError>;
     fn delete_topic(&self, name: &str) -> Result<(), EngineError>;
     fn describe_topic(&self, name: &str) -> Result<TopicDescription, EngineError>;
     fn properties(&self, session: &Session) -> Vec<PropertyInfo>;
@@ -141,6 +142,10 @@ impl Backend for Engine {
         settings: &[(String, String)],
     ) -> Result<(), EngineError> {
         Engine::create_topic(self, name, partitions, settings)
+    }
+
+    fn alter_topic(&self, name: &str, changes: &[(String, Option<String>)]) -> Result<(), EngineError> {
+        Engine::alter_topic(self, name, changes)
     }
 
     fn delete_topic(&self, name: &str) -> Result<(), EngineError> {

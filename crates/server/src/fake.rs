@@ -185,6 +185,16 @@ impl Backend for Fake {
         Ok(())
     }
 
+    fn alter_topic(&self, name: &str, changes: &[(String, Option<String>)]) -> Result<(), EngineError> {
+        let expected =
+            [("retention.ms".to_owned(), Some("5".to_owned())), ("segment.bytes".to_owned(), None)];
+        match name {
+            "nowhere" => Err(EngineError::user("unknown_topic", "topic \"nowhere\" is not there")),
+            _ if changes == expected => Ok(()),
+            _ => Err(EngineError::user("bad_topic_setting", format!("{changes:?}"))),
+        }
+    }
+
     fn delete_topic(&self, name: &str) -> Result<(), EngineError> {
         match name {
             "nowhere" => Err(EngineError::user("unknown_topic", "topic \"nowhere\" is not there")),

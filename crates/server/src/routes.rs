@@ -53,6 +53,7 @@ static ROUTES: &[Route] = routes! {
     POST "/api/v1/topics" => topics::create;
     GET "/api/v1/topics/:name" => topics::describe;
     GET "/api/v1/topics/:name/limits" => topics::limits;
+    PATCH "/api/v1/topics/:name" => topics::alter;
     DELETE "/api/v1/topics/:name" => topics::delete;
     POST "/api/v1/topics/:name/records" => produce::post;
     GET "/api/v1/topics/:name/records" => consume::get;

@@ -34,13 +34,19 @@ fn every_statement_of_the_positive_cases_parses() {
         }
     }
     println!("{parsed} statements parse, {} do not", failures.len());
+    assert!(parsed > 0, "the cases have no statements");
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
 #[test]
 fn statements_with_a_syntax_error_are_refused() {
+    let files = json_files(Path::new(CASES));
+    if files.is_empty() {
+        println!("skipped: no cases beside the workspace");
+        return;
+    }
     let mut refused = 0;
-    for file in json_files(Path::new(CASES)) {
+    for file in files {
         for case in cases(&file) {
             let expected = &case["expectedException"];
             let message = expected["message"].as_str().unwrap_or_default();
@@ -58,6 +64,7 @@ fn statements_with_a_syntax_error_are_refused() {
         }
     }
     println!("{refused} statements with a syntax error are refused");
+    assert!(refused > 0, "the cases have none with a syntax error");
 }
 
 #[test]

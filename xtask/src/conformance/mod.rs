@@ -45,6 +45,8 @@ pub struct Options {
     pub baseline: Option<PathBuf>,
     /// Fails when fewer positive cases pass, or when one panics or hangs.
     pub min_passed: Option<usize>,
+    /// The same of the cases that are refused as expected.
+    pub min_refused: Option<usize>,
     /// The cases' decimals have kept their scale.
     pub with_scale: bool,
     /// The REST cases are run instead.
@@ -110,11 +112,15 @@ pub fn run(options: &Options) -> Result<bool> {
             is_fine = false;
         }
     }
-    if let Some(min_passed) = options.min_passed
-        && !report.is_above(min_passed)
-    {
-        println!("BELOW --min-passed {min_passed}, or a case panicked or hung");
-        is_fine = false;
+    if options.min_passed.or(options.min_refused).is_some() {
+        let (min_passed, min_refused) =
+            (options.min_passed.unwrap_or_default(), options.min_refused.unwrap_or_default());
+        if !report.is_above(min_passed, min_refused) {
+            println!(
+                "BELOW --min-passed {min_passed} or --min-refused {min_refused}, or a case panicked or hung"
+            );
+            is_fine = false;
+        }
     }
     for line in report.refusals().iter().filter(|_| options.refusals) {
         println!("REFUSED {line}");

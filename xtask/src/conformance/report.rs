@@ -97,9 +97,10 @@ impl Report {
         &self.passed
     }
 
-    /// Whether so many positive cases passed and none panicked or hung.
-    pub fn is_above(&self, min_passed: usize) -> bool {
-        self.totals.positive_passed >= min_passed && self.totals.panics == 0
+    /// Whether so many positive cases passed, so many were refused as expected, and none panicked or hung.
+    pub fn is_above(&self, min_passed: usize, min_refused: usize) -> bool {
+        let totals = &self.totals;
+        totals.positive_passed >= min_passed && totals.refused >= min_refused && totals.panics == 0
     }
 
     /// For each case refused as expected our message and ksqlDB's, to see that the reason is the same.
@@ -178,6 +179,17 @@ mod tests {
         assert_eq!(report.refusals(), ["r: no | ksqlDB: "]);
         assert_eq!(report.regressions("r\nx"), ["r"]);
         // One case hung.
-        assert!(!report.is_above(1));
+        assert!(!report.is_above(1, 1));
+    }
+
+    #[test]
+    fn both_kinds_of_cases_have_a_floor() {
+        let positive = Case { file: "f".into(), name: "p".into(), ..Case::default() };
+        let refusal = Case { expected_error: Some("E".into()), name: "r".into(), ..positive.clone() };
+        let mut report = Report::default();
+        report.add(&positive, &Some(Watched::Done(Outcome::Passed)));
+        report.add(&refusal, &Some(Watched::Done(Outcome::Refused("no".into()))));
+        assert!(report.is_above(1, 1) && report.is_above(0, 0));
+        assert!(!report.is_above(2, 1) && !report.is_above(1, 2));
     }
 }

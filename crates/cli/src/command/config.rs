@@ -1,6 +1,6 @@
 //! `tripline config`: the settings in force and where each was set.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::Result;
 use engine::Engine;
@@ -26,14 +26,18 @@ impl Arguments {
         let engines: Vec<_> = given.into_iter().filter(|(name, ..)| is_engines(name)).collect();
         let in_force =
             Engine::describe_settings(&engines).map_err(|error| anyhow::anyhow!(error.render()))?;
+        let mut shown = BTreeMap::new();
         for property in in_force {
+            shown.insert(property.name.clone(), property.value.clone());
             if !self.changed || property.origin != "default" {
                 table.row([&property.name, &property.value, &property.origin, property.description]);
             }
         }
         for (name, value, origin, description) in kafka.describe() {
+            // One setting for both sides, which may have different defaults.
             let full = format!("kafka.{name}");
-            if !is_engines(&full) && (!self.changed || origin.is_some()) {
+            let is_told = is_engines(&full) && shown.get(name).is_some_and(|told| told == value);
+            if !is_told && (!self.changed || origin.is_some()) {
                 table.row([&full, value, origin.unwrap_or("default"), description]);
             }
         }

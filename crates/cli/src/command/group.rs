@@ -1,4 +1,4 @@
-//! `tripline group`: consumer groups, those of queries too, over Kafka's protocol; works with any Kafka.
+//! `tripline group`: consumer groups, those of queries too, over Kafka's protocol, in the clear and of one node.
 
 use std::{collections::BTreeMap, process::ExitCode};
 

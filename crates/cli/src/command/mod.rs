@@ -2,6 +2,8 @@
 
 mod config;
 mod demo;
+#[cfg(test)]
+mod documented;
 mod group;
 mod replay;
 mod scenario_door;
@@ -38,7 +40,7 @@ enum Command {
     Sql(sql::Arguments),
     /// Sends the events of files to a topic.
     Replay(replay::Arguments),
-    /// Lists, describes, creates, deletes, writes and reads topics.
+    /// Lists, describes, creates, changes, deletes, writes and reads topics.
     Topic(topic::Arguments),
     /// Lists, describes, moves and deletes consumer groups.
     Group(group::Arguments),

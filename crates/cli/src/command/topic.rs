@@ -58,6 +58,17 @@ enum Action {
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
+    /// Changes settings of a topic.
+    Alter {
+        /// The topic.
+        name: String,
+        /// Settings by Kafka's names, for example retention.ms=86400000.
+        #[arg(long = "set", value_name = "KEY=VALUE", required_unless_present = "unset")]
+        set: Vec<String>,
+        /// Settings that go back to Kafka's defaults.
+        #[arg(long = "unset", value_name = "KEY")]
+        unset: Vec<String>,
+    },
     /// Deletes a topic with its records.
     Delete {
         /// The topic.
@@ -121,6 +132,9 @@ impl Arguments {
             Action::Create { name, partitions, set } => {
                 client_runtime()?.block_on(create(&mut client, &name, partitions, &set))?;
             }
+            Action::Alter { name, set, unset } => {
+                client_runtime()?.block_on(alter(&mut client, &name, &set, &unset))?;
+            }
             Action::Delete { name } => {
                 let path = topic_path(&name);
                 client_runtime()?.block_on(async {
@@ -174,15 +188,33 @@ async fn describe(client: &mut Client, name: &str) -> Result<()> {
 }
 
 async fn create(client: &mut Client, name: &str, partitions: Option<u32>, set: &[String]) -> Result<()> {
+    let body = json!({"name": name, "partitions": partitions, "settings": settings(set)?});
+    client.post_json("/api/v1/topics", &body).await?.checked().await?.text().await?;
+    println!("created topic {}", neutralise(name));
+    Ok(())
+}
+
+async fn alter(client: &mut Client, name: &str, set: &[String], unset: &[String]) -> Result<()> {
+    let mut settings = settings(set)?;
+    for name in unset {
+        if settings.insert(name.trim().to_owned(), Value::Null).is_some() {
+            bail!("setting {name:?} is both set and unset");
+        }
+    }
+    let body = json!({"settings": settings}).to_string().into();
+    let (path, kind) = (topic_path(name), "application/json");
+    client.send(Method::PATCH, &path, kind, body).await?.checked().await?.text().await?;
+    println!("changed topic {}", neutralise(name));
+    Ok(())
+}
+
+fn settings(set: &[String]) -> Result<Map<String, Value>> {
     let mut settings = Map::new();
     for text in set {
         let Some((name, value)) = text.split_once('=') else { bail!("setting {text:?} is not KEY=VALUE") };
         settings.insert(name.trim().to_owned(), value.trim().into());
     }
-    let body = json!({"name": name, "partitions": partitions, "settings": settings});
-    client.post_json("/api/v1/topics", &body).await?.checked().await?.text().await?;
-    println!("created topic {}", neutralise(name));
-    Ok(())
+    Ok(settings)
 }
 
 impl Produce {

@@ -34,7 +34,12 @@ impl Server {
 
     /// Starts a server that Kafka clients can connect to; returns where.
     pub fn start_for_kafka(data: &Path) -> (Self, String) {
-        let mut server = Self::start_at(data, "127.0.0.1:0", &[]);
+        Self::start_for_kafka_with(data, &[])
+    }
+
+    /// Starts such a server with further arguments.
+    pub fn start_for_kafka_with(data: &Path, arguments: &[&str]) -> (Self, String) {
+        let mut server = Self::start_at(data, "127.0.0.1:0", arguments);
         let mut line = String::new();
         server._out.read_line(&mut line).unwrap();
         let told = line.trim().strip_prefix("tripline: listening for Kafka clients on ");

@@ -217,7 +217,8 @@ fn broker_setting(
     let value = broker.config.text(setting.name);
     let source = if value == setting.default { TOPIC_SOURCE_DEFAULT } else { SOURCE_STATIC_BROKER };
     let is_sensitive = setting.kind == Kind::Password;
-    let shown = (!is_sensitive).then(|| str_bytes(value));
+    // What has no value is null, as in Kafka.
+    let shown = (!is_sensitive && !value.is_empty()).then(|| str_bytes(value));
     let mut synonyms = Vec::new();
     if asked.synonyms {
         if source == SOURCE_STATIC_BROKER && !is_sensitive {

@@ -1,6 +1,6 @@
 //! A client of one connection, and a broker for it.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,10 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use commitlog::{Disk, Log, LogConfig, RealDisk};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, RequestHeader, ResponseHeader, TopicName};
+use kafka_protocol::messages::{
+    ApiKey, ConsumerGroupHeartbeatRequest, CreateTopicsRequest, GroupId, RequestHeader, ResponseHeader,
+    TopicName,
+};
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -23,6 +26,20 @@ pub(super) fn text(text: &str) -> StrBytes {
 
 pub(super) fn topic(name: &str) -> TopicName {
     TopicName(text(name))
+}
+
+/// The consumer protocol's heartbeat of member `m` of group `g`, which reads topic `t`; 0 joins, -1 leaves.
+pub(super) fn beat(epoch: i32) -> ConsumerGroupHeartbeatRequest {
+    let beat = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(text("g")))
+        .with_member_id(text("m"))
+        .with_member_epoch(epoch);
+    if epoch != 0 {
+        return beat;
+    }
+    beat.with_rebalance_timeout_ms(1000)
+        .with_subscribed_topic_names(Some(vec![topic("t")]))
+        .with_topic_partitions(Some(Vec::new()))
 }
 
 /// Holds what begins with `held`.
@@ -193,13 +210,22 @@ impl Client {
         let _ = self.socket.write_all(bytes);
     }
 
-    /// Returns the next frame without its length; `None` when the connection was closed.
+    /// Returns the next frame without its length; `None` when the connection was closed. A broker that does neither fails.
     pub(super) fn receive_raw(&mut self) -> Option<Bytes> {
         let mut length = [0; 4];
-        self.socket.read_exact(&mut length).ok()?;
+        self.read(&mut length)?;
         let mut frame = vec![0; i32::from_be_bytes(length) as usize];
-        self.socket.read_exact(&mut frame).ok()?;
+        self.read(&mut frame)?;
         Some(Bytes::from(frame))
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Option<()> {
+        match self.socket.read_exact(bytes) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("neither an answer nor an end")
+            }
+            done => done.ok(),
+        }
     }
 
     pub(super) fn receive<R: Request>(&mut self, version: i16) -> R::Response {

@@ -1,9 +1,8 @@
 //! What is forgotten after a long time, and what is not.
 
 use commitlog::OffsetCommit;
-use kafka_protocol::messages::*;
 
-use super::client::{Fixture, text, topic};
+use super::client::{Fixture, beat};
 use crate::expiry::{forget_offsets, forget_transactional_ids};
 
 const DAY_MS: i64 = 86_400_000;
@@ -20,19 +19,6 @@ fn commit(fixture: &Fixture, group: &str, topic: &str) {
     fixture.log.commit_offsets(group, &[commit], now_ms).unwrap().wait().unwrap();
 }
 
-fn heartbeat(epoch: i32) -> ConsumerGroupHeartbeatRequest {
-    let beat = ConsumerGroupHeartbeatRequest::default()
-        .with_group_id(GroupId(text("g")))
-        .with_member_id(text("m"))
-        .with_member_epoch(epoch);
-    if epoch != 0 {
-        return beat;
-    }
-    beat.with_rebalance_timeout_ms(1000)
-        .with_subscribed_topic_names(Some(vec![topic("t")]))
-        .with_topic_partitions(Some(Vec::new()))
-}
-
 #[test]
 fn positions_expire_when_their_group_was_empty_for_long() {
     let fixture = Fixture::start(&[("offsets.retention.minutes", "10080")]);
@@ -46,18 +32,18 @@ fn positions_expire_when_their_group_was_empty_for_long() {
         commit(&fixture, "g", name);
     }
     let mut client = fixture.client();
-    let mut epoch = client.ask(0, &heartbeat(0)).member_epoch;
+    let mut epoch = client.ask(0, &beat(0)).member_epoch;
     let has = |group: &str, topic: &str| fixture.log.committed_offset(group, topic, 0).is_some();
     fixture.clock.advance(7 * DAY_MS);
     // The member would have been silent: it joins again before the clock is looked at.
-    epoch = client.ask(0, &heartbeat(if epoch > 0 { 0 } else { epoch })).member_epoch;
+    epoch = client.ask(0, &beat(if epoch > 0 { 0 } else { epoch })).member_epoch;
     forget_offsets(broker);
     assert!(has("alone", "t") && has("g", "u"));
     fixture.clock.advance(1);
     forget_offsets(broker);
     // The engine's own are not touched; of a group with members only what nobody wants goes.
     assert!(!has("alone", "t") && has("held", "t") && has("g", "t") && !has("g", "u"));
-    client.ask(0, &heartbeat(-1));
+    client.ask(0, &beat(-1));
     assert!(epoch > 0);
     fixture.clock.advance(7 * DAY_MS);
     forget_offsets(broker);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 
-use super::client::{Client, Fixture, text, topic};
+use super::client::{Client, Fixture, beat, text, topic};
 
 fn join(member_id: &str, instance_id: Option<&str>) -> JoinGroupRequest {
     let protocol = join_group_request::JoinGroupRequestProtocol::default()
@@ -285,19 +285,6 @@ fn held_group_is_shown_with_its_member() {
         &group.members[0].member_assignment[..],
         b"\0\0\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff"
     );
-}
-
-fn beat(epoch: i32) -> ConsumerGroupHeartbeatRequest {
-    let beat = ConsumerGroupHeartbeatRequest::default()
-        .with_group_id(GroupId(text("g")))
-        .with_member_id(text("m"))
-        .with_member_epoch(epoch);
-    if epoch != 0 {
-        return beat;
-    }
-    beat.with_rebalance_timeout_ms(1000)
-        .with_subscribed_topic_names(Some(vec![topic("t")]))
-        .with_topic_partitions(Some(Vec::new()))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `/api/v1/topics`: creating, describing and deleting topics.
+//! `/api/v1/topics`: creating, describing, changing and deleting topics.
 
 use std::collections::BTreeMap;
 
@@ -26,16 +26,35 @@ struct NewTopic {
 pub async fn create(call: Call) -> Answer {
     let state = call.state.clone();
     let NewTopic { name, partitions, settings } = call.json().await?;
-    let settings: Vec<(String, String)> = settings
-        .into_iter()
-        .map(|(name, value)| match value {
-            serde_json::Value::String(text) => (name, text),
-            other => (name, other.to_string()),
-        })
-        .collect();
+    let settings: Vec<(String, String)> =
+        settings.into_iter().map(|(name, value)| (name, value_text(value))).collect();
     let created = name.clone();
     state.call(move |backend| backend.create_topic(&name, partitions, &settings)).await??;
     Ok(respond(StatusCode::CREATED, JSON, Reply::whole(json::object(|o| o.text("name", &created)))))
+}
+
+fn value_text(value: serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// Settings to change; `null` is back to the default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Changes {
+    settings: BTreeMap<String, Option<serde_json::Value>>,
+}
+
+/// `PATCH /api/v1/topics/:name`: `{"settings"}`.
+pub async fn alter(call: Call) -> Answer {
+    let (state, name) = (call.state.clone(), call.params.first().cloned().ok_or_else(ApiError::internal)?);
+    let Changes { settings } = call.json().await?;
+    let changes: Vec<(String, Option<String>)> =
+        settings.into_iter().map(|(name, value)| (name, value.map(value_text))).collect();
+    state.call(move |backend| backend.alter_topic(&name, &changes)).await?.map_err(ApiError::of_topic)?;
+    Ok(ok_json(b"{}".to_vec()))
 }
 
 /// `GET /api/v1/topics/:name`.

@@ -163,12 +163,18 @@ fn small_endpoints_answer() {
 }
 
 #[test]
-fn topics_are_made_described_and_deleted() {
+fn topics_are_made_described_changed_and_deleted() {
     let server = start();
     let made = server.post("/api/v1/topics", r#"{"name":"t","partitions":2,"settings":{"retention.ms":5}}"#);
     assert_eq!(made.status, 201);
     assert_eq!(server.post("/api/v1/topics", r#"{"nmae":"t"}"#).status, 400);
     assert_eq!(server.get("/api/v1/topics/t").json()["partitions"][0]["endOffset"], 2);
+    let change = |topic: &str, body| server.send("PATCH", &format!("/api/v1/topics/{topic}"), "", body);
+    let changes = r#"{"settings":{"retention.ms":5,"segment.bytes":null}}"#;
+    assert_eq!(change("t", changes).status, 200);
+    assert_eq!(change("nowhere", changes).status, 404);
+    assert_eq!(change("t", r#"{"settings":{"retention.ms":6}}"#).json()["code"], "bad_topic_setting");
+    assert_eq!(change("t", r#"{"retention.ms":5}"#).status, 400);
     assert_eq!(server.send("DELETE", "/api/v1/topics/t", "", "").status, 200);
     assert_eq!(server.send("DELETE", "/api/v1/topics/nowhere", "", "").status, 404);
 }
