@@ -202,3 +202,23 @@ fn deleted_processing_log_stops_no_query() {
     assert_eq!((count(&engine, "BESIDE"), failed(&engine)), (1998, String::new()));
     engine.close();
 }
+
+#[test]
+fn deleted_topic_stops_the_queries_that_need_it_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    run(&engine, SOURCE);
+    run(&engine, "CREATE TABLE counts AS SELECT id, COUNT(*) AS c FROM s GROUP BY id;");
+    run(&engine, "CREATE STREAM gone AS SELECT id FROM s;");
+    run(&engine, BESIDE);
+    produce(&engine, "s", rows(100, -1));
+    assert_eq!((count(&engine, "GONE"), count(&engine, "BESIDE")), (100, 100));
+    engine.log().delete_topic("GONE").unwrap();
+    engine.log().delete_topic("_confluent-ksql-default_query_CTAS_COUNTS_1-changelog").unwrap();
+    produce(&engine, "s", rows(100, -1));
+    assert_eq!(count(&engine, "BESIDE"), 200);
+    produce(&engine, "s", rows(100, -1));
+    assert_eq!(count(&engine, "BESIDE"), 300);
+    assert_eq!(failed(&engine), "stopped by an error: CSAS_GONE_2, CTAS_COUNTS_1");
+    engine.close();
+}
