@@ -14,9 +14,9 @@ use std::sync::Arc;
 use crate::batch::crc32c;
 use crate::disk::{Disk, DiskFile};
 use crate::error::LogError;
-use crate::wire::put;
 
-const FRAME_HEADER_LEN: usize = 16;
+/// Length, number and checksum of a frame.
+pub(crate) const FRAME_HEADER_LEN: usize = 16;
 
 pub(crate) struct Journal {
     disk: Arc<dyn Disk>,
@@ -161,12 +161,9 @@ impl Journal {
     pub(crate) fn push(&mut self, payload: &[u8]) {
         self.number += 1;
         let start = self.frames.len();
-        put!(self.frames, (payload.len() as u32));
-        put!(self.frames, self.number);
-        put!(self.frames, 0u32);
+        self.frames.resize(start + FRAME_HEADER_LEN, 0);
         self.frames.extend_from_slice(payload);
-        let crc = frame_crc(self.number, payload);
-        self.frames[start + 12..start + 16].copy_from_slice(&crc.to_be_bytes());
+        close_frame(&mut self.frames[start..], self.number);
     }
 
     /// Writes the buffered frames; the buffer is empty afterwards, also after an error.
@@ -195,12 +192,21 @@ impl Journal {
     }
 }
 
+/// Fills in the header of a frame whose payload is behind it.
+pub(crate) fn close_frame(frame: &mut [u8], number: u64) {
+    let (header, payload) = frame.split_at_mut(FRAME_HEADER_LEN);
+    header[..4].copy_from_slice(&(payload.len() as u32).to_be_bytes());
+    header[4..12].copy_from_slice(&number.to_be_bytes());
+    header[12..].copy_from_slice(&frame_crc(number, payload).to_be_bytes());
+}
+
 fn frame_crc(number: u64, payload: &[u8]) -> u32 {
     // Two sums instead of one over a copy; the number is mixed in, so a frame does not fit elsewhere.
     crc32c(payload) ^ crc32c(&number.to_be_bytes()).rotate_left(7)
 }
 
-fn parse_frame(bytes: &[u8], after: u64) -> Option<(&[u8], u64)> {
+/// Returns the payload and number of the frame at the beginning of some bytes, if it is whole and later than another.
+pub(crate) fn parse_frame(bytes: &[u8], after: u64) -> Option<(&[u8], u64)> {
     let header = bytes.get(..FRAME_HEADER_LEN)?;
     let len = u32::from_be_bytes(*header.first_chunk()?) as usize;
     let number = u64::from_be_bytes(*header[4..].first_chunk()?);

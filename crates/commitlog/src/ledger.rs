@@ -263,13 +263,19 @@ fn take_offsets(r: &mut Reader<'_>, with_epoch: bool) -> Option<Vec<OffsetEntry>
 fn put_redo(out: &mut Vec<u8>, items: &[RedoItem]) {
     put!(out, (items.len() as u32));
     for item in items {
-        put!(out, item.topic_id);
-        put!(out, item.partition);
-        put_bytes(out, &item.bytes);
+        put_redo_item(out, item.topic_id, item.partition, item.bytes.len());
+        out.extend_from_slice(&item.bytes);
     }
 }
 
-fn take_redo(r: &mut Reader<'_>) -> Option<Vec<RedoItem>> {
+/// Begins an item of what [`take_redo`] takes; its bytes follow. Before the first comes their number, as u32.
+pub(crate) fn put_redo_item(out: &mut Vec<u8>, topic_id: u128, partition: u32, len: usize) {
+    put!(out, topic_id);
+    put!(out, partition);
+    put!(out, (len as u32));
+}
+
+pub(crate) fn take_redo(r: &mut Reader<'_>) -> Option<Vec<RedoItem>> {
     let mut items = Vec::new();
     for _ in 0..r.count(24)? {
         items.push(RedoItem { topic_id: r.u128()?, partition: r.u32()?, bytes: r.bytes()?.to_vec() });

@@ -37,6 +37,7 @@ mod partition;
 mod producer;
 mod read;
 mod recovery;
+mod scheduling;
 mod segment;
 mod simulated_disk;
 mod syncers;
@@ -46,6 +47,7 @@ mod topics;
 mod transaction;
 mod varint;
 mod wire;
+mod write_ahead;
 mod writer;
 
 pub use batch::{
@@ -67,6 +69,7 @@ pub use outside::TransactionInfo;
 pub use partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, UNPACKED_BATCH_BYTES_MAX};
 pub use producer::{AbortedTransaction, ProducerInfo};
 pub use read::{Isolation, PartitionReader, ReadInfo};
+pub use scheduling::ask_for_short_slices;
 pub use simulated_disk::SimulatedDisk;
 pub use ticket::CommitTicket;
 pub use topic::TopicInfo;

@@ -22,6 +22,7 @@ use crate::recovery::PartitionPlace;
 use crate::ticket::CommitTicket;
 use crate::topic::{Topic, TopicEntry, TopicRecord, apply_topic_entry, topic_dir};
 use crate::transaction::TransactionalState;
+use crate::write_ahead::{self, AheadConfig, WriteAhead};
 use crate::writer::{Request, Writer, WriterHandle};
 
 const TOPICS_DIR: &str = "topics";
@@ -40,6 +41,10 @@ pub struct LogConfig {
     /// Transactions up to this size are repeated in the journal, which then is the only file to sync. Measured with
     /// 189 kB each: repeating halves the time to wait (281 µs against 604 µs) and the throughput (0.4 against 0.8 GB/s).
     pub repeated_bytes_max: usize,
+    /// The length of each of the four write-ahead files; 0 for none: then every flush syncs segments.
+    pub ahead_file_bytes: u64,
+    /// What is flushed together is written to a write-ahead file up to this size; above it segments are synced.
+    pub ahead_bytes_max: usize,
     /// Run the log-writer inside the calls that need it instead of on a thread, for deterministic tests.
     pub inline_writer: bool,
     /// Makes topic ids differ between logs.
@@ -61,6 +66,8 @@ impl Default for LogConfig {
             journal_bytes_max: 64 << 20,
             journal_allocate_bytes: 4 << 20,
             repeated_bytes_max: 64 * 1024,
+            ahead_file_bytes: 8 << 20,
+            ahead_bytes_max: 512 * 1024,
             inline_writer: false,
             id_seed: 0,
             cleaner_bytes_max: 128 << 20,
@@ -82,6 +89,7 @@ pub struct Log {
     pub(crate) topic_journal: Mutex<Journal>,
     pub(crate) ledger: Arc<RwLock<Ledger>>,
     pub(crate) writer: WriterHandle,
+    pub(crate) ahead: Arc<WriteAhead>,
     pub(crate) transactional: Mutex<HashMap<String, Arc<TransactionalState>>>,
     /// Producer id → transactional id of the ids handed to outside producers.
     pub(crate) foreign: RwLock<HashMap<i64, Arc<TransactionalState>>>,
@@ -161,8 +169,13 @@ impl Log {
                 Ok(())
             },
         )?;
+        if !replayed.clean {
+            replayed.redo.extend(write_ahead::read_files(&*disk, &dir)?);
+        }
         let topics = open_topics(&records, &topics_dir, &shared, replayed.clean)?;
         recover(&topics, &replayed, &shared)?;
+        replayed.redo = Vec::new();
+        write_ahead::remove_files(&*disk, &dir)?;
         if !replayed.clean {
             // What a producer had open is aborted; it must not go on with the rest of it.
             for state in ledger.transactional.values_mut() {
@@ -182,13 +195,21 @@ impl Log {
         let next_id = ledger.next_producer_id;
         let created = records.len() as u64;
         let ledger = Arc::new(RwLock::new(ledger));
-        let mut writer = Writer::new(journal, config.journal_bytes_max, ledger.clone(), shared.clone());
+        let ahead_config = AheadConfig {
+            file_bytes: config.ahead_file_bytes,
+            frame_bytes_max: config.ahead_bytes_max,
+            inline: config.inline_writer,
+        };
+        let ahead = WriteAhead::new(disk.clone(), dir.clone(), shared.health.clone(), ahead_config)?;
+        let ahead = Arc::new(ahead);
+        let mut writer = Writer::new(journal, ahead.clone(), &config, ledger.clone(), shared.clone());
         // Everything is in the partitions now; a clean stop's mark goes away too.
         writer.recycle()?;
         let foreign =
             transactional.values().map(|state| (state.lock().producer_ids[0], state.clone())).collect();
         Ok(Arc::new(Log {
             writer: WriterHandle::start(writer, config.inline_writer)?,
+            ahead,
             ballast: Ballast::new(&dir, config.ballast_bytes),
             config,
             dir,
@@ -223,6 +244,7 @@ impl Log {
             }
         }
         self.writer.stop();
+        self.ahead.stop();
         let topics: Vec<_> = self.topics.read().expect("no holder panics").values().cloned().collect();
         for topic in topics {
             for partition in topic.partitions().iter() {
@@ -321,7 +343,9 @@ impl Log {
         self.check_open()?;
         self.shared.health.check()?;
         let ticket = CommitTicket::default();
-        self.writer.submit(Request::Flush { partitions, ticket: ticket.clone() })?;
+        if !self.ahead.flush(&partitions, &ticket) {
+            self.writer.submit(Request::Flush { partitions, ticket: ticket.clone() })?;
+        }
         Ok(ticket)
     }
 
@@ -421,6 +445,7 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.writer.stop();
+        self.ahead.stop();
     }
 }
 
@@ -557,6 +582,7 @@ fn recover(
             for batch in lost {
                 changed |= partition.redo(&batch)?;
             }
+            partition.restore_log_start();
             changed |= partition.resolve_ongoing(&|producer_id, first_offset| {
                 replayed.committed.contains(&(key.0, key.1, producer_id, first_offset))
             })?;

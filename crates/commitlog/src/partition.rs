@@ -106,6 +106,8 @@ pub struct Partition {
     pub(crate) next: AtomicI64,
     pub(crate) durable: AtomicI64,
     pub(crate) deleted: AtomicBool,
+    /// Held while segments are synced.
+    pub(crate) syncing: Mutex<()>,
     pub(crate) damaged_places: AtomicU64,
     /// Where reading met damage, so that each place counts once.
     pub(crate) damaged_offsets: Mutex<BTreeSet<i64>>,
@@ -122,8 +124,34 @@ pub(crate) struct PartitionState {
     pub active_since_ms: Option<i64>,
     /// The newest roll's checkpoint, to be written once what is below it is synced.
     pub rolled: Option<Checkpoint>,
-    /// The journal repeats this partition's bytes up to `durable`: sync before the journal is recycled.
-    pub repeated: bool,
+    /// Where the bytes begin that are neither durable nor in a write-ahead file, if that is known.
+    pub fresh_from: Option<FreshFrom>,
+}
+
+/// A place in a segment.
+pub(crate) struct FreshFrom {
+    offset: i64,
+    segment: Arc<Segment>,
+    position: u64,
+}
+
+/// Bytes at the end of a partition that are neither durable nor in a write-ahead file.
+pub(crate) struct Fresh {
+    from: FreshFrom,
+    len: usize,
+    next: i64,
+}
+
+impl Fresh {
+    /// Returns the number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends the bytes to `out`.
+    pub(crate) fn read(&self, out: &mut Vec<u8>) -> std::io::Result<()> {
+        self.from.segment.file.read_append(out, self.len, self.from.position)
+    }
 }
 
 /// What a sync must cover, taken under the lock and carried out without it.
@@ -132,6 +160,15 @@ pub(crate) struct FlushJob {
     files: Vec<(Arc<Segment>, u64)>,
     names_made: Option<u64>,
     rolled: Option<Checkpoint>,
+}
+
+impl PartitionState {
+    /// Notes that everything before a place is durable or in a write-ahead file.
+    fn note_kept(&mut self, offset: i64, segment: &Arc<Segment>, position: u64) {
+        if self.fresh_from.as_ref().is_none_or(|from| from.offset < offset) {
+            self.fresh_from = Some(FreshFrom { offset, segment: segment.clone(), position });
+        }
+    }
 }
 
 impl Partition {
@@ -377,6 +414,13 @@ impl Partition {
             active = self.roll(state, config)?;
         }
         active.write(bytes)?;
+        if state.fresh_from.is_none() {
+            let offset = self.next.load(Ordering::Relaxed);
+            if self.durable.load(Ordering::Acquire) >= offset {
+                let (segment, position) = (active.clone(), active.size());
+                state.fresh_from = Some(FreshFrom { offset, segment, position });
+            }
+        }
         active.note_append(now_ms);
         if state.dirty.back().is_none_or(|dirty| !Arc::ptr_eq(dirty, &active)) {
             state.dirty.push_back(active.clone());
@@ -479,6 +523,9 @@ impl Partition {
 
     /// Syncs. A failure is final for the whole log, because the kernel may have dropped the dirty pages.
     pub(crate) fn run_flush(&self, job: &FlushJob) -> Result<(), LogError> {
+        // The kernel tells a failure to one who syncs the file, not to another who does at the same time.
+        let _syncing = self.syncing.lock().expect("no holder panics");
+        self.shared.health.check()?;
         if self.deleted.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -489,6 +536,8 @@ impl Partition {
         }
         if job.names_made.is_some()
             && let Err(error) = self.shared.disk.sync_dir(&self.dir)
+            // Its directory goes away with the topic.
+            && !self.deleted.load(Ordering::Acquire)
         {
             return Err(self.shared.health.fail(LogError::io("syncing", &self.dir, &error)));
         }
@@ -500,8 +549,8 @@ impl Partition {
         if let Some(names) = job.names_made {
             state.names_synced = state.names_synced.max(names);
         }
-        if state.dirty.is_empty() {
-            state.repeated = false;
+        if let Some((segment, size)) = job.files.last() {
+            state.note_kept(job.next, segment, *size);
         }
         self.durable.fetch_max(job.next, Ordering::AcqRel);
         drop(state);
@@ -644,9 +693,38 @@ impl Partition {
         Ok(())
     }
 
+    /// Returns whether everything written so far is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        let _state = self.lock();
+        self.durable.load(Ordering::Acquire) >= self.next.load(Ordering::Relaxed)
+    }
+
+    /// Returns what is neither durable nor in a write-ahead file, if it lies in one segment.
+    pub(crate) fn fresh(&self) -> Option<Fresh> {
+        let state = self.lock();
+        let from = state.fresh_from.as_ref()?;
+        let segments = self.segments();
+        if !Arc::ptr_eq(segments.last()?, &from.segment) {
+            return None;
+        }
+        let len = usize::try_from(from.segment.size().checked_sub(from.position)?).ok()?;
+        let from = FreshFrom { offset: from.offset, segment: from.segment.clone(), position: from.position };
+        Some(Fresh { from, len, next: self.next.load(Ordering::Relaxed) })
+    }
+
+    /// Notes that these bytes are in a write-ahead file.
+    pub(crate) fn note_repeated_ahead(&self, fresh: &Fresh) {
+        let position = fresh.from.position + fresh.len as u64;
+        self.lock().note_kept(fresh.next, &fresh.from.segment, position);
+    }
+
+    /// Notes that the write-ahead file they are in is synced.
+    pub(crate) fn note_durable_ahead(&self, fresh: &Fresh) {
+        self.durable.fetch_max(fresh.next, Ordering::AcqRel);
+    }
+
     /// Notes that the journal holds these bytes of the partition: they are durable if all before them are.
     pub(crate) fn note_repeated(&self, base_offset: i64, next_offset: i64) {
-        self.lock().repeated = true;
         if base_offset <= self.durable.load(Ordering::Acquire) {
             self.durable.fetch_max(next_offset, Ordering::AcqRel);
         }

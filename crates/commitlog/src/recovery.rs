@@ -86,7 +86,7 @@ impl Partition {
                 names_synced: 0,
                 active_since_ms: None,
                 rolled: None,
-                repeated: false,
+                fresh_from: None,
             }),
             segments: RwLock::new(Arc::new(segments)),
             aborted: RwLock::new(Arc::new(found.aborted)),
@@ -96,6 +96,7 @@ impl Partition {
             next: AtomicI64::new(next),
             durable: AtomicI64::new(next),
             deleted: AtomicBool::new(false),
+            syncing: Mutex::default(),
             damaged_places: AtomicU64::new(found.damaged_places),
             damaged_offsets: Mutex::default(),
         }
@@ -111,6 +112,13 @@ impl Partition {
         }
         self.write(&mut state, batch.bytes(), &config, batch.max_timestamp())?;
         Ok(true)
+    }
+
+    /// Takes back the start of the log, which could not lie behind what the segments had, once all that was lost is
+    /// written again.
+    pub(crate) fn restore_log_start(&self) {
+        let vouched = self.checkpoint.lock().expect("no holder panics").log_start_offset;
+        self.log_start.fetch_max(vouched.min(self.next.load(Ordering::Acquire)), Ordering::AcqRel);
     }
 
     /// Ends the transactions that were open at the stop: those `is_committed` says so, the others are aborted.

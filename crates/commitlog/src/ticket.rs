@@ -10,6 +10,8 @@ type Callback = Box<dyn FnOnce(Result<(), LogError>) + Send>;
 struct Answer {
     result: Option<Result<(), LogError>>,
     callbacks: Vec<Callback>,
+    /// Threads that wait.
+    waiting: usize,
 }
 
 #[derive(Default)]
@@ -43,7 +45,9 @@ impl CommitTicket {
             if let Some(result) = &answer.result {
                 return result.clone();
             }
+            answer.waiting += 1;
             answer = self.shared.done.wait(answer).expect("no holder panics");
+            answer.waiting -= 1;
         }
     }
 
@@ -67,7 +71,9 @@ impl CommitTicket {
                 return;
             }
             answer.result = Some(result.clone());
-            self.shared.done.notify_all();
+            if answer.waiting > 0 {
+                self.shared.done.notify_all();
+            }
             std::mem::take(&mut answer.callbacks)
         };
         for callback in callbacks {

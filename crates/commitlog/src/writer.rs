@@ -19,10 +19,13 @@ use crate::batch::{Batch, ControlType, batches};
 use crate::error::LogError;
 use crate::journal::Journal;
 use crate::ledger::{CommitEntry, Entry, Ledger};
+use crate::log::LogConfig;
 use crate::partition::{Partition, RedoItem, Shared};
+use crate::scheduling::ask_for_short_slices;
 use crate::syncers::Syncers;
 use crate::ticket::CommitTicket;
 use crate::transaction::{FailedTransaction, TransactionPart, TransactionalState};
+use crate::write_ahead::WriteAhead;
 
 /// Requests waiting for the log-writer; a caller above it waits.
 const REQUESTS_MAX: usize = 1024;
@@ -74,6 +77,7 @@ struct OwedMarkers {
 pub(crate) struct Writer {
     journal: Journal,
     journal_bytes_max: u64,
+    ahead: Arc<WriteAhead>,
     ledger: Arc<RwLock<Ledger>>,
     shared: Shared,
     /// Partitions whose bytes or markers only the journal holds durably.
@@ -145,6 +149,7 @@ impl Request {
 }
 
 fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
+    ask_for_short_slices();
     let mut flushes_before = 0;
     let mut took = Duration::ZERO;
     while let Ok(first) = receiver.recv() {
@@ -193,13 +198,15 @@ fn gather(receiver: &Receiver<Request>, group: &mut Vec<Request>, flushes: usize
 impl Writer {
     pub(crate) fn new(
         journal: Journal,
-        journal_bytes_max: u64,
+        ahead: Arc<WriteAhead>,
+        config: &LogConfig,
         ledger: Arc<RwLock<Ledger>>,
         shared: Shared,
     ) -> Writer {
         Writer {
             journal,
-            journal_bytes_max,
+            journal_bytes_max: config.journal_bytes_max,
+            ahead,
             ledger,
             shared,
             touched: BTreeMap::new(),
@@ -236,6 +243,11 @@ impl Writer {
                 Request::Tidy { ticket } => tidies.push(ticket),
                 Request::Stop => {}
             }
+        }
+        if !tidies.is_empty() {
+            // What is held here keeps a deleted topic's space.
+            self.touched.retain(|_, partition| partition.is_alive());
+            self.ahead.forget_deleted();
         }
         let markers = std::mem::take(&mut *self.shared.redo.lock().expect("no holder panics"));
         let result = self.sync_segments(&flushes, &commits, &markers);
@@ -280,7 +292,8 @@ impl Writer {
         commit.ticket.complete(Err(error));
     }
 
-    /// Syncs what the group needs to be durable before its journal entries are written.
+    /// Makes durable what the group needs to be before its journal entries are written: little of many partitions in a
+    /// write-ahead file, the rest where it is.
     fn sync_segments(
         &mut self,
         flushes: &[(Vec<Arc<Partition>>, CommitTicket)],
@@ -303,7 +316,9 @@ impl Writer {
                 }
             }
         }
-        let jobs = targets.into_values().filter_map(|partition| {
+        let targets: Vec<_> = targets.into_values().filter(|partition| !partition.is_durable()).collect();
+        let large = if targets.is_empty() { targets } else { self.ahead.flush_some(targets)? };
+        let jobs = large.into_iter().filter_map(|partition| {
             let job = partition.flush_job()?;
             Some((partition, job))
         });
@@ -433,6 +448,8 @@ impl Writer {
         self.pay_owed_markers();
         self.shared.health.check()?;
         self.recycle()?;
+        // Before the mark: whoever finds it does not read them.
+        self.ahead.remove()?;
         self.journal.push(&Entry::CleanStop.encode());
         self.journal.write()?;
         self.journal.sync().map_err(|error| self.shared.health.fail(error))

@@ -77,6 +77,8 @@ fn config(threaded: bool) -> LogConfig {
         journal_bytes_max: 24 * 1024,
         journal_allocate_bytes: 4 * 1024,
         repeated_bytes_max: 3000,
+        ahead_file_bytes: 16 * 1024,
+        ahead_bytes_max: 5000,
         unvouched_bytes_max: 1500,
         inline_writer: !threaded,
         ..LogConfig::default()

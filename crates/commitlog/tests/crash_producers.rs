@@ -32,6 +32,8 @@ fn config(threaded: bool) -> LogConfig {
         journal_bytes_max: 12 * 1024,
         journal_allocate_bytes: 4 * 1024,
         repeated_bytes_max: 2000,
+        ahead_file_bytes: 16 * 1024,
+        ahead_bytes_max: 5000,
         inline_writer: !threaded,
         ..LogConfig::default()
     }

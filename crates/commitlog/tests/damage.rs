@@ -17,7 +17,13 @@ use readable::{Offsets, batch, read};
 const READ_BYTES: usize = 3000;
 
 fn config() -> LogConfig {
-    LogConfig { inline_writer: true, journal_allocate_bytes: 4096, ..LogConfig::default() }
+    LogConfig {
+        inline_writer: true,
+        journal_allocate_bytes: 4096,
+        // They would give back what is taken from segments here.
+        ahead_file_bytes: 0,
+        ..LogConfig::default()
+    }
 }
 
 /// A log of several segments of 20 kB; returns the disk and the files of the partition.

@@ -47,7 +47,13 @@ impl Drop for Folder {
 }
 
 fn open(dir: &Path) -> Result<Arc<Log>, LogError> {
-    let config = LogConfig { inline_writer: true, journal_allocate_bytes: 4096, ..LogConfig::default() };
+    let config = LogConfig {
+        inline_writer: true,
+        journal_allocate_bytes: 4096,
+        // They would give back what is taken from segments here.
+        ahead_file_bytes: 0,
+        ..LogConfig::default()
+    };
     Log::open(Arc::new(RealDisk), dir, config)
 }
 

@@ -56,6 +56,8 @@ fn config() -> LogConfig {
         journal_bytes_max: 20_000,
         journal_allocate_bytes: 0,
         repeated_bytes_max: 1000,
+        ahead_file_bytes: 16 * 1024,
+        ahead_bytes_max: 5000,
         ..LogConfig::default()
     }
 }

@@ -131,6 +131,7 @@ impl KafkaServer {
             .worker_threads(threads)
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_name("kafka")
+            .on_thread_start(commitlog::ask_for_short_slices)
             .enable_all()
             .build()
             .map_err(ListenError::Threads)?;
