@@ -188,7 +188,8 @@ impl Partition {
         let removed: Vec<Arc<Segment>> = {
             let mut state = self.lock();
             let mut segments = self.segments.write().expect("no holder panics");
-            let keep_from = segments.partition_point(|segment| segment.base_offset <= start) - 1;
+            let keep_from =
+                segments.partition_point(|segment| segment.base_offset <= start).saturating_sub(1);
             // Recovery begins at this segment: it must be there.
             let keep_from = keep_from
                 .min(segments.partition_point(|segment| segment.base_offset < checkpoint.recovery_segment));

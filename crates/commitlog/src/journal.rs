@@ -186,6 +186,20 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes unreadable what a failed write has left behind the end, durably.
+    pub(crate) fn take_back(&self) -> Result<(), LogError> {
+        let failed = |action, error: std::io::Error| LogError::io(action, &self.path, &error);
+        let len = self.file.len().map_err(|error| failed("measuring", error))?;
+        let left = len.saturating_sub(self.position).min(FRAME_HEADER_LEN as u64) as usize;
+        if left == 0 {
+            return Ok(());
+        }
+        self.file
+            .write_at(&[0; FRAME_HEADER_LEN][..left], self.position)
+            .map_err(|error| failed("writing", error))?;
+        self.file.sync_data().map_err(|error| failed("syncing", error))
+    }
+
     /// Makes what was written durable.
     pub(crate) fn sync(&self) -> Result<(), LogError> {
         self.file.sync_data().map_err(|error| LogError::io("syncing", &self.path, &error))
@@ -213,4 +227,35 @@ pub(crate) fn parse_frame(bytes: &[u8], after: u64) -> Option<(&[u8], u64)> {
     let crc = u32::from_be_bytes(*header[12..].first_chunk()?);
     let payload = bytes[FRAME_HEADER_LEN..].get(..len)?;
     (len > 0 && number > after && frame_crc(number, payload) == crc).then_some((payload, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulated_disk::SimulatedDisk;
+
+    fn open(disk: &SimulatedDisk, seen: &mut Vec<Vec<u8>>) -> Journal {
+        let mut see = |payload: &[u8]| {
+            seen.push(payload.to_vec());
+            Ok(())
+        };
+        Journal::open(Arc::new(disk.clone()), "/".into(), "j", b"magic", 0, &mut see).unwrap()
+    }
+
+    #[test]
+    fn what_a_failed_write_left_is_not_believed() {
+        let disk = SimulatedDisk::new();
+        let mut journal = open(&disk, &mut Vec::new());
+        journal.push(b"kept");
+        journal.write().unwrap();
+        journal.push(b"refused");
+        journal.push(b"refused too");
+        // As much as the disk took of them: a whole frame and a piece.
+        let left = journal.frames[..FRAME_HEADER_LEN + 7 + 9].to_vec();
+        journal.file.write_at(&left, journal.position).unwrap();
+        journal.take_back().unwrap();
+        let mut seen = Vec::new();
+        open(&disk, &mut seen);
+        assert_eq!(seen, [b"kept".to_vec()]);
+    }
 }

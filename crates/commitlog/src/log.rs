@@ -20,7 +20,7 @@ use crate::partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, Re
 use crate::read::{Isolation, PartitionReader, ReadInfo};
 use crate::recovery::PartitionPlace;
 use crate::ticket::CommitTicket;
-use crate::topic::{Topic, TopicEntry, TopicRecord, apply_topic_entry, topic_dir};
+use crate::topic::{Topic, TopicEntry, TopicRecord, apply_topic_entry, topic_dir, topic_id_of};
 use crate::transaction::TransactionalState;
 use crate::write_ahead::{self, AheadConfig, WriteAhead};
 use crate::writer::{Request, Writer, WriterHandle};
@@ -125,6 +125,10 @@ impl Log {
         }
         let mut records: Vec<TopicRecord> = Vec::new();
         let mut deleted = Vec::new();
+        let names = disk.list(&dir).map_err(|error| LogError::io("listing", &dir, &error))?;
+        if !names.iter().any(|name| name == TOPIC_JOURNAL) {
+            check_no_topic_lost(&*disk, &topics_dir, &[], &[])?;
+        }
         let mut topic_journal = Journal::open(
             disk.clone(),
             dir.clone(),
@@ -508,8 +512,9 @@ fn check_no_topic_lost(
 ) -> Result<(), LogError> {
     let list = |dir: &Path| disk.list(dir).map_err(|error| LogError::io("listing", dir, &error));
     for name in list(topics_dir)? {
-        let id = name.rsplit_once('.').and_then(|(_, id)| u128::from_str_radix(id, 16).ok());
-        if id.is_some_and(|id| records.iter().any(|record| record.id == id) || deleted.contains(&id)) {
+        // What is named otherwise is somebody else's.
+        let Some(id) = topic_id_of(&name) else { continue };
+        if records.iter().any(|record| record.id == id) || deleted.contains(&id) {
             continue;
         }
         let dir = topics_dir.join(&name);
@@ -537,7 +542,7 @@ fn remove_orphans(
     shared: &Shared,
 ) -> Result<(), LogError> {
     let names = shared.disk.list(topics_dir).map_err(|error| LogError::io("listing", topics_dir, &error))?;
-    for name in names {
+    for name in names.iter().filter(|name| topic_id_of(name).is_some()) {
         let dir = topics_dir.join(name);
         if !topics.values().any(|topic| topic.dir == dir) {
             remove_tree(&*shared.disk, &dir)?;

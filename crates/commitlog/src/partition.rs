@@ -383,7 +383,7 @@ impl Partition {
             next = Batch::parse(batch).expect("checked before").next_offset();
             rest = after;
         }
-        self.write(state, bytes, config, now_ms)?;
+        self.write(state, bytes, config, Some(now_ms))?;
         Ok(AppendInfo {
             base_offset,
             last_offset: next - 1,
@@ -393,13 +393,14 @@ impl Partition {
         })
     }
 
-    /// Writes batches that have their offsets, rolling before if needed, and publishes them.
+    /// Writes batches that have their offsets, rolling before if needed, and publishes them. Recovery has no clock: a
+    /// record's own time would make the segment look older than it is.
     pub(crate) fn write(
         &self,
         state: &mut PartitionState,
         bytes: &[u8],
         config: &TopicConfig,
-        now_ms: i64,
+        clock: Option<i64>,
     ) -> Result<(), LogError> {
         let mut last_offset = 0;
         for batch in batches(bytes) {
@@ -409,7 +410,10 @@ impl Partition {
         let size = active.size();
         let full = size + bytes.len() as u64 > config.segment_bytes.min(u32::MAX as u64)
             || last_offset - active.base_offset > SEGMENT_OFFSETS_MAX
-            || state.active_since_ms.is_some_and(|since| now_ms.saturating_sub(since) > config.segment_ms);
+            || state
+                .active_since_ms
+                .zip(clock)
+                .is_some_and(|(since, now_ms)| now_ms.saturating_sub(since) > config.segment_ms);
         if size > 0 && full {
             active = self.roll(state, config)?;
         }
@@ -421,12 +425,14 @@ impl Partition {
                 state.fresh_from = Some(FreshFrom { offset, segment, position });
             }
         }
-        active.note_append(now_ms);
+        if let Some(now_ms) = clock {
+            active.note_append(now_ms);
+        }
         if state.dirty.back().is_none_or(|dirty| !Arc::ptr_eq(dirty, &active)) {
             state.dirty.push_back(active.clone());
         }
         if state.active_since_ms.is_none() {
-            state.active_since_ms = Some(now_ms);
+            state.active_since_ms = clock;
         }
         for batch in batches(bytes) {
             let batch = batch.expect("checked before");
@@ -484,21 +490,19 @@ impl Partition {
             return Ok(());
         }
         self.shared.health.check()?;
-        self.write_marker(&mut state, producer_id, epoch, control, &config, now_ms)
+        let marker = control_batch(producer_id, epoch, control, now_ms);
+        self.write_marker(&mut state, marker, &config, Some(now_ms))
     }
 
     pub(crate) fn write_marker(
         &self,
         state: &mut PartitionState,
-        producer_id: i64,
-        epoch: i16,
-        control: ControlType,
+        mut bytes: Vec<u8>,
         config: &TopicConfig,
-        now_ms: i64,
+        clock: Option<i64>,
     ) -> Result<(), LogError> {
-        let mut bytes = control_batch(producer_id, epoch, control, now_ms);
         set_base_offset(&mut bytes, self.next.load(Ordering::Relaxed));
-        self.write(state, &bytes, config, now_ms)?;
+        self.write(state, &bytes, config, clock)?;
         // Under the lock: whatever gets a later offset finds this in the queue already.
         let item = RedoItem { topic_id: self.topic_id, partition: self.partition, bytes };
         self.shared.redo.lock().expect("no holder panics").push(item);

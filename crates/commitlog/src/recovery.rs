@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::batch::{Batch, ControlType};
+use crate::batch_builder::control_batch;
 use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint};
 use crate::config::TopicConfig;
 use crate::error::LogError;
@@ -110,7 +111,7 @@ impl Partition {
         if batch.base_offset() < self.next.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        self.write(&mut state, batch.bytes(), &config, batch.max_timestamp())?;
+        self.write(&mut state, batch.bytes(), &config, None)?;
         Ok(true)
     }
 
@@ -134,7 +135,8 @@ impl Partition {
             } else {
                 ControlType::Abort
             };
-            self.write_marker(&mut state, producer_id, epoch, control, &config, now_ms)?;
+            let marker = control_batch(producer_id, epoch, control, now_ms);
+            self.write_marker(&mut state, marker, &config, None)?;
         }
         Ok(!ongoing.is_empty())
     }

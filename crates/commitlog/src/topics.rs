@@ -50,7 +50,8 @@ impl Log {
             config,
             partitions: RwLock::default(),
         };
-        self.make_partitions(&made, partitions)?;
+        let all = self.make_partitions(&made, partitions)?;
+        *made.partitions.write().expect("no holder panics") = Arc::new(all);
         self.sync_dir(&topics_dir)?;
         let record = TopicRecord {
             name: topic.to_owned(),
@@ -129,27 +130,28 @@ impl Log {
         let mut journal = self.topic_journal.lock().expect("no holder panics");
         let found = self.topic(topic)?;
         check_partition_count(topic, partitions, found.partitions().len() as u32)?;
-        let before = found.partitions();
-        self.make_partitions(&found, partitions)?;
-        if let Err(error) =
-            self.write_topic_entry(&mut journal, &TopicEntry::Grown { id: found.id, partitions })
-        {
-            *found.partitions.write().expect("no holder panics") = before;
-            return Err(error);
-        }
+        let made = self.make_partitions(&found, partitions)?;
+        self.write_topic_entry(&mut journal, &TopicEntry::Grown { id: found.id, partitions })?;
+        // Now and not before: what was appended would be lost with them.
+        *found.partitions.write().expect("no holder panics") = Arc::new(made);
         Ok(found.info())
     }
 
     /// Removes the files of deleted topics.
     pub(crate) fn remove_deleted(&self) -> Result<(), LogError> {
         let removals = std::mem::take(&mut *self.removals.lock().expect("no holder panics"));
+        let mut result = Ok(());
         for dir in removals {
-            remove_tree(&*self.shared.disk, &dir)?;
+            if let Err(error) = remove_tree(&*self.shared.disk, &dir) {
+                self.removals.lock().expect("no holder panics").push(dir);
+                result = Err(error);
+            }
         }
-        Ok(())
+        result
     }
 
-    fn make_partitions(&self, topic: &Topic, count: u32) -> Result<(), LogError> {
+    /// Makes the partitions a topic lacks, durably; returns all of them.
+    fn make_partitions(&self, topic: &Topic, count: u32) -> Result<Vec<Arc<Partition>>, LogError> {
         let mut partitions = topic.partitions().to_vec();
         for number in partitions.len() as u32..count {
             let place = PartitionPlace {
@@ -162,8 +164,7 @@ impl Log {
             partitions.push(Arc::new(Partition::create(place, self.shared.clone())?));
         }
         self.sync_dir(&topic.dir)?;
-        *topic.partitions.write().expect("no holder panics") = Arc::new(partitions);
-        Ok(())
+        Ok(partitions)
     }
 
     fn sync_dir(&self, dir: &std::path::Path) -> Result<(), LogError> {

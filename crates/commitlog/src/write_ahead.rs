@@ -35,6 +35,7 @@ use crate::ledger::{put_redo_item, take_redo};
 use crate::partition::{Fresh, Partition, RedoItem};
 use crate::scheduling::ask_for_short_slices;
 use crate::ticket::CommitTicket;
+use crate::vital_thread::VitalThread;
 use crate::wire::Reader;
 
 /// Files of the ring.
@@ -413,6 +414,7 @@ impl Threads {
         let (files, full): (_, Receiver<(usize, Touched)>) = unbounded();
         let (health, settled) = (health.clone(), settled.clone());
         let syncing = spawn("log-ahead", move || {
+            let _vital = VitalThread("log-ahead");
             ask_for_short_slices();
             while let Some(group) = written.take() {
                 sync_all(group, &health);

@@ -25,6 +25,7 @@ use crate::scheduling::ask_for_short_slices;
 use crate::syncers::Syncers;
 use crate::ticket::CommitTicket;
 use crate::transaction::{FailedTransaction, TransactionPart, TransactionalState};
+use crate::vital_thread::VitalThread;
 use crate::write_ahead::WriteAhead;
 
 /// Requests waiting for the log-writer; a caller above it waits.
@@ -149,6 +150,7 @@ impl Request {
 }
 
 fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
+    let _vital = VitalThread("log-writer");
     ask_for_short_slices();
     let mut flushes_before = 0;
     let mut took = Duration::ZERO;
@@ -347,7 +349,13 @@ impl Writer {
         for (entry, _) in records {
             self.journal.push(&entry.encode());
         }
-        self.journal.write()?;
+        if let Err(error) = self.journal.write() {
+            // Whole frames among what was written would be believed at the next start.
+            return Err(match self.journal.take_back() {
+                Ok(()) => error,
+                Err(error) => self.shared.health.fail(error),
+            });
+        }
         self.journal.sync().map_err(|error| self.shared.health.fail(error))
     }
 
@@ -447,6 +455,14 @@ impl Writer {
     pub(crate) fn write_clean_stop(&mut self) -> Result<(), LogError> {
         self.pay_owed_markers();
         self.shared.health.check()?;
+        if let Some(owed) = self.owed.first() {
+            // Without its entry the next start would take it for open, and abort it.
+            return Err(LogError::TransactionState {
+                transactional_id: owed.request.entry.id.clone(),
+                action: "stop cleanly after",
+                reason: "its commit markers could not be written",
+            });
+        }
         self.recycle()?;
         // Before the mark: whoever finds it does not read them.
         self.ahead.remove()?;
