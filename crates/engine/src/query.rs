@@ -17,7 +17,9 @@ use runtime::{Fused, SinkEncoder, SourceDecoder, Task, TaskOptions};
 use crate::error::{EngineError, Result};
 use crate::worker::input::Input;
 use crate::worker::snapshot::{Schedule, task_dir};
-use crate::worker::{Index, Restored, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit, restore};
+use crate::worker::{
+    Batches, Index, Restored, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit, restore,
+};
 use types::ErrorKind;
 
 /// A task that is about to be started.
@@ -173,6 +175,7 @@ pub(crate) fn build(
             changelog,
             schedule,
             committed: vec![],
+            stopped_at: None,
             on_error: setup.on_error.clone(),
             fails_on_malformed: setup.fails_on_malformed,
             fails_on_bad_time: setup.fails_on_bad_time,
@@ -255,9 +258,10 @@ pub(crate) fn topic_sink(log: &Log, plan: &QueryPlan, cache_bytes: usize) -> Res
     let Some(sink) = &plan.sink else { return Ok(Sink::None) };
     let encoder = SinkEncoder::new(sink, &plan.root.layout)
         .map_err(|e| EngineError::user("bad_sink", e.to_string()))?;
-    let count = log.describe_topic(&sink.topic).map_err(log_error)?.partitions;
-    let partitions =
-        (0..count).map(|p| log.partition(&sink.topic, p).map_err(log_error)).collect::<Result<_>>()?;
+    let topic = log.describe_topic(&sink.topic).map_err(log_error)?;
+    let bytes_max = topic.config.max_message_bytes;
+    let batches = |p| Ok(Batches::new(log.partition(&sink.topic, p).map_err(log_error)?, bytes_max));
+    let partitions = (0..topic.partitions).map(batches).collect::<Result<_>>()?;
     // A stream's rows are all results of their own.
     let cache_bytes = if plan.root.output == sql::SourceKind::Table { cache_bytes } else { 0 };
     Ok(Sink::Topic(Box::new(TopicSink::new(encoder, partitions, cache_bytes))))

@@ -39,6 +39,7 @@ pub(crate) fn wait(inner: &Arc<Inner>, timeout: Duration) -> Result<bool> {
     let deadline = Instant::now() + timeout;
     loop {
         let before = visible(inner);
+        let restarts = inner.stalled.restarts();
         let (sender, answers) = channel();
         for worker in 0..inner.workers.len() {
             inner.send(worker, Command::IsStill(sender.clone()))?;
@@ -53,7 +54,9 @@ pub(crate) fn wait(inner: &Arc<Inner>, timeout: Duration) -> Result<bool> {
                 Err(_) => return Ok(false),
             }
         }
-        if is_still && visible(inner) == before {
+        // What was still may have been about to begin again.
+        let has_restarted = restarts.is_none() || inner.stalled.restarts() != restarts;
+        if is_still && !has_restarted && visible(inner) == before {
             return Ok(true);
         }
         if Instant::now() >= deadline {

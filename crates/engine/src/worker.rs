@@ -3,14 +3,16 @@
 //! Each round a worker reads a run of every input, gives the records to the tasks, and, when the commit
 //! interval is over or there is nothing more to read, commits outputs, positions and state changes of all
 //! its tasks in one transaction. The commit is made durable by the log's own thread while the worker goes
-//! on; one that fails stops the worker's persistent tasks.
+//! on. If the log refuses it, the worker's persistent tasks stop; if a single query cannot go on, that one stops and
+//! the others begin again from the last commit.
 //!
 //! Tasks that read the same source of the same partition from the same offset form one *unit*: a record is
 //! fetched and decoded once for all of them. Tasks with several inputs take the record with the lowest time
 //! first, as Kafka Streams does.
 
+mod batches;
 mod cache;
-mod held_back;
+mod epoch;
 pub(crate) mod input;
 mod memory;
 pub(crate) mod output;
@@ -25,14 +27,16 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
+use epoch::{Epoch, Failure};
 use memory::MemoryShare;
 use snapshot::{Progress, Snapshot};
 
-use commitlog::{CommitTicket, EpochTx, Log, LogError, Partition};
+use commitlog::{BatchBuilder, CommitTicket, EpochTx, Log, LogError, Partition};
 use runtime::Task;
 
 use crate::resume::Stalled;
 
+pub(crate) use batches::Batches;
 pub(crate) use memory::StateMemory;
 pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
 pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
@@ -46,7 +50,7 @@ const FETCH_BYTES: usize = 320 << 10;
 const COMMITS_MAX: usize = 2;
 /// A query waits for one that reads the same and is no more than so many records behind.
 const MEETING_RECORDS_MAX: i64 = 200_000;
-/// An epoch is committed at the latest when it has read this much, so that batches stay bounded.
+/// An epoch is committed at the latest when it has read or written this much, so that it stays bounded.
 const EPOCH_BYTES: u64 = 64 << 20;
 
 /// Identifies a task within the engine.
@@ -117,7 +121,7 @@ pub(crate) struct Worker {
     pending: VecDeque<PendingCommit>,
     epoch_start: Option<Instant>,
     epoch_bytes: u64,
-    changelogs: HashMap<TaskId, commitlog::BatchBuilder>,
+    changelogs: HashMap<TaskId, BatchBuilder>,
     /// Counts the commits handed over, and those that are durable.
     commits: (u64, u64),
     snapshot: Option<Snapshot>,
@@ -261,20 +265,12 @@ impl Worker {
 
     /// Writes a piece of the snapshot under way, or begins one that is due; returns whether there is more to write.
     fn go_on_with_snapshot(&mut self) -> bool {
-        let Some(mut snapshot) = self.snapshot.take() else {
-            // With an epoch open there are changes that are not drained.
-            if self.epoch_start.is_none() {
-                let now_ms = (self.parts.clock)();
-                let mut slots = self.units.iter_mut().flat_map(|unit| &mut unit.tasks);
-                self.snapshot = slots.find_map(|slot| Snapshot::begin_if_due(slot, now_ms));
-            }
-            return self.snapshot.is_some();
-        };
+        let Some(mut snapshot) = self.snapshot.take() else { return self.begin_due_snapshot() };
         let (begun, durable) = self.commits;
         let is_open = self.epoch_start.is_some();
         let Some(slot) = self.slot(snapshot.task).filter(|slot| !slot.has_failed()) else { return false };
         match snapshot.step(&mut slot.task) {
-            Ok(Progress::Done) => return false,
+            Ok(Progress::Done) => return self.begin_due_snapshot(),
             Ok(Progress::Moved) => {
                 self.snapshot = Some(snapshot);
                 return true;
@@ -296,6 +292,17 @@ impl Worker {
         }
         self.snapshot = Some(snapshot);
         false
+    }
+
+    /// Begins a snapshot that is due; returns whether there is one.
+    fn begin_due_snapshot(&mut self) -> bool {
+        // With an epoch open there are changes that are not drained.
+        if self.epoch_start.is_none() {
+            let now_ms = (self.parts.clock)();
+            let mut slots = self.units.iter_mut().flat_map(|unit| &mut unit.tasks);
+            self.snapshot = slots.find_map(|slot| Snapshot::begin_if_due(slot, now_ms));
+        }
+        self.snapshot.is_some()
     }
 
     fn is_still(&self) -> bool {
@@ -347,6 +354,10 @@ impl Worker {
         let mut gone = false;
         for place in 0..self.units.len() {
             let bound = self.meeting_point(place);
+            // What is left of a failed epoch must not get into the next one; without space for that it waits.
+            if self.units[place].is_persistent() && self.void().is_err() {
+                continue;
+            }
             let unit = &mut self.units[place];
             if unit.is_stopped() {
                 gone |= unit.has_client();
@@ -355,24 +366,20 @@ impl Worker {
             if unit.inputs.first().is_some_and(|input| input.position() >= bound) {
                 continue;
             }
-            match unit.run(FETCH_BYTES, bound, &mut self.problems) {
-                Ok(0) => {}
-                Ok(bytes) => {
-                    busy = true;
-                    if unit.is_persistent() {
-                        self.epoch_bytes += bytes;
-                        self.epoch_start.get_or_insert_with(Instant::now);
-                    }
-                    let is_full = |slot: &TaskSlot| matches!(&slot.sink, Sink::Topic(sink) if sink.is_full());
-                    if unit.tasks.iter().any(is_full)
-                        && let Err(error) = self.flush_full(place, now_ms)
-                    {
-                        // What is written of the epoch is in one transaction with what the others wrote.
-                        self.fail_all(&error);
-                        return true;
-                    }
-                }
+            let mut epoch = Epoch::new(&mut self.parts.tx, &mut self.problems, now_ms);
+            let read = unit.run(FETCH_BYTES, bound, &mut epoch);
+            let (written, outcome) = (epoch.written, epoch.check());
+            if unit.is_persistent() && !matches!(read, Ok(0)) {
+                self.epoch_bytes += read.as_ref().map_or(0, |bytes| *bytes) + written;
+                self.epoch_start.get_or_insert_with(Instant::now);
+            }
+            match read {
+                Ok(bytes) => busy |= bytes > 0,
                 Err(error) => unit.fail(&error),
+            }
+            if let Err(failure) = outcome {
+                self.fail(&failure);
+                return true;
             }
         }
         if gone {
@@ -382,17 +389,6 @@ impl Worker {
             self.join_units();
         }
         busy
-    }
-
-    /// Writes the full batches of a unit's tasks.
-    fn flush_full(&mut self, place: usize, now_ms: i64) -> Result<(), LogError> {
-        self.void()?;
-        for slot in &mut self.units[place].tasks {
-            if matches!(&slot.sink, Sink::Topic(sink) if sink.is_full()) {
-                slot.flush(&mut self.parts.tx, false, now_ms, &mut self.problems)?;
-            }
-        }
-        Ok(())
     }
 
     /// Commits when it is time.
@@ -431,7 +427,7 @@ impl Worker {
                     self.commits.0 += 1;
                     self.pending.push_back(PendingCommit { number: self.commits.0, ticket, consumed });
                 }
-                Err(error) => self.fail_all(&error),
+                Err(failure) => self.fail(&failure),
             }
         }
         if wait {
@@ -448,28 +444,33 @@ impl Worker {
                 self.commits.1 = commit.number;
                 commit.confirm();
             }
-            Err(error) => self.fail_all(&error),
+            Err(error) => self.fail(&Failure::Log(error)),
         }
     }
 
-    fn write_epoch(&mut self) -> Result<CommitTicket, LogError> {
-        self.void()?;
+    fn write_epoch(&mut self) -> Result<CommitTicket, Failure> {
+        self.void().map_err(Failure::Log)?;
         let now_ms = (self.parts.clock)();
-        let tx = &mut self.parts.tx;
+        let mut epoch = Epoch::new(&mut self.parts.tx, &mut self.problems, now_ms);
         for unit in self.units.iter_mut().filter(|u| u.is_persistent()) {
-            let positions: Vec<_> =
-                unit.inputs.iter().map(|i| (i.topic.clone(), i.partition, i.position())).collect();
+            let read = unit.positions();
             for slot in &mut unit.tasks {
-                slot.flush(tx, true, now_ms, &mut self.problems)?;
-                if slot.committed != positions {
-                    for (topic, partition, position) in &positions {
-                        tx.set_offset(&slot.group, topic, *partition, *position, now_ms)?;
+                slot.flush(&mut epoch);
+                epoch.check()?;
+                let positions = slot.stopped_at.as_ref().unwrap_or(&read);
+                if slot.committed != *positions {
+                    for (topic, partition, position) in positions {
+                        epoch
+                            .tx
+                            .set_offset(&slot.group, topic, *partition, *position, now_ms)
+                            .map_err(|error| Failure::of(&slot.query_id, error))?;
                     }
-                    slot.committed.clone_from(&positions);
+                    slot.committed.clone_from(positions);
                 }
                 if let Some(changelog) = &slot.changelog {
                     let builder = self.changelogs.entry(slot.id).or_default();
-                    let written = restore::write_changes(&mut slot.task, builder, changelog, tx, now_ms)?;
+                    let task = (&slot.query_id, &mut slot.task);
+                    let written = restore::write_changes(task, builder, changelog, epoch.tx, now_ms)?;
                     if let Some(schedule) = &mut slot.schedule {
                         schedule.note(written);
                     }
@@ -482,24 +483,61 @@ impl Worker {
             }
         }
         if let Some(partition) = &self.parts.processing_log {
-            problems::write(&mut self.problems, partition, tx, now_ms)?;
+            match problems::write(&mut self.problems, partition, &mut self.parts.tx, now_ms) {
+                // Somebody has deleted it; the next start makes it anew.
+                Err(error @ LogError::UnknownTopic { .. }) => {
+                    tracing::warn!(worker = self.parts.number, %error, "errors are no longer told");
+                    self.parts.processing_log = None;
+                }
+                written => written.map_err(Failure::Log)?,
+            }
         }
-        tx.commit(now_ms)
+        self.parts.tx.commit(now_ms).map_err(Failure::Log)
     }
 
-    fn fail_all(&mut self, error: &LogError) {
-        tracing::error!(worker = self.parts.number, %error, "commit failed, queries stopped");
+    /// Stops what cannot go on. The epoch is one transaction: nothing of it may be committed.
+    fn fail(&mut self, failure: &Failure) {
+        let worker = self.parts.number;
+        match failure {
+            Failure::Log(error) => {
+                tracing::error!(worker, %error, "commit failed, queries stopped");
+                let stalled = self.parts.stalled.clone();
+                self.give_up_epoch(|slot| {
+                    stalled.note(&slot.query_id, error);
+                    slot.fail(error.to_string());
+                });
+            }
+            Failure::Query { id, error } => {
+                tracing::error!(worker, query = &**id, %error, "query stopped, the others begin again");
+                let stalled = self.parts.stalled.clone();
+                self.give_up_epoch(|slot| {
+                    if slot.query_id == *id {
+                        slot.fail(error.clone());
+                    } else if !slot.has_failed() {
+                        stalled.begin_again(&slot.query_id);
+                        slot.retire();
+                    }
+                });
+            }
+        }
+    }
+
+    /// Voids what was written since the last commit. Tasks are ahead of it then: all of them stop.
+    fn give_up_epoch(&mut self, stop: impl Fn(&mut TaskSlot)) {
         self.snapshot = None;
         self.epoch_start = None;
+        self.epoch_bytes = 0;
+        self.changelogs.clear();
+        // They come again with their records.
+        self.problems = output::Problems::default();
         let units = std::mem::take(&mut self.units);
         for mut unit in units {
-            if !unit.is_persistent() {
+            if unit.is_persistent() {
+                unit.tasks.iter_mut().for_each(&stop);
+                self.stopped.push(unit);
+            } else {
                 self.units.push(unit);
-                continue;
             }
-            unit.tasks.iter().for_each(|slot| self.parts.stalled.note(&slot.query_id, error));
-            unit.fail(error);
-            self.stopped.push(unit);
         }
         // Part of the epoch may be written: it must not be committed with what comes next.
         self.must_void = true;

@@ -119,7 +119,8 @@ pub struct AggregateCall {
 pub trait Aggregate: Send + Sync {
     /// The state before the first row.
     fn initial(&self) -> Value;
-    /// Takes a row in. `args` has one value for each of `AggregateCall::params`.
+    /// Takes a row in. `args` has one value for each of `AggregateCall::params`, and behind them the row's number where
+    /// `wants_arrival` and states are merged.
     fn add(&self, state: &mut Value, args: &[Value]) -> Result<(), EvalError>;
     /// Takes a row out again; only called when `can_undo`.
     fn undo(&self, state: &mut Value, args: &[Value]) -> Result<(), EvalError> {
@@ -128,6 +129,11 @@ pub trait Aggregate: Send + Sync {
     }
     /// Whether `undo` works: needed to aggregate a table.
     fn can_undo(&self) -> bool {
+        false
+    }
+    /// Whether the order in which rows came is needed to merge states: then each row has a BIGINT that grows from row to
+    /// row, also over restarts.
+    fn wants_arrival(&self) -> bool {
         false
     }
     /// Joins the states of two session windows; `left` is the older one.

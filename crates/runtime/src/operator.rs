@@ -73,6 +73,11 @@ pub(crate) trait Operator {
         vec![]
     }
 
+    /// The number of the next row, where states keep the numbers of theirs.
+    fn arrival(&mut self) -> Option<&mut i64> {
+        None
+    }
+
     /// Takes a record of a group whose key is there as stores have it, as is what the functions take; for the aggregate
     /// that [`crate::task`] has a short way to.
     fn take_grouped(

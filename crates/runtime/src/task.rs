@@ -158,6 +158,10 @@ impl Task {
         for number in self.nodes.iter_mut().flat_map(|node| node.operator.meta()) {
             meta.extend_from_slice(&number.to_le_bytes());
         }
+        // Last, as it came last: what was saved before has none of them.
+        for number in self.nodes.iter_mut().filter_map(|node| node.operator.arrival()) {
+            meta.extend_from_slice(&number.to_le_bytes());
+        }
         meta
     }
 
@@ -169,12 +173,20 @@ impl Task {
             Some((&META_VERSION, numbers)) => Some(numbers),
             Some((version, _)) => return Err(codec::damaged(format!("unknown version {version}"))),
         };
-        for place in self.nodes.iter_mut().flat_map(|node| node.operator.meta()) {
-            let Some(rest) = &mut numbers else { break };
+        let read = |place: &mut i64, rest: &mut &[u8]| {
             let (number, behind) =
                 rest.split_first_chunk().ok_or_else(|| codec::damaged("meta data is too short"))?;
             *place = i64::from_le_bytes(*number);
             *rest = behind;
+            Ok::<(), TaskError>(())
+        };
+        for place in self.nodes.iter_mut().flat_map(|node| node.operator.meta()) {
+            let Some(rest) = &mut numbers else { break };
+            read(place, rest)?;
+        }
+        for place in self.nodes.iter_mut().filter_map(|node| node.operator.arrival()) {
+            let Some(rest) = numbers.as_mut().filter(|rest| !rest.is_empty()) else { break };
+            read(place, rest)?;
         }
         if numbers.is_some_and(|rest| !rest.is_empty()) {
             return Err(codec::damaged("meta data is too long"));

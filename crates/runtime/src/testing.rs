@@ -1,6 +1,6 @@
 //! For tests: plans in a few words, records and results as lines of text.
 //!
-//! An input line is `source key: columns @time`, an output line `key [window]: columns @time`; `null` for the columns is a
+//! An input line is `source key: columns @time` (`@ms.µs` where that matters), an output line `key [window]: columns @time`; `null` for the columns is a
 //! null value, `_` a NULL column.
 
 use std::sync::Arc;
@@ -160,6 +160,7 @@ fn text(values: &[Value]) -> String {
     let text = |value: &Value| match value {
         Value::Null => "_".to_owned(),
         Value::String(text) => text.to_string(),
+        Value::Array(items) => format!("[{}]", text(items)),
         other => other.as_i64().unwrap().to_string(),
     };
     values.iter().map(text).collect::<Vec<_>>().join(",")
@@ -207,13 +208,14 @@ impl Running {
             let (head, rest) = line.split_once(": ").unwrap();
             let (source, key) = head.split_once(' ').unwrap();
             let (columns, time) = rest.split_once(" @").unwrap();
+            let (time, micros) = time.split_once('.').unwrap_or((time, "0"));
             let source: usize = source.parse().unwrap();
             let layout = &self.layouts[source];
             let key = (key != "null").then(|| vec![value(key, &layout.key[0].1)]);
             let columns: Option<Vec<Value>> = (columns != "null")
                 .then(|| columns.split(',').zip(&layout.value).map(|(text, c)| value(text, &c.1)).collect());
             let record = SourceRecord {
-                micros: 0,
+                micros: micros.parse().unwrap(),
                 key: key.as_deref(),
                 value: columns.as_deref().map(Columns::Values),
                 timestamp: time.parse().unwrap(),

@@ -1,10 +1,21 @@
 //! One topic partition as a task reads it: fetched in runs, decoded record by record.
+//!
+//! A few packed bytes can hold very many records. So what is fetched is unpacked in parts: no further batch is begun,
+//! and in a batch no further record is looked for, when there is enough to do.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use commitlog::{Batch, LogError, PartitionReader, UNPACKED_BATCH_BYTES_MAX, batches};
 use runtime::{DecodeError, RawRecord, SourceBlock, SourceDecoder, SourceHeader, SourceRecord};
+
+/// No further batch is unpacked when so much is; one takes [`UNPACKED_BATCH_BYTES_MAX`] at most. Little in tests, so
+/// that a fetch has several parts.
+const UNPACKED_BYTES_MAX: usize = if cfg!(test) { 2000 } else { 8 << 20 };
+/// Records (and headers, where they are wanted) found at a time.
+const RECORDS_MAX: usize = if cfg!(test) { 10 } else { 1 << 17 };
+/// What a buffer keeps of its memory when it has been larger.
+const KEPT_BYTES_MAX: usize = 16 << 20;
 
 /// A part of a buffer.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +59,10 @@ pub(crate) struct Input {
     /// Whether the source has header columns.
     pub wants_headers: bool,
     fetched: Vec<u8>,
+    /// Where the first batch of `fetched` begins that has not been gone through.
+    unread: usize,
+    /// Records of that batch that were found.
+    found: usize,
     unpacked: Vec<u8>,
     scratch: Vec<u8>,
     places: Vec<Place>,
@@ -83,6 +98,8 @@ impl Input {
             decoder,
             wants_headers,
             fetched: vec![],
+            unread: 0,
+            found: 0,
             unpacked: vec![],
             scratch: vec![],
             places: vec![],
@@ -100,14 +117,19 @@ impl Input {
         self.position
     }
 
-    /// Records fetched and not taken yet.
+    /// Whether all records found were taken.
     pub fn is_empty(&self) -> bool {
         self.next >= self.places.len()
     }
 
+    /// Whether more may be found in what was fetched.
+    fn has_unread(&self) -> bool {
+        self.unread < self.fetched.len()
+    }
+
     /// Whether there is something to take or to fetch.
     pub fn has_more(&self) -> bool {
-        !self.is_empty() || self.reader.has_more()
+        !self.is_empty() || self.has_unread() || self.reader.has_more()
     }
 
     /// Whether reading has come to its set end.
@@ -125,12 +147,24 @@ impl Input {
         }
         // A run may hold nothing but markers; go on until there is a record or the end.
         loop {
-            self.places.clear();
-            self.headers.clear();
-            self.unpacked.clear();
+            empty(&mut self.places);
+            empty(&mut self.headers);
+            empty(&mut self.unpacked);
             self.next = 0;
+            if self.has_unread() {
+                self.find_records();
+                if !self.is_empty() {
+                    return Ok(true);
+                }
+                continue;
+            }
             if !self.reader.has_more() {
                 return Ok(false);
+            }
+            (self.unread, self.found) = (0, 0);
+            empty(&mut self.scratch);
+            if self.fetched.capacity() > KEPT_BYTES_MAX {
+                self.fetched = vec![];
             }
             let before = self.reader.offset();
             let read = self.reader.read(bytes_max, &mut self.fetched);
@@ -156,6 +190,9 @@ impl Input {
             if !self.is_empty() {
                 return Ok(true);
             }
+            if self.has_unread() {
+                continue;
+            }
             self.position = self.reader.offset();
             if self.reader.offset() == before {
                 return Ok(false);
@@ -163,33 +200,50 @@ impl Input {
         }
     }
 
+    /// Goes on through what was fetched: at least to the next record, then until there is enough.
     fn find_records(&mut self) {
-        for batch in batches(&self.fetched) {
+        for batch in batches(&self.fetched[self.unread..]) {
+            let is_enough = self.places.len() + self.headers.len() >= RECORDS_MAX
+                || self.unpacked.len() >= UNPACKED_BYTES_MAX;
+            if is_enough {
+                break;
+            }
             let Ok(batch) = batch else {
                 tracing::warn!(topic = &*self.topic, partition = self.partition, "damaged batch passed over");
+                self.unread = self.fetched.len();
                 break;
             };
             if batch.is_control() {
+                self.unread += batch.len();
                 continue;
             }
             let start = self.places.len();
             let found = find_in_batch(
                 &batch,
+                std::mem::take(&mut self.found),
                 &self.fetched,
                 &mut self.scratch,
                 &mut self.unpacked,
                 &mut self.places,
                 self.wants_headers.then_some(&mut self.headers),
             );
-            if !found {
-                tracing::warn!(
-                    topic = &*self.topic,
-                    partition = self.partition,
-                    offset = batch.base_offset(),
-                    "damaged batch passed over"
-                );
-                self.places.truncate(start);
+            match found {
+                Found::All => {}
+                Found::Part(found) => {
+                    self.found = found;
+                    break;
+                }
+                Found::Damage => {
+                    tracing::warn!(
+                        topic = &*self.topic,
+                        partition = self.partition,
+                        offset = batch.base_offset(),
+                        "damaged batch passed over"
+                    );
+                    self.places.truncate(start);
+                }
             }
+            self.unread += batch.len();
         }
         let from = self.position;
         let until = self.until.unwrap_or(i64::MAX);
@@ -316,25 +370,44 @@ impl Input {
             self.next += 1;
             self.loaded = None;
         }
-        if self.is_empty() {
+        if self.is_empty() && !self.has_unread() {
             // Behind the last record there may be markers.
             self.position = self.position.max(self.reader.offset().min(self.until.unwrap_or(i64::MAX)));
         }
     }
 }
 
+/// Empties a buffer; very much memory is given back.
+fn empty<T>(buffer: &mut Vec<T>) {
+    buffer.clear();
+    buffer.shrink_to(KEPT_BYTES_MAX / size_of::<T>());
+}
+
+/// How far a search in a batch got.
+enum Found {
+    All,
+    /// So many records are found; that is enough for now.
+    Part(usize),
+    Damage,
+}
+
+/// Finds the records of a batch behind the first `skipped`.
 fn find_in_batch(
     batch: &Batch<'_>,
+    skipped: usize,
     fetched: &[u8],
     scratch: &mut Vec<u8>,
     unpacked: &mut Vec<u8>,
     places: &mut Vec<Place>,
     mut headers: Option<&mut Vec<HeaderPlace>>,
-) -> bool {
-    let Ok(records) = batch.records(scratch, UNPACKED_BATCH_BYTES_MAX) else { return false };
+) -> Found {
+    let Ok(records) = batch.records(scratch, UNPACKED_BATCH_BYTES_MAX) else { return Found::Damage };
     let base = fetched.as_ptr() as usize;
-    for record in records {
-        let Ok(record) = record else { return false };
+    for (number, record) in records.enumerate().skip(skipped) {
+        if places.len() + headers.as_ref().map_or(0, |headers| headers.len()) >= RECORDS_MAX {
+            return Found::Part(number);
+        }
+        let Ok(record) = record else { return Found::Damage };
         // Bytes of an uncompressed batch stay where they are; others are copied next to each other.
         let probe = record.value.or(record.key);
         let is_unpacked = probe.is_some_and(|b| {
@@ -363,13 +436,13 @@ fn find_in_batch(
         if let Some(headers) = &mut headers {
             places_of_headers.start = headers.len() as u32;
             for header in record.headers() {
-                let Ok(header) = header else { return false };
+                let Ok(header) = header else { return Found::Damage };
                 headers.push((span(Some(header.key)), span(header.value)));
             }
             places_of_headers.end = headers.len() as u32;
         }
         if !ok {
-            return false;
+            return Found::Damage;
         }
         places.push(Place {
             key,
@@ -380,5 +453,8 @@ fn find_in_batch(
             headers: places_of_headers,
         });
     }
-    true
+    Found::All
 }
+
+#[cfg(test)]
+mod tests;

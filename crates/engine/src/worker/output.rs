@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use commitlog::{BatchBuilder, EpochTx, LogError, Partition};
+use commitlog::Partition;
 use runtime::{Emitted, EncodeError, Encoded, Output, RowError, SinkEncoder, partition_of};
 use types::Value;
 
+use super::batches::{Batches, TooLarge};
 use super::cache::RowCache;
-
-/// A batch is handed to the log when it has this many bytes.
-const BATCH_BYTES: usize = 256 << 10;
+use super::epoch::{Epoch, Failure};
 
 /// What a task has done; read by other threads.
 #[derive(Debug, Default)]
@@ -40,29 +39,28 @@ pub(crate) trait Client: Send {
     fn is_gone(&self) -> bool;
 }
 
+/// Whose rows are written, and of which record.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub query_id: &'a Arc<str>,
+    pub statistics: &'a TaskStatistics,
+    /// The topic and partition read.
+    pub topic: &'a Arc<str>,
+    pub partition: u32,
+}
+
 /// A query's topic.
 pub(crate) struct TopicSink {
     pub encoder: SinkEncoder,
-    pub partitions: Vec<(Arc<Partition>, BatchBuilder)>,
+    pub partitions: Vec<Batches>,
     /// Rows of a table wait here for the commit.
     cache: Option<RowCache>,
 }
 
-/// Rows written, and the time of the last one.
-#[derive(Debug, Default)]
-pub(crate) struct Produced {
-    pub rows: u64,
-    pub last_ms: Option<i64>,
-}
-
 impl TopicSink {
     /// `cache_bytes`: how much may wait for the commit, 0 for nothing.
-    pub fn new(encoder: SinkEncoder, partitions: Vec<Arc<Partition>>, cache_bytes: usize) -> Self {
-        Self {
-            encoder,
-            partitions: partitions.into_iter().map(|p| (p, BatchBuilder::new())).collect(),
-            cache: (cache_bytes > 0).then(|| RowCache::new(cache_bytes)),
-        }
+    pub fn new(encoder: SinkEncoder, partitions: Vec<Batches>, cache_bytes: usize) -> Self {
+        Self { encoder, partitions, cache: (cache_bytes > 0).then(|| RowCache::new(cache_bytes)) }
     }
 
     /// Rows no longer wait here for the commit: the task holds them back itself.
@@ -70,70 +68,114 @@ impl TopicSink {
         self.cache = None;
     }
 
-    /// Writes the rows that wait, when all are asked for or they are too many.
-    pub fn drain_cache(
-        &mut self,
-        tx: &mut EpochTx,
-        all: bool,
-        now_ms: i64,
-        refused: &mut dyn FnMut(EncodeError),
-    ) -> Result<Produced, LogError> {
-        let mut produced = Produced::default();
-        let Some(cache) = self.cache.as_mut().filter(|cache| all || cache.is_full()) else {
-            return Ok(produced);
+    fn take(&mut self, row: &Emitted<'_>, origin: &Origin<'_>, epoch: &mut Epoch<'_>) {
+        let Some(cache) = &mut self.cache else {
+            return write(&mut self.encoder, &mut self.partitions, row, origin, epoch);
         };
-        let (encoder, partitions) = (&mut self.encoder, &mut self.partitions);
-        let mut result = Ok(());
-        cache.drain(&mut |row| {
-            let record = match encoder.encode(&row) {
-                Ok(record) => record,
-                Err(error) => return refused(error),
-            };
-            let place = Self::push(partitions, 0, &record);
-            produced.rows += 1;
-            produced.last_ms = Some(record.timestamp);
-            let (partition, builder) = &mut partitions[place];
-            if builder.size() >= BATCH_BYTES && result.is_ok() {
-                result = tx.append_to(partition, builder.finish(), now_ms).map(|_| ());
-                builder.clear();
-            }
-        });
-        result.map(|()| produced)
+        cache.put(row);
+        if cache.is_full() {
+            self.drain_cache(origin, epoch);
+        }
+    }
+
+    /// Writes the rows that wait.
+    fn drain_cache(&mut self, origin: &Origin<'_>, epoch: &mut Epoch<'_>) {
+        let Some(cache) = &mut self.cache else { return };
+        // They are of many records.
+        let topic = self.encoder.topic().clone();
+        let origin = Origin { topic: &topic, partition: 0, ..*origin };
+        cache.drain(&mut |row| write(&mut self.encoder, &mut self.partitions, &row, &origin, epoch));
+    }
+
+    /// Hands everything to the epoch's transaction.
+    pub fn flush(&mut self, origin: &Origin<'_>, epoch: &mut Epoch<'_>) {
+        self.drain_cache(origin, epoch);
+        for batches in self.partitions.iter_mut().filter(|batches| !batches.is_empty()) {
+            hand_over(batches, origin, epoch);
+        }
     }
 
     /// Adds a finished record to its partition's batch.
+    #[inline]
     pub fn push(
-        partitions: &mut [(Arc<Partition>, BatchBuilder)],
-        input_partition: u32,
+        partitions: &mut [Batches],
         record: &Encoded<'_>,
-    ) -> usize {
+        origin: &Origin<'_>,
+        epoch: &mut Epoch<'_>,
+    ) {
         let count = partitions.len() as u32;
         let place = match record.own_key {
             _ if count == 1 => 0,
             Some(key) => partition_of(key, count),
             // Without key: where it came from, so that a replay after a crash does the same.
-            None => input_partition % count,
+            None => origin.partition % count,
         } as usize;
-        let (_, builder) = &mut partitions[place];
-        builder.append(record.timestamp, record.key, record.value, &[]);
-        place
-    }
-
-    /// Hands full batches (or all of them) to the epoch's transaction.
-    pub fn flush(&mut self, tx: &mut EpochTx, all: bool, now_ms: i64) -> Result<(), LogError> {
-        for (partition, builder) in &mut self.partitions {
-            if !builder.is_empty() && (all || builder.size() >= BATCH_BYTES) {
-                tx.append_to(partition, builder.finish(), now_ms)?;
-                builder.clear();
-            }
+        let batches = &mut partitions[place];
+        if batches.is_full_for(record) && !make_room(batches, record, origin, epoch) {
+            return;
         }
-        Ok(())
+        batches.append(record);
     }
+}
 
-    /// Whether some batch is full.
-    pub fn is_full(&self) -> bool {
-        self.cache.as_ref().is_some_and(RowCache::is_full)
-            || self.partitions.iter().any(|(_, builder)| builder.size() >= BATCH_BYTES)
+/// Encodes a row and adds it to its partition's batch.
+fn write(
+    encoder: &mut SinkEncoder,
+    partitions: &mut [Batches],
+    row: &Emitted<'_>,
+    origin: &Origin<'_>,
+    epoch: &mut Epoch<'_>,
+) {
+    match encoder.encode(row) {
+        Ok(record) => {
+            TopicSink::push(partitions, &record, origin, epoch);
+            origin.statistics.last_message_ms.store(record.timestamp, Ordering::Relaxed);
+        }
+        Err(error) => {
+            origin.statistics.errors.fetch_add(1, Ordering::Relaxed);
+            epoch.problems.push(Problem::of_encoding(&error, origin));
+        }
+    }
+}
+
+/// Hands over what is there, so that a record can be appended; false where it never can.
+#[cold]
+fn make_room(
+    batches: &mut Batches,
+    record: &Encoded<'_>,
+    origin: &Origin<'_>,
+    epoch: &mut Epoch<'_>,
+) -> bool {
+    if !batches.is_empty() {
+        hand_over(batches, origin, epoch);
+    }
+    let is_possible = !Batches::is_impossible(record);
+    if !is_possible {
+        let size = record.value.map_or(0, <[u8]>::len);
+        let too_large = TooLarge { size, max: i32::MAX as usize };
+        origin.statistics.errors.fetch_add(1, Ordering::Relaxed);
+        epoch.problems.push(Problem::of_size(too_large, batches.partition(), origin));
+    }
+    is_possible
+}
+
+/// Hands what is there to the epoch's transaction; rows that are too large are told.
+fn hand_over(batches: &mut Batches, origin: &Origin<'_>, epoch: &mut Epoch<'_>) {
+    if epoch.has_failed() {
+        return batches.clear();
+    }
+    let (partition, bytes) = (batches.partition().clone(), batches.size() as u64);
+    let problems = &mut *epoch.problems;
+    let mut lost = |too_large| {
+        origin.statistics.errors.fetch_add(1, Ordering::Relaxed);
+        problems.push(Problem::of_size(too_large, &partition, origin));
+    };
+    match batches.hand_over(epoch.tx, epoch.now_ms, &mut lost) {
+        Ok(rows) => {
+            origin.statistics.produced.fetch_add(rows, Ordering::Relaxed);
+            epoch.written += bytes;
+        }
+        Err(error) => epoch.fail(Failure::of(origin.query_id, error)),
     }
 }
 
@@ -160,66 +202,61 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// An expression that failed, or a record that was late.
-    pub fn of_row(error: &RowError<'_>, query_id: &Arc<str>, topic: &Arc<str>) -> Self {
+    pub fn of_row(error: &RowError<'_>, origin: &Origin<'_>) -> Self {
         Self {
             kind: 1,
-            query_id: query_id.clone(),
+            query_id: origin.query_id.clone(),
             step: error.step.into(),
             message: error.message.into(),
-            topic: topic.clone(),
+            topic: origin.topic.clone(),
             partition: error.partition.max(0) as u32,
             offset: error.offset,
         }
     }
 
     /// A row that could not be written.
-    pub fn of_encoding(error: &EncodeError, query_id: &Arc<str>, topic: &Arc<str>, partition: u32) -> Self {
+    pub fn of_encoding(error: &EncodeError, origin: &Origin<'_>) -> Self {
         Self {
             kind: 3,
-            query_id: query_id.clone(),
+            query_id: origin.query_id.clone(),
             step: "sink".into(),
             message: error.to_string(),
-            topic: topic.clone(),
-            partition,
+            topic: origin.topic.clone(),
+            partition: origin.partition,
+            offset: -1,
+        }
+    }
+
+    /// A row that its topic does not take.
+    fn of_size(too_large: TooLarge, sink: &Partition, origin: &Origin<'_>) -> Self {
+        let TooLarge { size, max } = too_large;
+        let topic = sink.topic();
+        Self {
+            kind: 2,
+            query_id: origin.query_id.clone(),
+            step: "sink".into(),
+            message: format!("row of {size} bytes is above max.message.bytes = {max} of topic \"{topic}\""),
+            topic: topic.into(),
+            partition: sink.partition(),
             offset: -1,
         }
     }
 }
 
 /// What a task gives while a record is processed.
-pub(crate) struct TaskOutput<'a> {
+pub(crate) struct TaskOutput<'a, 'e> {
     pub sink: &'a mut Sink,
-    pub statistics: &'a TaskStatistics,
-    pub problems: &'a mut Problems,
-    pub query_id: &'a Arc<str>,
-    pub topic: &'a Arc<str>,
-    pub partition: u32,
+    pub origin: Origin<'a>,
+    pub epoch: &'a mut Epoch<'e>,
 }
 
-impl Output for TaskOutput<'_> {
+impl Output for TaskOutput<'_, '_> {
     fn emit(&mut self, row: Emitted<'_>) {
         match self.sink {
-            Sink::Topic(sink) if sink.cache.is_some() => {
-                if let Some(cache) = &mut sink.cache {
-                    cache.put(&row);
-                }
-            }
-            Sink::Topic(sink) => match sink.encoder.encode(&row) {
-                Ok(record) => {
-                    TopicSink::push(&mut sink.partitions, self.partition, &record);
-                    self.statistics.produced.fetch_add(1, Ordering::Relaxed);
-                    self.statistics.last_message_ms.store(record.timestamp, Ordering::Relaxed);
-                }
-                Err(error) => {
-                    self.statistics.errors.fetch_add(1, Ordering::Relaxed);
-                    let (id, topic) = (self.query_id, self.topic);
-                    let problem = Problem::of_encoding(&error, id, topic, self.partition);
-                    self.problems.push(problem);
-                }
-            },
+            Sink::Topic(sink) => sink.take(&row, &self.origin, self.epoch),
             Sink::Client(client) => {
                 client.row(row.key, row.window, row.value);
-                self.statistics.produced.fetch_add(1, Ordering::Relaxed);
+                self.origin.statistics.produced.fetch_add(1, Ordering::Relaxed);
             }
             Sink::None => {}
         }
@@ -227,15 +264,15 @@ impl Output for TaskOutput<'_> {
 
     fn error(&mut self, error: RowError<'_>) {
         let counter = match error.reason {
-            runtime::ErrorReason::Late => &self.statistics.late,
-            _ => &self.statistics.errors,
+            runtime::ErrorReason::Late => &self.origin.statistics.late,
+            _ => &self.origin.statistics.errors,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         if error.reason == runtime::ErrorReason::NullKey {
             // Streams without keys are common: the first of a run is told, and how many there were.
-            return self.problems.push_repeated(Problem::of_row(&error, self.query_id, self.topic));
+            return self.epoch.problems.push_repeated(Problem::of_row(&error, &self.origin));
         }
-        self.problems.push(Problem::of_row(&error, self.query_id, self.topic));
+        self.epoch.problems.push(Problem::of_row(&error, &self.origin));
     }
 }
 

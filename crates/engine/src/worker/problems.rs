@@ -7,6 +7,7 @@ use std::sync::Arc;
 use commitlog::{BatchBuilder, EpochTx, LogError, Partition};
 use serde_json::{Value, json};
 
+use super::batches::{TooLarge, append_divided};
 use super::output::{Problem, Problems};
 
 /// Characters of a message that are kept.
@@ -42,7 +43,10 @@ pub(super) fn write(
             Problem { message: format!("{more} further errors in the same moment"), offset: -1, ..last };
         builder.append(now_ms, None, Some(record(&summary, now_ms).to_string().as_bytes()), &[]);
     }
-    tx.append_to(partition, builder.finish(), now_ms)?;
+    let mut lost = |TooLarge { size, max }| {
+        tracing::warn!(topic = partition.topic(), size, max, "entry of the processing log is too large");
+    };
+    append_divided(tx, partition, builder.finish(), now_ms, &mut lost)?;
     Ok(())
 }
 

@@ -9,23 +9,36 @@ use std::sync::Arc;
 use commitlog::{BatchBuilder, EpochTx, Isolation, LogError, Partition, UNPACKED_BATCH_BYTES_MAX, batches};
 use runtime::{Task, TaskError};
 
+use super::batches::{BATCH_BYTES, TooLarge, append_divided};
+use super::epoch::Failure;
 use super::snapshot;
 
 /// Stands for the task's small state in place of a store's number.
 const META: u8 = 255;
-/// Bytes of one changelog batch.
-const BATCH_BYTES: usize = 256 << 10;
 /// Bytes read at a time.
 const READ_BYTES: usize = 4 << 20;
 
-/// Writes what changed since the last call; returns how many bytes.
+/// Writes what changed of a query's task since the last call; returns how many bytes.
 pub(super) fn write_changes(
-    task: &mut Task,
+    (query_id, task): (&Arc<str>, &mut Task),
     builder: &mut BatchBuilder,
     changelog: &Arc<Partition>,
     tx: &mut EpochTx,
     now_ms: i64,
-) -> Result<u64, LogError> {
+) -> Result<u64, Failure> {
+    let mut append = |builder: &mut BatchBuilder| {
+        let mut lost = None;
+        let appended =
+            append_divided(tx, changelog, builder.finish(), now_ms, &mut |large| lost = Some(large));
+        builder.clear();
+        let lost = lost.map(|TooLarge { size, max }| LogError::BatchTooLarge {
+            topic: changelog.topic().to_owned(),
+            size,
+            max,
+        });
+        // What is lost of a state is lost for the query.
+        appended.and(lost.map_or(Ok(()), Err)).map_err(|error| Failure::of(query_id, error))
+    };
     let mut failed = Ok(());
     let mut key = Vec::new();
     let mut changed = false;
@@ -39,11 +52,10 @@ pub(super) fn write_changes(
             builder.append(now_ms, Some(&key), value, &[]);
             if builder.size() >= BATCH_BYTES && failed.is_ok() {
                 written += builder.size() as u64;
-                failed = tx.append_to(changelog, builder.finish(), now_ms).map(|_| ());
-                builder.clear();
+                failed = append(builder);
             }
         });
-        drained.map_err(|e| LogError::Damaged { path: "state".into(), reason: e.to_string() })?;
+        drained.map_err(|error| Failure::query(query_id, &error))?;
     }
     failed?;
     if changed {
@@ -51,8 +63,7 @@ pub(super) fn write_changes(
     }
     if !builder.is_empty() {
         written += builder.size() as u64;
-        tx.append_to(changelog, builder.finish(), now_ms)?;
-        builder.clear();
+        append(builder)?;
     }
     Ok(written)
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use commitlog::{EpochTx, Isolation, Log, LogError, Partition};
+use commitlog::{Isolation, Log, LogError, Partition};
 use plan::step::{SourceKind, Step};
-use runtime::{DecodeError, Dispatch, EncodeError, Fused, RowError, SourceDecoder, Task};
+use runtime::{DecodeError, Dispatch, Fused, RowError, SourceDecoder, Task};
 
 use super::TaskId;
-use super::held_back;
-use super::input::Input;
-use super::output::{Problem, Problems, Sink, TaskOutput, TaskStatistics, TopicSink};
+use super::epoch::{Epoch, Failure};
+use super::input::{Input, Undecodable};
+use super::output::{Origin, Problem, Sink, TaskOutput, TaskStatistics, TopicSink};
 use super::snapshot::Schedule;
 
 /// Records decoded before a single task sees them; all that is known of them stays in the nearest cache.
@@ -21,6 +21,12 @@ const SHARED_BLOCK_RECORDS: usize = 128;
 
 /// Tasks for which an index over their predicates is made.
 const INDEXED_TASKS_MIN: usize = 3;
+
+/// A run ends when it has written so much, however little it has read.
+const RUN_WRITTEN_BYTES_MAX: u64 = 64 << 20;
+
+/// How far each input was read: topic, partition, offset.
+pub(crate) type Positions = Vec<(Arc<str>, u32, i64)>;
 
 /// A task on its worker.
 pub(crate) struct TaskSlot {
@@ -40,7 +46,9 @@ pub(crate) struct TaskSlot {
     /// When its state is written to a file.
     pub schedule: Option<Schedule>,
     /// Positions as they were committed last.
-    pub committed: Vec<(Arc<str>, u32, i64)>,
+    pub committed: Positions,
+    /// Where it stopped: at the record that stopped it, wherever its unit has got to meanwhile.
+    pub stopped_at: Option<Positions>,
     /// Told when the task stops by an error.
     pub on_error: Arc<dyn Fn(String) + Send + Sync>,
     /// Stops the query at the first malformed record (`ksql.fail.on.deserialization.error`).
@@ -50,30 +58,21 @@ pub(crate) struct TaskSlot {
 }
 
 impl TaskSlot {
-    /// Hands rows that wait, if `all`, and full batches to the epoch's transaction.
-    pub fn flush(
-        &mut self,
-        tx: &mut EpochTx,
-        all: bool,
-        now_ms: i64,
-        problems: &mut Problems,
-    ) -> Result<(), LogError> {
-        if all && self.task.holds_back() {
-            held_back::flush(self, tx, now_ms, problems)?;
-        }
-        let Sink::Topic(sink) = &mut self.sink else { return Ok(()) };
-        let (statistics, query_id) = (&self.statistics, &self.query_id);
+    /// Hands all rows that wait to the epoch's transaction.
+    pub fn flush(&mut self, epoch: &mut Epoch<'_>) {
+        let Sink::Topic(sink) = &self.sink else { return };
         let topic = sink.encoder.topic().clone();
-        let mut refused = |error: EncodeError| {
-            statistics.errors.fetch_add(1, Ordering::Relaxed);
-            problems.push(Problem::of_encoding(&error, query_id, &topic, 0));
-        };
-        let produced = sink.drain_cache(tx, all, now_ms, &mut refused)?;
-        if let Some(last_ms) = produced.last_ms {
-            statistics.produced.fetch_add(produced.rows, Ordering::Relaxed);
-            statistics.last_message_ms.store(last_ms, Ordering::Relaxed);
+        let (query_id, statistics) = (&self.query_id, &*self.statistics);
+        let origin = Origin { query_id, statistics, topic: &topic, partition: 0 };
+        if self.task.holds_back() {
+            let mut out = TaskOutput { sink: &mut self.sink, origin, epoch };
+            if let Err(error) = self.task.flush(&mut out) {
+                epoch.fail(Failure::query(query_id, &error));
+            }
         }
-        sink.flush(tx, all, now_ms)
+        if let Sink::Topic(sink) = &mut self.sink {
+            sink.flush(&origin, epoch);
+        }
     }
 
     pub fn has_failed(&self) -> bool {
@@ -84,6 +83,11 @@ impl TaskSlot {
         if !self.statistics.failed.swap(true, Ordering::Relaxed) {
             (self.on_error)(error);
         }
+    }
+
+    /// Reads nothing more, though nothing is wrong with it: a new task takes its place.
+    pub fn retire(&self) {
+        self.statistics.failed.store(true, Ordering::Relaxed);
     }
 }
 
@@ -127,6 +131,11 @@ impl Unit {
 
     pub fn has_client(&self) -> bool {
         self.tasks.iter().any(|t| matches!(t.sink, Sink::Client(_)))
+    }
+
+    /// How far the inputs were read.
+    pub fn positions(&self) -> Positions {
+        positions(&self.inputs)
     }
 
     /// Whether some input has something that was not taken.
@@ -185,7 +194,7 @@ impl Unit {
 
     /// Gives a run of records to the tasks, of a single input those before offset `bound`; returns about how many
     /// bytes were read, 0 for nothing.
-    pub fn run(&mut self, fetch_bytes: usize, bound: i64, problems: &mut Problems) -> Result<u64, LogError> {
+    pub fn run(&mut self, fetch_bytes: usize, bound: i64, epoch: &mut Epoch<'_>) -> Result<u64, LogError> {
         for slot in &self.tasks {
             if let Sink::Client(client) = &slot.sink
                 && !client.has_room()
@@ -194,9 +203,9 @@ impl Unit {
             }
         }
         let consumed = match self.inputs.len() {
-            1 if self.inputs[0].has_blocks() => self.run_blocks(fetch_bytes, bound, problems)?,
-            1 => self.run_single(fetch_bytes, bound, problems)?,
-            _ => self.run_merged(fetch_bytes, problems)?,
+            1 if self.inputs[0].has_blocks() => self.run_blocks(fetch_bytes, bound, epoch)?,
+            1 => self.run_single(fetch_bytes, bound, epoch)?,
+            _ => self.run_merged(fetch_bytes, epoch)?,
         };
         let done = self.inputs.iter().all(Input::is_done);
         for slot in &mut self.tasks {
@@ -211,12 +220,7 @@ impl Unit {
     }
 
     /// Each task goes through a block of records before the next one does.
-    fn run_blocks(
-        &mut self,
-        fetch_bytes: usize,
-        bound: i64,
-        problems: &mut Problems,
-    ) -> Result<u64, LogError> {
+    fn run_blocks(&mut self, fetch_bytes: usize, bound: i64, epoch: &mut Epoch<'_>) -> Result<u64, LogError> {
         let input = &mut self.inputs[0];
         if !input.fill(fetch_bytes)? {
             return Ok(0);
@@ -226,7 +230,7 @@ impl Unit {
         let from = input.position();
         let mut records = 0;
         loop {
-            if input.is_at(bound) {
+            if input.is_at(bound) || epoch.written >= RUN_WRITTEN_BYTES_MAX {
                 break;
             }
             let count = input.load_block(block_records, bound);
@@ -236,85 +240,93 @@ impl Unit {
             if let Some(dispatch) = &mut self.index.dispatch {
                 choose(dispatch, input, count);
             }
+            let mut is_read_on = false;
             for (number, slot) in self.tasks.iter_mut().enumerate() {
                 if slot.has_failed() {
                     continue;
                 }
-                match (slot.fused.is_some(), &self.index.dispatch) {
+                let done = match (slot.fused.is_some(), &self.index.dispatch) {
                     (true, Some(dispatch)) => {
-                        let chosen = dispatch.chosen(number);
-                        if !chosen.is_empty() {
-                            run_fused(slot, input, chosen.iter().map(|n| *n as usize), problems);
-                        }
+                        let chosen = dispatch.chosen(number).iter().map(|n| *n as usize);
+                        run_fused(slot, input, count, chosen, epoch)
                     }
-                    (true, None) => run_fused(slot, input, 0..count, problems),
-                    (false, _) => run_task(slot, input, count, problems),
-                }
-                slot.statistics.consumed.fetch_add(count as u64, Ordering::Relaxed);
+                    (true, None) => run_fused(slot, input, count, 0..count, epoch),
+                    (false, _) => run_task(slot, input, count, epoch),
+                };
+                slot.statistics.consumed.fetch_add(done as u64, Ordering::Relaxed);
+                is_read_on |= !slot.has_failed();
             }
             records += count as u64;
             input.take_block();
+            if !is_read_on {
+                break;
+            }
         }
         Ok(if records == 0 && input.position() == from { 0 } else { records.max(1) * 100 })
     }
 
-    fn run_single(
-        &mut self,
-        fetch_bytes: usize,
-        bound: i64,
-        problems: &mut Problems,
-    ) -> Result<u64, LogError> {
+    fn run_single(&mut self, fetch_bytes: usize, bound: i64, epoch: &mut Epoch<'_>) -> Result<u64, LogError> {
         let input = &mut self.inputs[0];
         if !input.fill(fetch_bytes)? {
             return Ok(0);
         }
         let mut records = 0u64;
         while !input.is_at(bound)
+            && epoch.written < RUN_WRITTEN_BYTES_MAX
             && let Some(loaded) = input.load()
         {
             records += 1;
-            match loaded {
-                Ok(_) => {
-                    let row = input.row();
-                    for slot in &mut self.tasks {
-                        give(slot, slot.sources[0], &row, &input.topic, input.partition, problems);
+            let mut is_read_on = false;
+            for slot in self.tasks.iter_mut().filter(|slot| !slot.has_failed()) {
+                match &loaded {
+                    Ok(_) => give(slot, slot.sources[0], &input.row(), input, epoch),
+                    Err(bad) => {
+                        if report(slot, bad, input, epoch) {
+                            slot.stopped_at = Some(vec![at(input, bad.offset)]);
+                        }
                     }
-                    input.take();
                 }
-                Err(bad) => {
-                    for slot in &mut self.tasks {
-                        report(slot, &bad, &input.topic, input.partition, problems);
-                    }
+                if !slot.has_failed() {
+                    slot.statistics.consumed.fetch_add(1, Ordering::Relaxed);
+                    is_read_on = true;
                 }
             }
-        }
-        for slot in &self.tasks {
-            slot.statistics.consumed.fetch_add(records, Ordering::Relaxed);
+            if loaded.is_ok() {
+                input.take();
+            }
+            if !is_read_on {
+                break;
+            }
         }
         Ok(records.max(1) * 100)
     }
 
     /// Lowest time first, over all inputs that have something.
-    fn run_merged(&mut self, fetch_bytes: usize, problems: &mut Problems) -> Result<u64, LogError> {
+    fn run_merged(&mut self, fetch_bytes: usize, epoch: &mut Epoch<'_>) -> Result<u64, LogError> {
         let mut records = 0u64;
         let slot = &mut self.tasks[0];
         // About as much as one fetch, then the other units have their turn.
         let records_max = (fetch_bytes / 64) as u64;
         // Which input an entry of `times` belongs to is its place.
         let mut times: Vec<Option<i64>> = vec![None; self.inputs.len()];
-        while records < records_max {
+        'run: while records < records_max && epoch.written < RUN_WRITTEN_BYTES_MAX && !slot.has_failed() {
             // A commit of several topics is seen in all inputs or in none: a row must not overtake the row of
             // another input that was committed with it.
             let fetches =
                 self.inputs.iter().zip(&times).any(|(input, time)| time.is_none() && input.is_empty());
             let view = fetches.then(|| self.log.view());
-            for (i, input) in self.inputs.iter_mut().enumerate() {
-                while times[i].is_none() && input.fill(fetch_bytes)? {
-                    match input.load() {
-                        Some(Ok(time)) => times[i] = Some(time),
+            for (i, time) in times.iter_mut().enumerate() {
+                while time.is_none() && self.inputs[i].fill(fetch_bytes)? {
+                    match self.inputs[i].load() {
+                        Some(Ok(loaded)) => *time = Some(loaded),
                         Some(Err(bad)) => {
+                            if report(slot, &bad, &self.inputs[i], epoch) {
+                                let mut stopped_at = positions(&self.inputs);
+                                stopped_at[i] = at(&self.inputs[i], bad.offset);
+                                slot.stopped_at = Some(stopped_at);
+                                break 'run;
+                            }
                             records += 1;
-                            report(slot, &bad, &input.topic, input.partition, problems);
                         }
                         None => break,
                     }
@@ -329,7 +341,7 @@ impl Unit {
             let Some((_, _, i)) = times.iter().enumerate().filter_map(order).min() else { break };
             times[i] = None;
             let input = &mut self.inputs[i];
-            give(slot, slot.sources[i], &input.row(), &input.topic, input.partition, problems);
+            give(slot, slot.sources[i], &input.row(), input, epoch);
             input.take();
             records += 1;
         }
@@ -363,45 +375,62 @@ fn choose(dispatch: &mut Dispatch, input: &Input, count: usize) {
     }
 }
 
-/// Gives a block to a task.
-fn run_task(slot: &mut TaskSlot, input: &Input, count: usize, problems: &mut Problems) {
+/// How far an input was read, if it was read up to `offset`.
+fn at(input: &Input, offset: i64) -> (Arc<str>, u32, i64) {
+    (input.topic.clone(), input.partition, offset)
+}
+
+fn positions(inputs: &[Input]) -> Positions {
+    inputs.iter().map(|input| at(input, input.position())).collect()
+}
+
+/// Gives a block to a task; returns how many records are done.
+fn run_task(slot: &mut TaskSlot, input: &Input, count: usize, epoch: &mut Epoch<'_>) -> usize {
     let source = slot.sources[0];
     for n in 0..count {
         match input.block_row(n) {
-            Ok((row, _)) => give(slot, source, &row, &input.topic, input.partition, problems),
-            Err(bad) => report(slot, &bad, &input.topic, input.partition, problems),
+            Ok((row, _)) => give(slot, source, &row, input, epoch),
+            Err(bad) => {
+                if report(slot, &bad, input, epoch) {
+                    slot.stopped_at = Some(vec![at(input, bad.offset)]);
+                }
+            }
         }
         if slot.has_failed() {
-            return;
+            return n;
         }
     }
+    count
 }
 
-/// Takes records of a block the short way.
+/// Takes records of a block the short way; returns how many of the block's are done.
 fn run_fused(
     slot: &mut TaskSlot,
     input: &Input,
+    count: usize,
     numbers: impl Iterator<Item = usize>,
-    problems: &mut Problems,
-) {
-    let Some(mut fused) = slot.fused.take() else { return };
-    let (topic, partition) = (&input.topic, input.partition);
-    let (mut produced, mut last_ms) = (0, 0);
+    epoch: &mut Epoch<'_>,
+) -> usize {
+    let Some(mut fused) = slot.fused.take() else { return count };
+    let mut last_ms = None;
+    let mut done = count;
     for n in numbers {
         let (row, key) = match input.block_row(n) {
             Ok(found) => found,
             Err(bad) => {
-                report(slot, &bad, topic, partition, problems);
-                if slot.has_failed() {
+                if report(slot, &bad, input, epoch) {
+                    slot.stopped_at = Some(vec![at(input, bad.offset)]);
+                    done = n;
                     break;
                 }
                 continue;
             }
         };
-        let (statistics, query_id) = (&slot.statistics, &slot.query_id);
+        let (query_id, statistics) = (&slot.query_id, &*slot.statistics);
+        let origin = Origin { query_id, statistics, topic: &input.topic, partition: input.partition };
         let mut lost = |error: RowError<'_>| {
             statistics.errors.fetch_add(1, Ordering::Relaxed);
-            problems.push(Problem::of_row(&error, query_id, topic));
+            epoch.problems.push(Problem::of_row(&error, &origin));
         };
         if !fused.passes(&row, &mut lost) {
             continue;
@@ -409,66 +438,58 @@ fn run_fused(
         let Sink::Topic(sink) = &mut slot.sink else { continue };
         match fused.write(&row, key, &mut lost) {
             Ok(record) => {
-                TopicSink::push(&mut sink.partitions, partition, &record);
-                produced += 1;
-                last_ms = record.timestamp;
+                TopicSink::push(&mut sink.partitions, &record, &origin, epoch);
+                last_ms = Some(record.timestamp);
             }
             Err(error) => {
                 statistics.errors.fetch_add(1, Ordering::Relaxed);
-                problems.push(Problem::of_encoding(&error, query_id, topic, partition));
+                epoch.problems.push(Problem::of_encoding(&error, &origin));
             }
         }
     }
-    if produced > 0 {
-        slot.statistics.produced.fetch_add(produced, Ordering::Relaxed);
+    if let Some(last_ms) = last_ms {
         slot.statistics.last_message_ms.store(last_ms, Ordering::Relaxed);
     }
     slot.fused = Some(fused);
+    done
 }
 
+/// Gives a record to a task.
 fn give(
     slot: &mut TaskSlot,
     source: usize,
     row: &runtime::SourceRecord<'_>,
-    topic: &Arc<str>,
-    partition: u32,
-    problems: &mut Problems,
+    input: &Input,
+    epoch: &mut Epoch<'_>,
 ) {
-    if slot.has_failed() {
-        return;
-    }
-    let mut out = TaskOutput {
-        sink: &mut slot.sink,
-        statistics: &slot.statistics,
-        problems,
-        query_id: &slot.query_id,
-        topic,
-        partition,
-    };
+    let (query_id, statistics) = (&slot.query_id, &*slot.statistics);
+    let origin = Origin { query_id, statistics, topic: &input.topic, partition: input.partition };
+    let mut out = TaskOutput { sink: &mut slot.sink, origin, epoch };
     if let Err(error) = slot.task.process(source, row, &mut out) {
+        if !slot.group.is_empty() {
+            // The record has had a part of its effect.
+            epoch.fail(Failure::query(query_id, &error));
+        }
         slot.fail(error.to_string());
     }
 }
 
-fn report(
-    slot: &mut TaskSlot,
-    bad: &super::input::Undecodable,
-    topic: &Arc<str>,
-    partition: u32,
-    problems: &mut Problems,
-) {
+/// Tells that a record could not be decoded; returns whether that stops the task.
+fn report(slot: &mut TaskSlot, bad: &Undecodable, input: &Input, epoch: &mut Epoch<'_>) -> bool {
     slot.statistics.errors.fetch_add(1, Ordering::Relaxed);
-    problems.push(Problem {
+    epoch.problems.push(Problem {
         kind: 0,
         query_id: slot.query_id.clone(),
         step: "source".into(),
         message: bad.error.to_string(),
-        topic: topic.clone(),
-        partition,
+        topic: input.topic.clone(),
+        partition: input.partition,
         offset: bad.offset,
     });
     let is_bad_time = matches!(bad.error, DecodeError::Timestamp { .. });
-    if slot.fails_on_malformed || (slot.fails_on_bad_time && is_bad_time) {
+    let stops = slot.fails_on_malformed || (slot.fails_on_bad_time && is_bad_time);
+    if stops {
         slot.fail(bad.error.to_string());
     }
+    stops
 }

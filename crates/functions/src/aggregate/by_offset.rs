@@ -1,10 +1,7 @@
 //! EARLIEST_BY_OFFSET and LATEST_BY_OFFSET: the first or last values in the order of their arrival.
 //!
-//! State: STRUCT<SEQ BIGINT, VAL T>, or an ARRAY of those, oldest first. The sequence number tells the
-//! order when two session windows are merged: theirs can be interleaved.
-
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+//! State: STRUCT<SEQ BIGINT, VAL T>, or an ARRAY of those, oldest first. The sequence number is that of the row; it
+//! tells the order when two session windows are merged: theirs can be interleaved.
 
 use types::{DataType, EvalError, Value};
 
@@ -40,7 +37,7 @@ fn entry_type(value: DataType) -> DataType {
 fn one(resolved: &Resolved, is_latest: bool) -> Result<AggregateCall, FunctionError> {
     let value = resolved.returns.clone();
     let ignores_nulls = resolved.literal(1).and_then(Value::as_bool).unwrap_or(true);
-    let code = One { is_latest, ignores_nulls, arrivals: Arrivals::new() };
+    let code = One { is_latest, ignores_nulls };
     Ok(call(resolved, entry_type(value.clone()), value, code))
 }
 
@@ -53,24 +50,14 @@ fn many(resolved: &Resolved, is_latest: bool) -> Result<AggregateCall, FunctionE
     }
     let ignores_nulls = resolved.literal(2).and_then(Value::as_bool).unwrap_or(true);
     let value = resolved.row_params().pop().unwrap_or(DataType::String);
-    let code = Many { n: n as usize, is_latest, ignores_nulls, arrivals: Arrivals::new() };
+    let code = Many { n: n as usize, is_latest, ignores_nulls };
     Ok(call(resolved, DataType::array(entry_type(value)), resolved.returns.clone(), code))
 }
 
-/// Numbers rows in the order of their arrival. The first number is the time in microseconds, so that rows
-/// after a restart come after those whose states were stored before it.
-struct Arrivals(AtomicI64);
-
-impl Arrivals {
-    fn new() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(AtomicI64::new(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX / 2)))
-    }
-
-    fn entry(&self, value: &Value) -> Value {
-        let sequence = self.0.fetch_add(1, Ordering::Relaxed);
-        Value::structure(vec![Value::BigInt(sequence), value.clone()])
-    }
+/// A value with the number of its row; states that are never merged do without.
+fn numbered(args: &[Value]) -> Value {
+    let sequence = args.get(1).and_then(Value::as_i64).unwrap_or(0);
+    Value::structure(vec![Value::BigInt(sequence), first(args).clone()])
 }
 
 fn entry(entry: &Value) -> Result<(i64, &Value), EvalError> {
@@ -83,7 +70,6 @@ fn entry(entry: &Value) -> Result<(i64, &Value), EvalError> {
 struct One {
     is_latest: bool,
     ignores_nulls: bool,
-    arrivals: Arrivals,
 }
 
 impl Aggregate for One {
@@ -94,9 +80,13 @@ impl Aggregate for One {
     fn add(&self, state: &mut Value, args: &[Value]) -> Result<(), EvalError> {
         let value = first(args);
         if (self.is_latest || state.is_null()) && !(self.ignores_nulls && value.is_null()) {
-            *state = self.arrivals.entry(value);
+            *state = numbered(args);
         }
         Ok(())
+    }
+
+    fn wants_arrival(&self) -> bool {
+        true
     }
 
     fn merge(&self, left: &Value, right: &Value) -> Result<Value, EvalError> {
@@ -117,7 +107,6 @@ struct Many {
     n: usize,
     is_latest: bool,
     ignores_nulls: bool,
-    arrivals: Arrivals,
 }
 
 impl Aggregate for Many {
@@ -135,8 +124,12 @@ impl Aggregate for Many {
         if is_full {
             items.remove(0);
         }
-        items.push(self.arrivals.entry(value));
+        items.push(numbered(args));
         Ok(())
+    }
+
+    fn wants_arrival(&self) -> bool {
+        true
     }
 
     fn merge(&self, left: &Value, right: &Value) -> Result<Value, EvalError> {
@@ -204,7 +197,7 @@ mod tests {
             let call = aggregate(name, &[DataType::Int], &literals);
             let mut states = [call.code.initial(), call.code.initial()];
             for (at, number) in [(1, 1), (0, 2), (0, 3), (1, 4)] {
-                call.code.add(&mut states[at], &[value(number)]).unwrap();
+                call.code.add(&mut states[at], &[value(number), value(100 + i64::from(number))]).unwrap();
             }
             let merged = call.code.merge(&states[0], &states[1]).unwrap();
             assert_eq!(call.code.finish(&merged), Ok(expect), "{name}");

@@ -15,14 +15,28 @@ use crate::eval::{Compiled, Row};
 
 const STEP: &str = "aggregate";
 
+/// The number of the first row. Behind all that were once given by a clock (in µs).
+const ARRIVAL_MIN: i64 = 1 << 60;
+
 struct Function {
     code: Arc<dyn functions::Aggregate>,
     args: Vec<Compiled>,
+    /// Whether the row's number is behind its arguments.
+    takes_arrival: bool,
+}
+
+impl Function {
+    /// How many of the prepared values are for it.
+    fn width(&self) -> usize {
+        self.args.len() + usize::from(self.takes_arrival)
+    }
 }
 
 pub(crate) struct Fold {
     carried: Vec<Compiled>,
     functions: Vec<Function>,
+    /// The number of the next row, where some function takes it.
+    arrival: i64,
     /// Carried columns of the row, then the arguments of all functions.
     input: Vec<Value>,
     /// Carried columns, then the states of the functions.
@@ -40,10 +54,11 @@ impl Fold {
         carried: Vec<Compiled>,
         functions: Vec<(Arc<dyn functions::Aggregate>, Vec<Compiled>)>,
     ) -> Self {
-        let functions = functions.into_iter().map(|(code, args)| Function { code, args }).collect();
+        let function = |(code, args)| Function { code, args, takes_arrival: false };
         Self {
             carried,
-            functions,
+            functions: functions.into_iter().map(function).collect(),
+            arrival: ARRIVAL_MIN,
             input: vec![],
             group: vec![],
             result: vec![],
@@ -52,20 +67,39 @@ impl Fold {
         }
     }
 
-    /// Computes the carried columns and the arguments for a row.
-    pub(crate) fn prepare(&mut self, row: &Row<'_>, change: &Change<'_>, down: &mut Downstream<'_, '_>) {
-        let args = self.functions.iter().flat_map(|function| &function.args);
-        let exprs = self.carried.iter().chain(args);
-        let input = &mut self.input;
-        input.clear();
-        exprs.for_each(|expr| down.eval_onto(STEP, expr, row, change, input));
+    /// Gives each row its number, for functions that need it to merge groups.
+    pub(crate) fn numbered(mut self) -> Self {
+        for function in &mut self.functions {
+            function.takes_arrival = function.code.wants_arrival();
+        }
+        self
     }
 
-    /// Begins with a new group.
+    /// The number of the next row, if some function takes it; to be kept with the groups.
+    pub(crate) fn arrival(&mut self) -> Option<&mut i64> {
+        self.functions.iter().any(|function| function.takes_arrival).then_some(&mut self.arrival)
+    }
+
+    /// Computes the carried columns and the arguments for a row.
+    pub(crate) fn prepare(&mut self, row: &Row<'_>, change: &Change<'_>, down: &mut Downstream<'_, '_>) {
+        let input = &mut self.input;
+        input.clear();
+        self.carried.iter().for_each(|expr| down.eval_onto(STEP, expr, row, change, input));
+        for function in &self.functions {
+            function.args.iter().for_each(|expr| down.eval_onto(STEP, expr, row, change, input));
+            if function.takes_arrival {
+                input.push(Value::BigInt(self.arrival));
+            }
+        }
+        self.arrival = self.arrival.saturating_add(1);
+    }
+
+    /// Takes values in place of those that `prepare` computes.
     pub(crate) fn take_input(&mut self, values: &mut Vec<Value>) {
         std::mem::swap(&mut self.input, values);
     }
 
+    /// Begins with a new group.
     pub(crate) fn start(&mut self) {
         self.group.clear();
         self.group.resize(self.carried.len(), Value::Null);
@@ -105,7 +139,7 @@ impl Fold {
         let (group_columns, states) = self.group.split_at_mut(carried);
         group_columns.clone_from_slice(columns);
         for (function, state) in self.functions.iter().zip(states) {
-            let (own, rest) = args.split_at(function.args.len());
+            let (own, rest) = args.split_at(function.width());
             args = rest;
             if let Err(error) = change(&*function.code, state, own) {
                 self.errors.push(error);

@@ -48,7 +48,7 @@ struct Session {
 impl SessionAggregate {
     pub(crate) fn new(fold: Fold, options: SessionOptions, settings: SessionSettings) -> Self {
         Self {
-            fold,
+            fold: fold.numbered(),
             sessions: SessionStore::new(options),
             settings,
             stream_time: NO_TIME,
@@ -218,6 +218,10 @@ impl Operator for SessionAggregate {
         vec![&mut self.stream_time, &mut self.emitted_until]
     }
 
+    fn arrival(&mut self) -> Option<&mut i64> {
+        self.fold.arrival()
+    }
+
     fn restored(&mut self) -> Result<(), TaskError> {
         self.expire()
     }
@@ -262,7 +266,10 @@ impl Operator for SessionAggregate {
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
+    use functions::ArgType;
+    use plan::step::{Step, StepKind};
     use sql::ast::WindowKind::Session;
+    use types::{DataType, Value};
 
     #[test]
     fn merged_sessions_are_deleted_before_the_new_one_comes() {
@@ -272,6 +279,52 @@ mod tests {
             "1 [0,0]: 1 @0\n1 [20,20]: 2 @20\n1 [0,0]: null @0\n1 [20,20]: null @20\n1 [0,20]: 7 @20
              1 [0,20]: null @20\n1 [0,20]: 15 @20",
         );
+    }
+
+    /// The last three values in the order of their arrival.
+    fn last_three() -> Step {
+        let three = Value::Int(3);
+        let types = [ArgType::Value(BigInt, None), ArgType::Value(DataType::Int, Some(&three))];
+        let call = functions::library().aggregate("LATEST_BY_OFFSET", &types).unwrap();
+        let mut step = aggregate(stream(&[BigInt]), Some((Session { gap_ms: 10 }, 1000)), false);
+        let StepKind::Aggregate { functions, .. } = &mut step.kind else { unreachable!() };
+        functions[0].call = call;
+        let list = DataType::array(BigInt);
+        step.layout.value[0].1 = list;
+        step
+    }
+
+    /// A new task with the state of one that was stopped.
+    fn restarted(mut stopped: Running, meta: &[u8]) -> Running {
+        let mut running = Running::new(last_three());
+        for ((_, from), (_, to)) in stopped.task.stores_mut().zip(running.task.stores_mut()) {
+            from.drain_changes(&mut |key, value| to.apply(key, value).unwrap()).unwrap();
+        }
+        running.task.load_meta(meta).unwrap();
+        running
+    }
+
+    #[test]
+    fn order_of_arrival_outlives_a_restart() {
+        let rows = ["0 1: 1 @0", "0 1: 2 @20", "0 1: 3 @1", "0 1: 4 @10"];
+        for restart in 0..rows.len() {
+            let mut running = Running::new(last_three());
+            running.feed(&rows[..restart].join("\n"));
+            let meta = running.task.save_meta();
+            let mut running = restarted(running, &meta);
+            running.feed(&rows[restart..].join("\n"));
+            let last = running.take().pop().unwrap();
+            assert_eq!(last, "1 [0,20]: [2,3,4] @20", "restart before row {restart}");
+        }
+    }
+
+    #[test]
+    fn state_of_before_rows_were_numbered_goes_on() {
+        let mut running = Running::new(last_three());
+        running.feed("0 1: 1 @0");
+        let meta = running.task.save_meta();
+        let mut running = restarted(running, &meta[..meta.len() - 8]);
+        assert_eq!(running.feed("0 1: 2 @5").take().pop().unwrap(), "1 [0,5]: [1,2] @5");
     }
 
     #[test]

@@ -62,10 +62,10 @@ pub(crate) struct StreamStreamJoin {
     partners: Partners,
 }
 
-/// Records found for the one at hand: their times, and their columns' bytes one behind the other.
+/// Records found for the one at hand: their times (ms and µs), and their columns' bytes one behind the other.
 #[derive(Default)]
 struct Partners {
-    times_and_ends: Vec<(i64, usize)>,
+    times_and_ends: Vec<((i64, u16), usize)>,
     bytes: Vec<u8>,
 }
 
@@ -155,8 +155,9 @@ impl StreamStreamJoin {
         for (timestamp, order, key, row) in unmatched {
             let (key, window) = codec::key(&key, is_windowed)?;
             let mut own = Vec::new();
-            codec::values_into(split_micros(&row).1, &mut own)?;
-            let change = Change { key: &key, window, timestamp, ..*change };
+            let (micros, row) = split_micros(&row);
+            codec::values_into(row, &mut own)?;
+            let change = Change { key: &key, window, timestamp, micros, ..*change };
             self.send(1 - order, &own, &[], &change, down)?;
         }
         Ok(())
@@ -208,7 +209,7 @@ impl StreamStreamJoin {
                 if apart_us <= newer_us && -apart_us <= older_us {
                     *flag = 1;
                     partners.bytes.extend_from_slice(row);
-                    partners.times_and_ends.push((partner, partners.bytes.len()));
+                    partners.times_and_ends.push(((partner, micros), partners.bytes.len()));
                 }
             })?;
         }
@@ -229,7 +230,8 @@ impl StreamStreamJoin {
         }
         let mut from = 0;
         for &(partner_time, end) in &partners.times_and_ends {
-            let change = Change { timestamp: time.max(partner_time), ..*change };
+            let (timestamp, micros) = partner_time.max((time, change.micros));
+            let change = Change { timestamp, micros, ..*change };
             self.send(number, own, &partners.bytes[from..end], &change, down)?;
             from = end;
         }
@@ -358,6 +360,33 @@ mod tests {
             "0 0: zero @0\n1 0: blah @11\n0 0: foo @13\n1 0: a @15\n0 0: bar @30",
             "0: foo,blah @13\n0: foo,a @15",
         );
+    }
+
+    #[test]
+    fn joined_row_has_the_time_of_its_later_record_to_the_microsecond() {
+        let three = |kind, grace_ms| {
+            join(within(kind, 1, 1, grace_ms), stream(&[Str]), |left, right| StepKind::StreamStreamJoin {
+                kind: JoinKind::Inner,
+                left,
+                right,
+                before_ms: 1,
+                after_ms: 1,
+                grace_ms: None,
+            })
+        };
+        // 600 µs behind the later of both: whichever came last.
+        for records in [
+            "0 0: a @10.100\n1 0: b @10.900",
+            "1 0: b @10.900\n0 0: a @10.100",
+            "0 0: a @9.950\n1 0: b @10.900",
+        ] {
+            check(three(JoinKind::Inner, None), &format!("{records}\n2 0: c @11.500"), "0: a,b,c @11");
+            check(three(JoinKind::Inner, None), &format!("{records}\n2 0: c @11.950"), "");
+        }
+        // The same for one that has waited for a partner: its time, not that of the record that ended the wait.
+        let waited = "0 0: a @10.900\n0 9: x @20.100";
+        check(three(JoinKind::Left, Some(0)), &format!("{waited}\n2 0: c @11.500"), "0: a,_,c @11");
+        check(three(JoinKind::Left, Some(0)), &format!("{waited}\n2 0: c @11.950"), "");
     }
 
     #[test]
