@@ -73,6 +73,7 @@ pub(crate) struct WriteAhead {
 struct Ring {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    health: Arc<Health>,
     file_bytes: u64,
     /// Nothing is written any more.
     closed: bool,
@@ -113,6 +114,7 @@ impl WriteAhead {
         let ring = Ring {
             disk,
             dir,
+            health: health.clone(),
             file_bytes: config.file_bytes,
             closed: config.file_bytes == 0,
             files: Default::default(),
@@ -291,12 +293,14 @@ impl Ring {
             (self.current, self.position) = (next, 0);
         }
         if self.files[self.current].is_none() {
-            let made = self.disk.create(&self.path(self.current)).and_then(|file| {
-                self.disk.sync_dir(&self.dir)?;
-                Ok(file)
-            });
-            match made {
-                Ok(file) => self.files[self.current] = Some(file),
+            match self.disk.create(&self.path(self.current)) {
+                Ok(file) => {
+                    if let Err(error) = self.disk.sync_dir(&self.dir) {
+                        self.health.fail(LogError::io("syncing", &self.dir, &error));
+                        return None;
+                    }
+                    self.files[self.current] = Some(file);
+                }
                 Err(error) => tracing::debug!(%error, "write-ahead file not made"),
             }
         }

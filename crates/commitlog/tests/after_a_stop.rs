@@ -39,7 +39,7 @@ fn old_records_are_kept_when_a_kill_left_a_transaction_open() {
     log.append_durable("t", 0, &mut old_batch(None), NOW_MS).unwrap().1.wait().unwrap();
     let producer = log.init_producer(Some("p"), 60_000, NOW_MS).unwrap();
     log.add_partitions_to_transaction("p", producer, &[("t", 0)], NOW_MS).unwrap();
-    log.append_client("t", 0, &mut old_batch(Some(producer)), NOW_MS).unwrap();
+    log.append_client("t", 0, Some("p"), &mut old_batch(Some(producer)), NOW_MS).unwrap();
     log.flush("t", 0).unwrap().wait().unwrap();
     drop(log);
     let log = open(&disk).unwrap();
