@@ -191,7 +191,11 @@ fn model(raw: &RawValue, data_type: &DataType) -> Option<Option<Value>> {
         DataType::Int if is_integer => token.parse().ok().map(Value::Int),
         DataType::Double if is_number => {
             // Adding it takes a zero's sign away.
-            token.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| Value::Double(number + 0.0))
+            token
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite())
+                .map(|number| Value::Double(number + 0.0))
         }
         DataType::String if token.starts_with('"') => {
             Some(Value::text(serde_json::from_str::<String>(token).ok()?))
