@@ -1,8 +1,8 @@
 //! Records, set apart by zero bytes, read by one scanner, with `serde_json` as judge: the same are taken, the same
 //! fields found, the same values made of them.
 //!
-//! Differences that are meant: a byte order mark is skipped, more than `DEPTH_MAX` levels are refused, what is
-//! written as a zero has no sign, and half a surrogate pair becomes U+FFFD, where `serde_json` refuses the string as soon as its text is wanted.
+//! Differences that are meant: a byte order mark is skipped, more than `DEPTH_MAX` levels are refused, a zero has no
+//! sign, and half a surrogate pair becomes U+FFFD, where `serde_json` refuses the string as soon as its text is wanted.
 
 #![no_main]
 
@@ -190,10 +190,9 @@ fn model(raw: &RawValue, data_type: &DataType) -> Option<Option<Value>> {
         DataType::BigInt if is_integer => token.parse().ok().map(Value::BigInt),
         DataType::Int if is_integer => token.parse().ok().map(Value::Int),
         DataType::Double if is_number => {
-            let written = token.split(['e', 'E']).next().unwrap_or_default();
-            let is_zero = !written.contains(|digit: char| ('1'..='9').contains(&digit));
+            // Adding it takes a zero's sign away.
             let number = token.parse::<f64>().ok().filter(|number| number.is_finite());
-            number.map(|number| Value::Double(if is_zero { 0.0 } else { number }))
+            number.map(|number| Value::Double(number + 0.0))
         }
         DataType::String if token.starts_with('"') => {
             Some(Value::text(serde_json::from_str::<String>(token).ok()?))

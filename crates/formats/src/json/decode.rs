@@ -204,22 +204,22 @@ fn short_integer(token: &[u8]) -> i64 {
 fn double(token: &[u8], kind: Kind) -> Option<Result<f64, NumberError>> {
     match kind {
         Kind::Integer | Kind::Number | Kind::Exponent => Some(match fast_float2::parse::<f64, _>(token) {
-            Ok(number) if number == 0.0 && is_zero(token) => Ok(0.0),
+            // What is too small for a number is a zero like any other.
+            Ok(number) if number == 0.0 => Ok(0.0),
             Ok(number) if number.is_finite() => Ok(number),
             Ok(_) => Err(NumberError::OutOfRange),
             Err(_) => Err(NumberError::Invalid),
         }),
         Kind::String | Kind::EscapedString => {
-            Some(types::parse_double(&string(token, kind)?).ok_or(NumberError::Invalid))
+            // Adding it takes a zero's sign away.
+            Some(
+                types::parse_double(&string(token, kind)?)
+                    .map(|number| number + 0.0)
+                    .ok_or(NumberError::Invalid),
+            )
         }
         _ => None,
     }
-}
-
-/// Whether a number is zero as it is written. Jackson reads numbers as whole ones and BigDecimals, whose zero has no sign.
-fn is_zero(token: &[u8]) -> bool {
-    let mantissa = token.split(|byte| byte | 0x20 == b'e').next().unwrap_or_default();
-    !mantissa.iter().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 fn found(kind: Kind) -> &'static str {
