@@ -204,9 +204,8 @@ fn short_integer(token: &[u8]) -> i64 {
 fn double(token: &[u8], kind: Kind) -> Option<Result<f64, NumberError>> {
     match kind {
         Kind::Integer | Kind::Number | Kind::Exponent => Some(match fast_float2::parse::<f64, _>(token) {
-            // What is too small for a number is a zero like any other.
-            Ok(number) if number == 0.0 => Ok(0.0),
-            Ok(number) if number.is_finite() => Ok(number),
+            // Adding it takes a zero's sign away, also that of what is too small for a number.
+            Ok(number) if number.is_finite() => Ok(number + 0.0),
             Ok(_) => Err(NumberError::OutOfRange),
             Err(_) => Err(NumberError::Invalid),
         }),
