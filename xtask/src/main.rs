@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "usage: cargo xtask conformance --dir DIR [--filter TEXT] [--verbose] [--refusals] [--with-scale] [--threads N] [--rest] [--rest-plan] \
-                     [--list-passed FILE] [--baseline FILE] [--min-passed N] [--min-refused N]\n       \
+                     [--list-passed FILE] [--baseline FILE] [--known FILE] [--min-passed N] [--min-refused N]\n       \
                      cargo xtask ci [STEP…]\n       cargo xtask bench [--filter NAME] [--records N] [--runs N]";
 
 fn main() -> Result<ExitCode> {
@@ -42,6 +42,7 @@ fn conformance_options(mut args: impl Iterator<Item = String>) -> Result<conform
             "--with-scale" => options.with_scale = true,
             "--threads" => options.threads = value()?.parse().context("--threads takes a number")?,
             "--list-passed" => options.list_passed = Some(value()?.into()),
+            "--known" => options.known = Some(value()?.into()),
             "--baseline" => options.baseline = Some(value()?.into()),
             "--min-passed" => {
                 options.min_passed = Some(value()?.parse().context("--min-passed takes a number")?);

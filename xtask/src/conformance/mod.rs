@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod driver;
 mod json_comments;
+mod known;
 mod payload;
 mod report;
 mod rest;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use case::Case;
+use known::Known;
 use report::{Ran, Report};
 use watchdog::CASE_TIME_MAX;
 
@@ -43,6 +45,8 @@ pub struct Options {
     pub list_passed: Option<PathBuf>,
     /// Such a file of an earlier run.
     pub baseline: Option<PathBuf>,
+    /// A list of cases that are known to go otherwise: any other that does is a failure.
+    pub known: Option<PathBuf>,
     /// Fails when fewer positive cases pass, or when one panics or hangs.
     pub min_passed: Option<usize>,
     /// The same of the cases that are refused as expected.
@@ -96,7 +100,11 @@ pub fn run(options: &Options) -> Result<bool> {
         }
         Some(watchdog::watch(CASE_TIME_MAX, move || check::run(&case, &library, with_scale)))
     });
-    let mut report = Report::default();
+    let known = match &options.known {
+        Some(path) => Known::read(path)?,
+        None => Known::default(),
+    };
+    let mut report = Report::new(known);
     for (case, ran) in &results {
         report.add(case, ran);
     }
@@ -105,7 +113,7 @@ pub fn run(options: &Options) -> Result<bool> {
         names.push('\n');
         fs::write(path, names).with_context(|| format!("writing {}", path.display()))?;
     }
-    let mut is_fine = true;
+    let mut is_fine = options.known.is_none() || report.is_all_known();
     if let Some(baseline) = &baseline {
         for name in report.regressions(baseline) {
             println!("REGRESSED {name}");

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::case::Case;
 use super::check::Outcome;
+use super::known::Known;
 use super::watchdog::Watched;
 
 /// Characters of a difference that are shown.
@@ -52,9 +53,15 @@ pub struct Report {
     passed: Vec<String>,
     failures: Vec<(String, String)>,
     refusals: Vec<String>,
+    known: Known,
 }
 
 impl Report {
+    /// A report without cases that knows which ones go otherwise.
+    pub fn new(known: Known) -> Report {
+        Report { known, ..Report::default() }
+    }
+
     /// Counts a case.
     pub fn add(&mut self, case: &Case, ran: &Ran) {
         let why = match ran {
@@ -103,6 +110,11 @@ impl Report {
         totals.positive_passed >= min_passed && totals.refused >= min_refused && totals.panics == 0
     }
 
+    /// Whether every case that went otherwise is known to.
+    pub fn is_all_known(&self) -> bool {
+        self.failures.iter().all(|(name, _)| self.known.reason(name).is_some())
+    }
+
     /// For each case refused as expected our message and ksqlDB's, to see that the reason is the same.
     pub fn refusals(&self) -> &[String] {
         &self.refusals
@@ -119,7 +131,13 @@ impl Report {
         let mut text = String::new();
         let mut line = |line: String| writeln!(text, "{line}").expect("a String takes everything");
         for (name, why) in &self.failures {
-            line(format!("FAILED {name}: {}", shown(why)));
+            match self.known.reason(name) {
+                Some(reason) => line(format!("known: {name}: {}", shown(reason))),
+                None => line(format!("FAILED {name}: {}", shown(why))),
+            }
+        }
+        for name in self.passed.iter().filter(|name| self.known.reason(name).is_some()) {
+            line(format!("no longer: {name}: is listed as known and went as expected"));
         }
         if is_verbose {
             for (file, totals) in &self.by_file {
@@ -134,7 +152,9 @@ impl Report {
             totals.refused, totals.wrongly_accepted, totals.wrongly_refused
         ));
         line(format!("panics and hangs: {}", totals.panics));
-        line(format!("{} passed, {} failed, {} skipped", totals.passed(), totals.failed(), totals.skipped));
+        let known = self.failures.iter().filter(|(name, _)| self.known.reason(name).is_some()).count();
+        let (passed, failed, skipped) = (totals.passed(), totals.failed() - known, totals.skipped);
+        line(format!("{passed} passed, {failed} failed, {skipped} skipped, {known} known to go otherwise"));
         text
     }
 }
@@ -173,13 +193,29 @@ mod tests {
             positive cases: 1 passed, 1 failed\n\
             refusal cases: 1 refused, 1 wrongly accepted, 1 failed before\n\
             panics and hangs: 1\n\
-            2 passed, 3 failed, 1 skipped\n";
+            2 passed, 3 failed, 1 skipped, 0 known to go otherwise\n";
         assert_eq!(text, expect);
         assert_eq!(report.passed(), ["p", "r"]);
+        assert!(!report.is_all_known());
         assert_eq!(report.refusals(), ["r: no | ksqlDB: "]);
         assert_eq!(report.regressions("r\nx"), ["r"]);
         // One case hung.
         assert!(!report.is_above(1, 1));
+    }
+
+    #[test]
+    fn a_known_case_does_not_fail_the_run_and_says_why() {
+        let [known, other] = ["k", "o"].map(|name| Case { name: name.into(), ..Case::default() });
+        let mut report = Report::new(Known::parse("k\tits reason").unwrap());
+        report.add(&known, &Some(Watched::Done(Outcome::Failed("x".into()))));
+        assert!(report.is_all_known());
+        assert!(report.text(false).starts_with("known: k: its reason\n"));
+        report.add(&other, &Some(Watched::Done(Outcome::Failed("x".into()))));
+        assert!(!report.is_all_known());
+        assert!(report.text(false).contains("FAILED o: x\n"));
+        let mut report = Report::new(Known::parse("k\tits reason").unwrap());
+        report.add(&known, &Some(Watched::Done(Outcome::Passed)));
+        assert!(report.text(false).starts_with("no longer: k: "));
     }
 
     #[test]
