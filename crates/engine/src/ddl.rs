@@ -288,7 +288,7 @@ fn names(change: &Change, sequence: i64, state: &State) -> (String, Option<Strin
         Change::Persistent { planned, prefix, .. } => {
             let query_id = match &planned.query_id {
                 Some(id) => id.clone(),
-                None => format!("{prefix}_{sequence}"),
+                None => free_id(state, format!("{prefix}_{sequence}")),
             };
             let id = match &planned.creates {
                 Some(source) => format!("{}/`{}`/create", kind(source.kind), source.name),
@@ -301,7 +301,6 @@ fn names(change: &Change, sequence: i64, state: &State) -> (String, Option<Strin
         Change::Type { name, .. } => (format!("type/`{name}`/create"), None),
         Change::DropType { name } => (format!("type/`{name}`/drop"), None),
         Change::Terminate { query } => {
-            let _ = state;
             (format!("terminate/{}/execute", query.as_deref().unwrap_or("ALL")), None)
         }
         Change::Pause { query, resume } => {
@@ -310,6 +309,17 @@ fn names(change: &Change, sequence: i64, state: &State) -> (String, Option<Strin
         }
         Change::Nothing(_) => (String::new(), None),
     }
+}
+
+/// An id made for a query: with a number behind it where a user has given it to another one.
+fn free_id(state: &State, id: String) -> String {
+    let mut free = id.clone();
+    let mut number = 2;
+    while state.queries.contains_key(free.as_str()) {
+        free = format!("{id}_{number}");
+        number += 1;
+    }
+    free
 }
 
 /// Makes a change; `is_live` is false while the command log is read.
@@ -332,7 +342,7 @@ pub(crate) fn apply(
             let materialise = source.is_source && source.kind == SourceKind::Table;
             state.catalog.put_source(source);
             if materialise {
-                let id: Arc<str> = format!("CST_{name}_{sequence}").into();
+                let id: Arc<str> = free_id(state, format!("CST_{name}_{sequence}")).into();
                 let source = state.catalog.source(&name).expect("just put").clone();
                 let root = plan::query::source_step(&source);
                 let query = new_query(

@@ -49,6 +49,12 @@ pub(super) fn effect(inner: &Inner, state: &State, change: &Change) -> Result<()
             if let Some(source) = &planned.creates {
                 inner.check_topic(&source.topic, &planned.topic)?;
             }
+            if let Some(id) = &planned.query_id
+                && state.queries.contains_key(id.as_str())
+            {
+                let error = EngineError::user("query_exists", format!("query \"{id}\" exists already"));
+                return Err(error.hint("give another QUERY_ID, or leave it out"));
+            }
             let limit = inner.settings.integer("ksql.query.persistent.active.limit");
             if state.queries.len() as i64 >= limit {
                 return Err(EngineError::user(
@@ -74,12 +80,12 @@ pub(super) fn effect(inner: &Inner, state: &State, change: &Change) -> Result<()
                 )
                 .hint(format!("TERMINATE {} first", readers[0])));
             }
+            // The query that made it goes with it.
+            let own = state.catalog.source(name).and_then(|source| source.created_by.as_deref());
             let inserters: Vec<&str> = state
                 .queries
                 .values()
-                .filter(|q| {
-                    q.id.starts_with("INSERTQUERY") && q.sink.as_ref().is_some_and(|(n, _)| n == name)
-                })
+                .filter(|q| q.sink.as_ref().is_some_and(|(n, _)| n == name) && Some(&*q.id) != own)
                 .map(|q| &*q.id)
                 .collect();
             if !inserters.is_empty() {
