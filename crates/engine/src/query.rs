@@ -130,7 +130,7 @@ pub(crate) fn build(
     let mut tasks = Vec::new();
     let divided = divide(log, plan, setup.workers, is_push)?;
     let restored = new_tasks(plan, setup, divided.len(), materialize)?;
-    for ((worker, inputs), (restored, changelog)) in divided.into_iter().zip(restored) {
+    for ((worker, inputs), (mut restored, changelog)) in divided.into_iter().zip(restored) {
         let schedule = changelog.as_ref().map(|changelog| {
             let dir = task_dir(setup.state.dir, changelog.topic_id(), changelog.partition());
             Schedule::new(dir, setup.state.snapshot_bytes, restored.bytes)
@@ -166,6 +166,7 @@ pub(crate) fn build(
         let slot = TaskSlot {
             id: (setup.next_id)(),
             query_id: setup.query_id.clone(),
+            last_meta: restored.task.save_meta(),
             task: restored.task,
             fused: (!is_push).then(|| Fused::new(plan)).flatten().map(Box::new),
             group: setup.group.clone(),

@@ -469,7 +469,7 @@ impl Worker {
                 }
                 if let Some(changelog) = &slot.changelog {
                     let builder = self.changelogs.entry(slot.id).or_default();
-                    let task = (&slot.query_id, &mut slot.task);
+                    let task = (&slot.query_id, &mut slot.task, &mut slot.last_meta);
                     let written = restore::write_changes(task, builder, changelog, epoch.tx, now_ms)?;
                     if let Some(schedule) = &mut slot.schedule {
                         schedule.note(written);

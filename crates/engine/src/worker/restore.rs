@@ -18,9 +18,10 @@ const META: u8 = 255;
 /// Bytes read at a time.
 const READ_BYTES: usize = 4 << 20;
 
-/// Writes what changed of a query's task since the last call; returns how many bytes.
+/// Writes what changed of a query's task since the last call; returns how many bytes. `last_meta` is the small state
+/// written last. That one moves without the stores, too: a record that a filter takes away still moves stream time.
 pub(super) fn write_changes(
-    (query_id, task): (&Arc<str>, &mut Task),
+    (query_id, task, last_meta): (&Arc<str>, &mut Task, &mut Vec<u8>),
     builder: &mut BatchBuilder,
     changelog: &Arc<Partition>,
     tx: &mut EpochTx,
@@ -41,11 +42,9 @@ pub(super) fn write_changes(
     };
     let mut failed = Ok(());
     let mut key = Vec::new();
-    let mut changed = false;
     let mut written = 0;
     for (number, (_, store)) in task.stores_mut().enumerate() {
         let drained = store.drain_changes(&mut |store_key, value| {
-            changed = true;
             key.clear();
             key.push(number as u8);
             key.extend_from_slice(store_key);
@@ -58,8 +57,10 @@ pub(super) fn write_changes(
         drained.map_err(|error| Failure::query(query_id, &error))?;
     }
     failed?;
-    if changed {
-        builder.append(now_ms, Some(&[META]), Some(&task.save_meta()), &[]);
+    let meta = task.save_meta();
+    if meta != *last_meta {
+        builder.append(now_ms, Some(&[META]), Some(&meta), &[]);
+        *last_meta = meta;
     }
     if !builder.is_empty() {
         written += builder.size() as u64;

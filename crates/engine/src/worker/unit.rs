@@ -43,6 +43,8 @@ pub(crate) struct TaskSlot {
     pub statistics: Arc<TaskStatistics>,
     /// Where state changes go.
     pub changelog: Option<Arc<Partition>>,
+    /// The task's small state as the changelog has it.
+    pub last_meta: Vec<u8>,
     /// When its state is written to a file.
     pub schedule: Option<Schedule>,
     /// Positions as they were committed last.
