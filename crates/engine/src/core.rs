@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -123,6 +123,8 @@ pub(crate) struct State {
 pub(crate) struct WorkerHandle {
     pub commands: Sender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Why it does nothing any more, if it has panicked.
+    broken: Arc<OnceLock<String>>,
 }
 
 /// What all clones of an engine share.
@@ -307,6 +309,11 @@ impl Inner {
         }
     }
 
+    /// Why a worker does nothing any more, if there is such a one.
+    pub fn broken_worker(&self) -> Option<&str> {
+        self.workers.iter().find_map(|worker| worker.broken.get()).map(String::as_str)
+    }
+
     fn wake_workers(&self) {
         self.log.notifier().nudge();
     }
@@ -439,6 +446,7 @@ fn start_worker(
     stalled: Arc<Stalled>,
 ) -> Result<WorkerHandle> {
     let (commands, receiver) = std::sync::mpsc::channel();
+    let broken: Arc<OnceLock<String>> = Arc::default();
     let tx =
         log.transaction(&format!("tripline-{service_id}-worker-{number}"), now_ms()).map_err(log_error)?;
     let worker = Worker::new(WorkerParts {
@@ -451,10 +459,11 @@ fn start_worker(
         clock: now_ms,
         memory,
         stalled,
+        broken: broken.clone(),
     });
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
         .spawn(move || worker.run())
         .map_err(|e| EngineError::new(ErrorKind::External, "no_thread", e.to_string()))?;
-    Ok(WorkerHandle { commands, thread: Mutex::new(Some(thread)) })
+    Ok(WorkerHandle { commands, thread: Mutex::new(Some(thread)), broken })
 }

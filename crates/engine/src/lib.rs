@@ -299,12 +299,14 @@ impl Engine {
             .filter(|q| q.state() == QueryState::Error)
             .map(|q| q.id.to_string())
             .collect();
+        let worker = self.inner.broken_worker().map(str::to_owned);
         let queries = (!failed.is_empty()).then(|| format!("stopped by an error: {}", failed.join(", ")));
         vec![
             ("metastore", true, None),
             ("kafka", log.is_none(), log),
             ("commandRunner", true, None),
             ("queries", queries.is_none(), queries),
+            ("workers", worker.is_none(), worker),
         ]
     }
 

@@ -4,27 +4,30 @@
 //! interval is over or there is nothing more to read, commits outputs, positions and state changes of all
 //! its tasks in one transaction. The commit is made durable by the log's own thread while the worker goes
 //! on. If the log refuses it, the worker's persistent tasks stop; if a single query cannot go on, that one stops and
-//! the others begin again from the last commit.
+//! the others begin again from the last commit. A panic stops all its queries (`broken`).
 //!
 //! Tasks that read the same source of the same partition from the same offset form one *unit*: a record is
 //! fetched and decoded once for all of them. Tasks with several inputs take the record with the lowest time
 //! first, as Kafka Streams does.
 
 mod batches;
+mod broken;
 mod cache;
 mod epoch;
 pub(crate) mod input;
 mod memory;
 pub(crate) mod output;
+mod panics;
 mod problems;
 mod restore;
 pub(crate) mod snapshot;
 mod unit;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use epoch::{Epoch, Failure};
@@ -92,6 +95,8 @@ pub(crate) struct WorkerParts {
     pub clock: fn() -> i64,
     pub memory: Arc<StateMemory>,
     pub stalled: Arc<Stalled>,
+    /// Filled when it panics.
+    pub broken: Arc<OnceLock<String>>,
 }
 
 /// A commit on its way, and what will be committed with it.
@@ -153,41 +158,47 @@ impl Worker {
     pub fn run(mut self) {
         let mut woken_by = None;
         loop {
-            let seen = self.parts.log.notifier().generation();
-            loop {
-                let command = match woken_by.take() {
-                    Some(command) => Ok(command),
-                    None => self.parts.commands.try_recv(),
-                };
-                match command {
-                    Ok(Command::Stop) => {
-                        self.commit(true);
-                        return;
-                    }
-                    Ok(Command::Abandon) => return,
-                    Ok(command) => self.obey(command),
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => {
-                        self.commit(true);
-                        return;
-                    }
-                }
-            }
-            let busy = self.round();
-            self.settle(!busy);
-            let writes = self.go_on_with_snapshot();
-            if (busy || writes) && self.memory.is_due() {
-                self.memory.divide(&mut self.units, &mut self.paused);
-            }
-            if !busy && !writes {
-                if self.units.is_empty() && self.epoch_start.is_none() && self.pending.is_empty() {
-                    // Without a query appends are no concern: only a command, which comes by the queue, is waited for.
-                    woken_by = self.parts.commands.recv_timeout(self.idle_time()).ok();
-                } else {
-                    self.parts.log.notifier().wait(seen, self.idle_time());
-                }
+            match panics::guarded(|| self.turn(&mut woken_by)) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return,
+                Err(place) => return self.break_down(&place),
             }
         }
+    }
+
+    /// Obeys the commands there are, does one round, and waits if there was nothing to do.
+    fn turn(&mut self, woken_by: &mut Option<Command>) -> ControlFlow<()> {
+        let seen = self.parts.log.notifier().generation();
+        loop {
+            let command = match woken_by.take() {
+                Some(command) => Ok(command),
+                None => self.parts.commands.try_recv(),
+            };
+            match command {
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
+                    self.commit(true);
+                    return ControlFlow::Break(());
+                }
+                Ok(Command::Abandon) => return ControlFlow::Break(()),
+                Ok(command) => self.obey(command),
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        let busy = self.round();
+        self.settle(!busy);
+        let writes = self.go_on_with_snapshot();
+        if (busy || writes) && self.memory.is_due() {
+            self.memory.divide(&mut self.units, &mut self.paused);
+        }
+        if !busy && !writes {
+            if self.units.is_empty() && self.epoch_start.is_none() && self.pending.is_empty() {
+                // Without a query appends are no concern: only a command, which comes by the queue, is waited for.
+                *woken_by = self.parts.commands.recv_timeout(self.idle_time()).ok();
+            } else {
+                self.parts.log.notifier().wait(seen, self.idle_time());
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// How long to sleep when nothing happens.
@@ -492,6 +503,8 @@ impl Worker {
                 written => written.map_err(Failure::Log)?,
             }
         }
+        #[cfg(test)]
+        self.units.iter().flat_map(|u| &u.tasks).for_each(|slot| panics::planted::go_off(&slot.query_id));
         self.parts.tx.commit(now_ms).map_err(Failure::Log)
     }
 

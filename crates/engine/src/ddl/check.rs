@@ -1,6 +1,7 @@
 //! Whether a planned statement may take effect now.
 
 use plan::catalog::{Catalog, Source};
+use types::ErrorKind;
 
 use super::Change;
 use crate::core::{Inner, State};
@@ -48,6 +49,10 @@ pub(super) fn effect(inner: &Inner, state: &State, change: &Change) -> Result<()
             }
             if let Some(source) = &planned.creates {
                 inner.check_topic(&source.topic, &planned.topic)?;
+            }
+            if let Some(why) = inner.broken_worker() {
+                let error = EngineError::new(ErrorKind::Internal, "worker_broken", why);
+                return Err(error.hint("no query can be started before that"));
             }
             if let Some(id) = &planned.query_id
                 && state.queries.contains_key(id.as_str())
