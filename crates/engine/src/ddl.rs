@@ -4,10 +4,10 @@
 //! same statements are planned and applied again in order, see `recovery`.
 
 mod check;
+mod stop;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 
 use commitlog::Partition;
 use plan::catalog::{Catalog, Source};
@@ -25,6 +25,8 @@ use crate::query::{self, Setup, log_error};
 use crate::recovery::WantedTopic;
 use crate::settings::Settings;
 use crate::worker::{Command, snapshot};
+
+pub(crate) use stop::stop;
 
 /// Where a new query begins: topic and partition → offset.
 pub(crate) type Starts = BTreeMap<(String, u32), i64>;
@@ -102,15 +104,10 @@ pub(crate) fn execute(
         start: start.iter().map(|((t, p), o)| (t.clone(), *p, *o)).collect(),
         deletes: deleted_topic(inner, &state, &change),
     };
-    let sequence = match &inner.commands {
-        Some(commands) => commands.append(&command, now_ms())?,
-        None => sequence,
-    };
-    state.next_command = sequence + 1;
-    if let (None, Some(query_id)) = (&inner.commands, &query_id) {
-        keep_starts(inner, query_id, &start)?;
-    }
-    let message = apply(inner, &mut state, change, &command, sequence, start, true)?;
+    let ended = stop::ended_by(&state, &change);
+    stop::stop_all(inner, &mut state, &ended)?;
+    let done = log_and_apply(inner, &mut state, change, &command, sequence, start);
+    let (sequence, message) = done.inspect_err(|_| stop::start_again(inner, &state, &ended))?;
     let status = CommandStatus {
         command_id: id.clone(),
         sequence,
@@ -120,6 +117,24 @@ pub(crate) fn execute(
     };
     state.statuses.insert(id, status.clone());
     Ok(Entity::Status(status))
+}
+
+/// Writes a command to the command log and makes its change; the queries it ends have stopped. Returns the command's
+/// sequence number and the answer.
+fn log_and_apply(
+    inner: &Arc<Inner>,
+    state: &mut State,
+    change: Change,
+    command: &Logged,
+    sequence: i64,
+    start: Starts,
+) -> Result<(i64, String)> {
+    let sequence = match &inner.commands {
+        Some(commands) => commands.append(command, now_ms())?,
+        None => sequence,
+    };
+    state.next_command = sequence + 1;
+    Ok((sequence, apply(inner, state, change, command, sequence, start, true)?))
 }
 
 pub(crate) fn plan_change(
@@ -369,7 +384,6 @@ pub(crate) fn apply(
                 {
                     // The new query goes on where the old one stopped; after a crash in between, the command
                     // log comes by here again.
-                    stop_tasks(inner, state, &old);
                     hand_over(inner, &old, &id)?;
                     remove_query(inner, state, &old, true);
                 }
@@ -383,22 +397,16 @@ pub(crate) fn apply(
             let reads = planned.query.sources.iter().map(|s| s.name.clone()).collect();
             let sink = planned.plan.sink.as_ref().map(|s| (s.name.clone(), s.topic.clone()));
             let schema = result_schema(&planned.plan);
+            if is_live && inner.commands.is_none() {
+                keep_starts(inner, &id, &start)?;
+            }
             let query = new_query(&id, command, planned.plan.clone(), reads, sink, schema);
             insert_query(inner, state, query, start, is_live)?;
             Ok(format!("Created query with ID {id}"))
         }
         Change::Drop { name, kind, delete_topic } => {
+            let own = stop::of_source(state, &name);
             let source = state.catalog.remove_source(&name);
-            let writer = source.as_ref().and_then(|s| s.created_by.clone());
-            if let Some(id) = writer {
-                remove_query(inner, state, &id, is_live);
-            }
-            let own: Vec<Arc<str>> = state
-                .queries
-                .values()
-                .filter(|q| q.sink.is_none() && q.reads == [name.clone()])
-                .map(|q| q.id.clone())
-                .collect();
             for id in own {
                 remove_query(inner, state, &id, is_live);
             }
@@ -616,10 +624,11 @@ pub(crate) fn start_tasks(
     Ok(())
 }
 
-/// Ends a query's tasks and forgets its positions and state.
+/// Forgets a query that has stopped, with its positions and state.
 fn remove_query(inner: &Arc<Inner>, state: &mut State, id: &str, is_live: bool) {
     state.recovery.starts.remove(id);
     let Some(query) = state.queries.remove(id) else { return };
+    debug_assert!(query.tasks.is_empty(), "it has stopped");
     if let Some((name, _)) = &query.sink
         && let Some(source) = state.catalog.source(name)
         && source.created_by.as_deref() == Some(id)
@@ -632,7 +641,6 @@ fn remove_query(inner: &Arc<Inner>, state: &mut State, id: &str, is_live: bool) 
         state.recovery.removed.push(id.to_owned());
         return;
     }
-    stop(inner, &query);
     forget_query(inner, id);
 }
 
@@ -650,22 +658,6 @@ pub(crate) fn forget_query(inner: &Inner, id: &str) {
 pub(crate) fn forget_snapshots(inner: &Inner) {
     let topics: HashSet<u128> = inner.log.topics().into_iter().map(|topic| topic.id).collect();
     snapshot::sweep(&inner.state_dir, |id| topics.contains(&id));
-}
-
-fn stop_tasks(inner: &Inner, state: &State, id: &str) {
-    if let Some(query) = state.queries.get(id) {
-        stop(inner, query);
-    }
-}
-
-/// Ends a query's tasks when what they did is committed.
-pub(crate) fn stop(inner: &Inner, query: &Query) {
-    for task in &query.tasks {
-        let (done, finished) = channel();
-        if inner.send(task.worker, Command::Remove(vec![task.id], done)).is_ok() {
-            let _ = finished.recv_timeout(std::time::Duration::from_secs(10));
-        }
-    }
 }
 
 /// The stream over the processing log, as ksqlDB makes it.

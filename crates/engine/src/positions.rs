@@ -32,12 +32,15 @@ pub(crate) fn lag_of(inner: &Inner, query: &Query) -> u64 {
     query.plan.root.sources().into_iter().map(|source| of_topic(&source.topic)).sum()
 }
 
-/// Gives a query the committed positions of another one that has stopped; durable when it returns.
+/// Gives a query the committed positions of another one that has stopped, where it has none; durable when it returns.
+/// A position of its own is later: what the other one did not forget comes by here again at every start.
 pub(crate) fn hand_over(inner: &Inner, from: &str, to: &str) -> Result<()> {
+    let to = group(inner, to);
     let offsets: Vec<OffsetCommit> = inner
         .log
         .committed_offsets(&group(inner, from))
         .into_iter()
+        .filter(|(topic, partition, _)| inner.log.committed_offset(&to, topic, *partition).is_none())
         .map(|(topic, partition, committed)| OffsetCommit {
             topic,
             partition,
@@ -49,11 +52,7 @@ pub(crate) fn hand_over(inner: &Inner, from: &str, to: &str) -> Result<()> {
     if offsets.is_empty() {
         return Ok(());
     }
-    inner
-        .log
-        .commit_offsets(&group(inner, to), &offsets, now_ms())
-        .and_then(|ticket| ticket.wait())
-        .map_err(log_error)
+    inner.log.commit_offsets(&to, &offsets, now_ms()).and_then(|ticket| ticket.wait()).map_err(log_error)
 }
 
 /// Commits where a query begins as its position, where it has none: without a command log nothing else keeps it, and

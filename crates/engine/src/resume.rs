@@ -13,6 +13,7 @@ use commitlog::LogError;
 
 use crate::core::Inner;
 use crate::ddl::{start_tasks, stop};
+use crate::entity::QueryState;
 use crate::worker::Command;
 
 /// Space there must be before queries are tried again.
@@ -94,17 +95,22 @@ pub(crate) fn resume_stalled(inner: &Arc<Inner>) {
 }
 
 /// Sets up a query's tasks anew; with `only_without_fault` unless it has stopped by an error of its own.
-fn begin_again(inner: &Arc<Inner>, id: &Arc<str>, only_without_fault: bool) {
+pub(crate) fn begin_again(inner: &Arc<Inner>, id: &Arc<str>, only_without_fault: bool) {
     let mut state = inner.state();
     let Some(query) = state.queries.get_mut(id) else { return };
+    if only_without_fault && query.state() == QueryState::Error {
+        return;
+    }
+    if let Err(error) = stop(inner, query) {
+        tracing::warn!(query = &**id, %error, "query waits to be started again");
+        let mut waiting = inner.stalled.lock();
+        let set = if only_without_fault { &mut waiting.for_restart } else { &mut waiting.for_space };
+        set.insert(id.clone());
+        return;
+    }
     if let Ok(mut error) = query.error.lock() {
-        if only_without_fault && error.is_some() {
-            return;
-        }
         *error = None;
     }
-    stop(inner, query);
-    query.tasks.clear();
     let start = query.start.clone();
     match start_tasks(inner, &mut state, id, &start) {
         Ok(()) => tracing::info!(query = &**id, "query goes on from its last commit"),

@@ -239,3 +239,30 @@ fn topics_of_the_engine_are_read_and_neither_written_nor_made_nor_deleted() {
     }
     engine.close();
 }
+
+#[test]
+fn replaced_query_that_was_not_forgotten_gives_no_position_to_one_that_has_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    run(&engine, "CREATE STREAM S (a INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);");
+    run(&engine, "CREATE STREAM C AS SELECT a FROM S;");
+    run(&engine, "CREATE OR REPLACE STREAM C AS SELECT a FROM S WHERE a > 0;");
+    let record = (Some(1), None, Some(b"{\"A\":1}".to_vec()));
+    engine.produce("s", None, &[record.clone(), record]).unwrap();
+    assert_eq!(count(&engine, "C"), 2);
+    // What a full disk kept the server from deleting.
+    let old = commitlog::OffsetCommit {
+        topic: "s".to_owned(),
+        partition: 0,
+        offset: 0,
+        leader_epoch: -1,
+        metadata: Default::default(),
+    };
+    let ticket = engine.log().commit_offsets("_confluent-ksql-default_query_CSAS_C_1", &[old], 1).unwrap();
+    ticket.wait().unwrap();
+    engine.abandon();
+    drop(engine);
+    let engine = open(dir.path());
+    assert_eq!(count(&engine, "C"), 2);
+    engine.close();
+}
