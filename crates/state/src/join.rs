@@ -60,6 +60,7 @@ pub struct JoinStore {
     pending: Frontier,
     /// Row numbers by sequence, of keys with many rows, while a changelog is applied; empty otherwise.
     applying: HashMap<(i64, Box<[u8]>), NumbersBySeq>,
+    track_changes: bool,
     key_buffer: Vec<u8>,
 }
 
@@ -75,6 +76,7 @@ impl JoinStore {
     /// Returns an empty store.
     pub fn new(options: JoinOptions) -> JoinStore {
         JoinStore {
+            track_changes: options.store.track_changes,
             segments: Segments::new(options.segment_ms, options.store),
             next_seq: 0,
             expired: i64::MIN,
@@ -175,7 +177,8 @@ impl JoinStore {
     pub fn expire(&mut self, ts: i64) -> Result<()> {
         self.expired = self.expired.max(ts);
         let first_kept = self.segments.id_of(self.expired);
-        while self.segments.take_first_before(first_kept).is_some() {}
+        let track_changes = self.track_changes;
+        self.segments.expire(first_kept, |store| track_changes && store.is_logged());
         // What is listed of dropped segments would otherwise wait for a call that may never come.
         while self.pending.pop_before(self.expired).is_some() {}
         while self.expiring.pop_before(self.expired).is_some() {}
@@ -282,14 +285,20 @@ impl JoinStore {
         Ok((found, count))
     }
 
-    /// Removes row `number` of `count`: the last row takes its number.
-    fn remove(&mut self, key: &[u8], id: i64, number: u32, count: u32) -> Result<()> {
-        self.applying.remove(&(id, key.into()));
+    /// Removes row `number` of `count`, with the sequence `seq`: the last row takes its number.
+    fn remove(&mut self, key: &[u8], id: i64, seq: u64, number: u32, count: u32) -> Result<()> {
         let Some(store) = self.segments.get(id) else { return Ok(()) };
         let last = count - 1;
+        let mut numbers = self.applying.get_mut(&(id, key.into()));
+        if let Some(numbers) = &mut numbers {
+            numbers.remove(&seq);
+        }
         if number != last {
             let value = store.get(number_key(&mut self.key_buffer, key, last))?;
             let row = decode(value.expect("rows are numbered without gaps"), last == 0);
+            if let Some(numbers) = numbers {
+                numbers.insert(row.seq, number);
+            }
             let mut moved = Vec::with_capacity(row.bytes.len() + 32);
             encode(&mut moved, (number == 0).then_some(count), row.flag, row.offset, row.seq, row.bytes);
             store.apply(number_key(&mut self.key_buffer, key, number), Some(&moved))?;
@@ -297,6 +306,10 @@ impl JoinStore {
         store.apply(number_key(&mut self.key_buffer, key, last), None)?;
         if last > 0 {
             set_count(store, number_key(&mut self.key_buffer, key, 0), last)?;
+        }
+        if last <= SEARCH_ROWS_MAX {
+            // Few rows are added without a note.
+            self.applying.remove(&(id, key.into()));
         }
         Ok(())
     }
@@ -401,11 +414,18 @@ impl Logged for JoinStore {
         let id = self.segments.id_of(ts);
         let (found, count) = self.find(key, id, seq)?;
         let Some(value) = value else {
-            return found.map_or(Ok(()), |number| self.remove(key, id, number, count));
+            let Some(number) = found else { return Ok(()) };
+            self.remove(key, id, seq, number, count)?;
+            // Of what has expired long ago nothing is left.
+            if self.segments.remove_empty(id) {
+                self.applying.retain(|(segment, _), _| *segment != id);
+            }
+            return Ok(());
         };
         let (&flag, row) = value.split_first().ok_or(malformed("value has no flag"))?;
         let Some(number) = found else {
             let number = self.add(key, ts, seq, flag, row, false)?;
+            self.segments.get_or_add(id)?.note_logged();
             if number >= SEARCH_ROWS_MAX
                 && let Some(numbers) = self.applying.get_mut(&(id, key.into()))
             {
@@ -431,6 +451,17 @@ impl Logged for JoinStore {
             let ts = id.wrapping_mul(segment_ms).wrapping_add(row.offset as i64);
             join_logged(&mut key_out, key, ts, row.seq);
             visit(&key_out, Some(logged_value(&mut value_out, row.flag, row.bytes)));
+        })?;
+        self.segments.drain_expired(&mut |id, segment_key, value| {
+            let (key, number) = split_number(segment_key);
+            let row = decode(value, number == 0);
+            join_logged(
+                &mut key_out,
+                key,
+                id.wrapping_mul(segment_ms).wrapping_add(row.offset as i64),
+                row.seq,
+            );
+            visit(&key_out, None);
         })
     }
 

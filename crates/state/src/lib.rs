@@ -9,7 +9,8 @@
 //! Reading takes `&mut self` and may fail because an entry may have been spilled to the scratch file; without a
 //! spill directory no call does IO.
 //!
-//! Expiry is not logged. After a restore (snapshot, then changelog) the caller expires the store once more with the
+//! What expires gets tombstones with the next drains, so that compaction takes it from the changelog. They may be missing
+//! still after a crash: after a restore (snapshot, then changelog) the caller expires the store once more with the
 //! committed stream time, without a callback.
 
 mod entry;

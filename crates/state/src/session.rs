@@ -165,9 +165,9 @@ impl SessionStore {
     pub fn expire(&mut self, end: i64) -> Result<()> {
         self.expired = self.expired.max(end);
         let first_kept = self.segments.id_of(self.expired);
-        while let Some((id, _)) = self.segments.take_first_before(first_kept) {
-            self.counts.remove(&id);
-        }
+        let track_changes = self.track_changes;
+        self.segments.expire(first_kept, |_| track_changes);
+        self.counts = self.counts.split_off(&first_kept);
         // What is listed of dropped segments would otherwise wait for a call that may never come.
         while self.frontier.pop_before(self.expired).is_some() {}
         Ok(())
@@ -310,7 +310,13 @@ impl Logged for SessionStore {
         if end < self.expired {
             return Ok(());
         }
-        self.set(key, start, end, value).map(|_| ())
+        self.set(key, start, end, value)?;
+        let id = self.segments.id_of(end);
+        // Of what has expired long ago nothing is left.
+        if value.is_none() && self.segments.remove_empty(id) {
+            self.counts.remove(&id);
+        }
+        Ok(())
     }
 
     fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()> {
@@ -322,6 +328,20 @@ impl Logged for SessionStore {
             match self.get(key, start, end) {
                 Ok(value) => visit(logged_key, value),
                 Err(error) => failed = Err(error),
+            }
+        })?;
+        failed?;
+        let segment_ms = self.segments.time_at(1, 0);
+        let (mut key_out, mut failed) = (Vec::new(), Ok(()));
+        self.segments.drain_expired(&mut |id, key, list| {
+            for session in sessions(id.wrapping_mul(segment_ms), list) {
+                join_logged(&mut key_out, key, session.start, session.end);
+                // The others were given above, without value too.
+                match touched.get(&key_out) {
+                    Ok(None) => visit(&key_out, None),
+                    Ok(Some(_)) => {}
+                    Err(error) => failed = Err(error),
+                }
             }
         })?;
         failed

@@ -72,6 +72,8 @@ pub struct Store {
     index: HashTable<u64>,
     slab: Slab,
     live: usize,
+    /// Whether a changelog may have entries of it: some were drained or loaded.
+    is_logged: bool,
     /// Slots of changed entries, some of them stale.
     changed: Vec<u64>,
     /// Entries in the index whose mark is changed.
@@ -105,6 +107,7 @@ impl Store {
             hasher: RandomState::default(),
             index: HashTable::new(),
             live: 0,
+            is_logged: false,
             changed: Vec::new(),
             changed_count: 0,
             compacting: None,
@@ -212,6 +215,21 @@ impl Store {
         let done = self.update(key, change);
         self.options.track_changes = tracked;
         done
+    }
+
+    /// Returns whether a changelog may have entries of it.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.is_logged
+    }
+
+    /// Notes that a changelog has entries of it.
+    pub(crate) fn note_logged(&mut self) {
+        self.is_logged = true;
+    }
+
+    /// Returns the bytes of all that was ever written, wherever it is.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.slab.appended
     }
 
     /// Spills cold chunks until `bytes` are freed or nothing is left to spill.
@@ -509,6 +527,7 @@ impl Store {
 
 impl Logged for Store {
     fn apply(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.is_logged = true;
         let tracked = std::mem::replace(&mut self.options.track_changes, false);
         let done = match value {
             Some(value) => self.put(key, value),
@@ -520,6 +539,7 @@ impl Logged for Store {
 
     fn load(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let Some(value) = value else { return self.apply(key, None) };
+        self.is_logged = true;
         if self.loading.is_empty() {
             self.loading_since = self.slab.appended;
         }
@@ -541,6 +561,7 @@ impl Logged for Store {
     fn drain_changes(&mut self, visit: &mut VisitChange<'_>) -> Result<()> {
         self.index_loaded()?;
         let mut changed = std::mem::take(&mut self.changed);
+        self.is_logged |= self.changed_count > 0;
         for slot in changed.drain(..) {
             // As long as no chunk moved, the slot leads to an entry, whose mark tells whether it still counts.
             if self.slab.chunks_moved && bucket_of(&self.index, slot).is_none() {

@@ -55,6 +55,7 @@ pub struct WindowStore {
     frontier: Frontier,
     /// Numbers the entries of the frontier in the order of writing.
     next_order: u64,
+    track_changes: bool,
     key_buffer: Vec<u8>,
 }
 
@@ -65,6 +66,7 @@ impl WindowStore {
         let windows = options.segment_ms.max(1) as u64;
         let windows = windows.div_ceil(grid_ms as u64).min(i64::MAX as u64 / grid_ms as u64);
         WindowStore {
+            track_changes: options.store.track_changes,
             segments: Segments::new(grid_ms * windows as i64, options.store),
             grid_ms,
             windows_per_segment: windows,
@@ -183,7 +185,8 @@ impl WindowStore {
     pub fn expire(&mut self, start: i64) -> Result<()> {
         self.expired = self.expired.max(start);
         let first_kept = self.segments.id_of(self.expired);
-        while self.segments.take_first_before(first_kept).is_some() {}
+        let track_changes = self.track_changes;
+        self.segments.expire(first_kept, |store| track_changes && store.is_logged());
         // What is listed of dropped segments would otherwise wait for a call that may never come.
         while self.frontier.pop_before(self.expired).is_some() {}
         Ok(())
@@ -191,6 +194,7 @@ impl WindowStore {
 
     /// Drops the windows that start before `start`, each given to `visit(key, start, value)`: by start, and within
     /// one start in the order in which the store keeps them, which is that of writing for values that keep their length.
+    /// Unlike [`WindowStore::expire`] it leaves what it drops in the changelog.
     pub fn expire_before(&mut self, start: i64, visit: &mut VisitWindow<'_>) -> Result<()> {
         if start <= self.expired {
             return Ok(());
@@ -374,7 +378,16 @@ fn join_logged<'a>(buffer: &'a mut Vec<u8>, (key, start): (&[u8], i64)) -> &'a [
 impl Logged for WindowStore {
     fn apply(&mut self, logged_key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let (key, start) = split_logged(logged_key)?;
-        self.write(key, start, |store, segment_key| store.apply(segment_key, value))
+        if value.is_some() {
+            return self.write(key, start, |store, segment_key| store.apply(segment_key, value));
+        }
+        let id = self.locate(key, start)?;
+        if let Some(store) = self.segments.get(id).filter(|_| start >= self.expired) {
+            store.apply(&self.key_buffer, None)?;
+            // Of what has expired long ago nothing is left.
+            self.segments.remove_empty(id);
+        }
+        Ok(())
     }
 
     fn load(&mut self, logged_key: &[u8], value: Option<&[u8]>) -> Result<()> {
@@ -383,7 +396,7 @@ impl Logged for WindowStore {
         if start < self.expired {
             return Ok(());
         }
-        if self.frontier.has_listed(id) {
+        if value.is_none() || self.frontier.has_listed(id) {
             return self.apply(logged_key, value);
         }
         self.segments.get_or_add(id)?.load(&self.key_buffer, value)
@@ -397,6 +410,9 @@ impl Logged for WindowStore {
         let (layout, mut buffer) = (self.layout(), Vec::new());
         self.segments.drain_changes(&mut |id, segment_key, value| {
             visit(join_logged(&mut buffer, layout.split(id, segment_key)), value);
+        })?;
+        self.segments.drain_expired(&mut |id, segment_key, _| {
+            visit(join_logged(&mut buffer, layout.split(id, segment_key)), None);
         })
     }
 
