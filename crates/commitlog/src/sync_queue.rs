@@ -150,26 +150,26 @@ impl SyncQueue {
     /// Takes what the thread is to sync; waits for that, and ends with the queue.
     pub(crate) fn take(&self) -> Option<Vec<Unsynced>> {
         let mut state = self.lock();
-        // The rounds when it looked before.
+        // The rounds when it looked before, and whether there was something.
         let mut before = None;
         loop {
-            let is_left_alone = before == Some(state.rounds);
-            if !state.is_syncing {
-                if state.frames.is_empty() && state.is_closed {
-                    return None;
-                }
-                if !state.frames.is_empty() && (state.is_wanted || state.is_closed || is_left_alone) {
+            let now = (state.rounds, !state.frames.is_empty());
+            let is_unchanged = before == Some(now) && !state.is_syncing;
+            match now {
+                (_, false) if state.is_closed && !state.is_syncing => return None,
+                (_, true) if !state.is_syncing && (state.is_wanted || state.is_closed || is_unchanged) => {
                     return Some(state.take_all());
                 }
+                _ => {}
             }
-            if is_left_alone && !state.is_syncing {
+            if is_unchanged {
                 // There is nothing, and there was nothing for a while.
                 state.is_idle = true;
                 state = self.wait(state);
                 state.is_idle = false;
                 before = None;
             } else {
-                before = Some(state.rounds);
+                before = Some(now);
                 state = self.changed.wait_timeout(state, LEFT_ALONE).expect("no holder panics").0;
             }
         }
