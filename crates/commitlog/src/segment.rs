@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
-use crate::batch::{BATCH_HEADER_LEN, Batch, BatchError};
+use crate::batch::{AT_MAGIC, BATCH_HEADER_LEN, Batch, BatchError};
 use crate::disk::{Disk, DiskFile};
 use crate::error::LogError;
 use crate::index::{INDEX_HEADER_LEN, IndexSummary, SparseIndex};
@@ -206,7 +206,13 @@ impl Segment {
         let len = self.file.len().map_err(|error| LogError::io("measuring", &self.path, &error))?;
         let mut expected = self.next_offset();
         let end = scan_file(&*self.file, &self.path, self.size(), len, &mut |batch| {
-            if batch.base_offset() < expected || (contiguous && batch.base_offset() != expected) {
+            let is_gap = batch.base_offset() != expected;
+            // What does not begin where the last one ends may have a wrong offset: then it reaches into the next one.
+            let after = match is_gap && !contiguous {
+                true => self.valid_base_offset_at(self.size() + batch.len() as u64, len)?,
+                false => None,
+            };
+            if (is_gap && contiguous) || !is_in_place(batch, expected, after) {
                 return Ok(false);
             }
             // The index counts offsets from the segment's first in 32 bits.
@@ -219,6 +225,18 @@ impl Segment {
             Ok(true)
         })?;
         Ok(end)
+    }
+
+    /// Returns the base offset of the batch at a position, if a good one is there.
+    fn valid_base_offset_at(&self, position: u64, len: u64) -> Result<Option<i64>, LogError> {
+        let mut base_offset = None;
+        if position < len {
+            scan_file(&*self.file, &self.path, position, len, &mut |batch| {
+                base_offset = Some(batch.base_offset());
+                Ok(false)
+            })?;
+        }
+        Ok(base_offset)
     }
 
     /// Cuts the file behind the published bytes.
@@ -278,10 +296,25 @@ impl Segment {
         self.path.with_extension("index")
     }
 
-    /// Returns where to start reading for an offset.
-    pub(crate) fn position_for_offset(&self, disk: &dyn Disk, offset: i64) -> Result<u64, LogError> {
+    /// Returns where to start reading for an offset, and the offset below which nothing lies there.
+    pub(crate) fn place_for_offset(&self, disk: &dyn Disk, offset: i64) -> Result<(u64, i64), LogError> {
         let relative = (offset - self.base_offset).clamp(0, u32::MAX as i64) as u32;
-        self.with_index(disk, |index| index.position_for_offset(relative))
+        let entry = self.with_index(disk, |index| index.entry_for_offset(relative))?;
+        Ok(match entry {
+            Some(entry) => (entry.position as u64, self.base_offset + entry.relative_offset as i64),
+            None => (0, self.base_offset),
+        })
+    }
+
+    /// Returns the base offset in the header at a position, if what is there looks like one.
+    pub(crate) fn base_offset_at(&self, position: u64) -> Result<Option<i64>, LogError> {
+        if self.size().saturating_sub(position) < BATCH_HEADER_LEN as u64 {
+            return Ok(None);
+        }
+        let mut header = [0; AT_MAGIC + 1];
+        let read = self.file.read_at(&mut header, position);
+        let read = read.map_err(|error| LogError::io("reading", &self.path, &error))?;
+        Ok(peek_base_offset(&header[..read]))
     }
 
     /// Returns where to start reading for a timestamp.
@@ -327,6 +360,20 @@ impl Segment {
         }
         Ok(index)
     }
+}
+
+/// Returns the base offset of the header that some bytes begin with, if they look like one.
+pub(crate) fn peek_base_offset(bytes: &[u8]) -> Option<i64> {
+    let looks_right = matches!(Batch::peek_len(bytes), Ok(Some(_))) && *bytes.get(AT_MAGIC)? == 2;
+    looks_right.then(|| bytes.first_chunk().map(|base| i64::from_be_bytes(*base)))?
+}
+
+/// Returns whether a batch can be at the offset its header says, which the checksum does not cover: not below `floor`,
+/// where what lies before it ends, nor reaching beyond where the next one begins. One that begins at the floor is
+/// right; if the next begins too early, then that one is wrong.
+pub(crate) fn is_in_place(batch: &Batch<'_>, floor: i64, after: Option<i64>) -> bool {
+    let base_offset = batch.base_offset();
+    base_offset == floor || (base_offset > floor && after.is_none_or(|after| after >= batch.next_offset()))
 }
 
 /// Hands the valid batches between two positions to `see` until it returns false or bytes are damaged.

@@ -118,6 +118,34 @@ fn flipped_bits_are_refused_or_cut_never_served() {
 }
 
 #[test]
+fn flipped_base_offset_is_not_served_whatever_is_read_with_it() {
+    let (template, files) = make(true);
+    let logs: Vec<_> = files.iter().filter(|path| path.extension().is_some_and(|e| e == "log")).collect();
+    // A power cut would lose the index files, which only a clean stop's start may trust.
+    files.iter().for_each(|path| template.open(path).unwrap().sync_data().unwrap());
+    for path in [logs[0], logs[1], logs[logs.len() - 1]] {
+        let bytes = content(&template, path);
+        let mut at = 0;
+        for batch in batches(&bytes).flatten() {
+            for bit in (0..8).chain([31, 62]) {
+                let disk = template.crash(0);
+                let flipped = batch.base_offset() ^ 1 << bit;
+                disk.open(path).unwrap().write_at(&flipped.to_be_bytes(), at).unwrap();
+                let log = open(&disk).unwrap();
+                // One batch a read: nothing else is at hand to compare with.
+                read(&log, "t", 0, 1, Offsets::Theirs);
+                assert!(
+                    log.partition("t", 0).unwrap().damaged_places() > 0,
+                    "{} to {flipped}",
+                    path.display()
+                );
+            }
+            at += batch.len() as u64;
+        }
+    }
+}
+
+#[test]
 fn failed_sync_acknowledges_nothing_any_more() {
     // A short journal and short segments: rewriting, rolling and checkpoints have syncs of their own.
     let config = LogConfig { journal_bytes_max: 2000, ..config() };
