@@ -311,7 +311,8 @@ impl Place<'_> {
             // Only a batch behind a gap, which compaction left, can be where the floor does not say.
             None if batch.base_offset() > self.floor => {
                 // Whoever reads on meets an error there.
-                self.segment.base_offset_at(self.position + batch.len() as u64).ok().flatten()
+                let position = self.position + batch.len() as u64;
+                self.segment.base_offset_at(position, self.segment.size()).ok().flatten()
             }
             after => after,
         };
