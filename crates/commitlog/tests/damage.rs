@@ -201,6 +201,32 @@ fn damage_in_what_a_clean_stop_vouches_for_costs_its_batch_only() {
 }
 
 #[test]
+fn journal_that_has_lost_entries_is_refused() {
+    let journal = Path::new("/log/transactions.journal");
+    let (template, _) = make(false);
+    let log = open(&template).unwrap();
+    for _ in 0..3 {
+        log.transaction("w", 0).unwrap();
+    }
+    drop(log);
+    let refused = |disk: &SimulatedDisk| open(disk).map(|_| ()).unwrap_err().to_string();
+    let disk = template.crash(0);
+    let file = disk.open(journal).unwrap();
+    file.write_at(&[0xff], 60).unwrap();
+    let error = refused(&disk);
+    assert!(error.contains("/log/transactions.journal") && error.contains("at byte "), "{error}");
+    // What the error proposes helps.
+    let place: u64 = error.split("at byte ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    file.truncate(place).unwrap();
+    assert_eq!(read(&open(&disk).unwrap(), "t", 0, READ_BYTES, Offsets::Theirs), 400);
+
+    let disk = template.crash(0);
+    disk.remove(journal).unwrap();
+    let error = refused(&disk);
+    assert!(error.contains("/log/transactions.journal") && error.contains("missing"), "{error}");
+}
+
+#[test]
 fn failed_sync_acknowledges_nothing_any_more() {
     // A short journal and short segments: rewriting, rolling and checkpoints have syncs of their own.
     let config = LogConfig { journal_bytes_max: 2000, ..config() };
