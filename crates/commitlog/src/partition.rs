@@ -124,6 +124,8 @@ pub(crate) struct PartitionState {
     pub active_since_ms: Option<i64>,
     /// Segments that begin below this offset had their index files written when they were synced and closed.
     pub indexed_below: i64,
+    /// Below this offset compaction has left no aborted records, and since when that has been known.
+    pub aborted_gone: Option<(i64, i64)>,
     /// The newest roll's checkpoint, to be written once what is below it is synced.
     pub rolled: Option<Checkpoint>,
     /// Where the bytes begin that are neither durable nor in a write-ahead file, if that is known.

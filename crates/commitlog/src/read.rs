@@ -186,7 +186,9 @@ impl Partition {
         let mut next = offset;
         let mut filled = 0;
         let (mut segment, mut position, mut floor) = match cursor.segment.take() {
-            Some(segment) if cursor.offset == offset => (segment, cursor.position, cursor.floor),
+            Some(segment) if cursor.offset == offset && self.has(&segment) => {
+                (segment, cursor.position, cursor.floor)
+            }
             _ => self.find(offset)?,
         };
         let mut batch_len = 0;
@@ -282,6 +284,14 @@ impl Partition {
         }
         *cursor = Cursor { segment: Some(segment), position, offset: next, floor, batch_len };
         Ok((next, filled))
+    }
+
+    /// Returns whether a segment is the partition's still: compaction replaces it, and after a while what was aborted in it
+    /// is not known any more.
+    fn has(&self, segment: &Arc<Segment>) -> bool {
+        let segments = self.segments();
+        let after = segments.partition_point(|other| other.base_offset <= segment.base_offset);
+        segments[..after].last().is_some_and(|other| Arc::ptr_eq(other, segment))
     }
 
     /// Returns the segment that has an offset, where to start in it, and the offset below which nothing lies there.

@@ -68,11 +68,14 @@ impl Partition {
         Ok((Partition::assemble(place, shared, found), changed))
     }
 
-    fn assemble(place: PartitionPlace, shared: Shared, found: Found) -> Partition {
+    fn assemble(place: PartitionPlace, shared: Shared, mut found: Found) -> Partition {
         let next = found.segments.last().expect("there is an active segment").next_offset();
         let segments: Vec<Arc<Segment>> = found.segments.into_iter().map(Arc::new).collect();
         let last_stable = found.producers.first_ongoing().unwrap_or(next);
         let log_start = found.checkpoint.log_start_offset.min(next);
+        // Compaction and deletion have left no records of the others.
+        let aborted_from = found.checkpoint.clean_offset.max(log_start);
+        found.aborted.retain(|aborted| aborted.last_offset >= aborted_from);
         Partition {
             topic: place.topic,
             topic_id: place.topic_id,
@@ -87,6 +90,7 @@ impl Partition {
                 names_synced: 0,
                 indexed_below: found.checkpoint.recovery_segment,
                 active_since_ms: None,
+                aborted_gone: None,
                 rolled: None,
                 fresh_from: None,
             }),
