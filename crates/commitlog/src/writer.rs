@@ -52,7 +52,6 @@ pub(crate) enum Request {
     Tidy {
         ticket: CommitTicket,
     },
-    Stop,
 }
 
 pub(crate) struct CommitRequest {
@@ -89,67 +88,78 @@ pub(crate) struct Writer {
 
 /// The way to the log-writer.
 pub(crate) struct WriterHandle {
-    requests: Sender<Request>,
-    receiver: Receiver<Request>,
+    way: RwLock<Way>,
     pub writer: Arc<Mutex<Writer>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-    inline: bool,
+}
+
+enum Way {
+    Inline,
+    /// The thread ends when this is gone, after what is queued.
+    Queue(Sender<Request>),
+    Stopped,
 }
 
 impl WriterHandle {
     pub(crate) fn start(writer: Writer, inline: bool) -> Result<WriterHandle, LogError> {
-        let (requests, receiver) = crossbeam_channel::bounded(REQUESTS_MAX);
         let writer = Arc::new(Mutex::new(writer));
+        let mut way = Way::Inline;
         let mut thread = None;
         if !inline {
-            let (writer, receiver) = (writer.clone(), receiver.clone());
+            let (requests, receiver) = crossbeam_channel::bounded(REQUESTS_MAX);
+            let writer = writer.clone();
             let spawned = std::thread::Builder::new()
                 .name("log-writer".to_owned())
                 .spawn(move || run(&writer, &receiver))
                 .map_err(|error| LogError::io("starting", std::path::Path::new("log-writer"), &error))?;
+            way = Way::Queue(requests);
             thread = Some(spawned);
         }
-        Ok(WriterHandle { requests, receiver, writer, thread: Mutex::new(thread), inline })
+        Ok(WriterHandle { way: RwLock::new(way), writer, thread: Mutex::new(thread) })
     }
 
     /// Says whether so much is waiting that a request handed over may have to wait too.
     pub(crate) fn is_busy(&self) -> bool {
-        self.requests.len() >= REQUESTS_MAX / 2
+        match &*self.way.read().expect("no holder panics") {
+            Way::Queue(requests) => requests.len() >= REQUESTS_MAX / 2,
+            Way::Inline | Way::Stopped => false,
+        }
     }
 
-    /// Hands a request over; waits while the queue is full.
+    /// Hands a request over; waits while the queue is full. What is not taken any more is answered so.
     pub(crate) fn submit(&self, request: Request) -> Result<(), LogError> {
-        if self.inline {
-            self.writer.lock().expect("no holder panics").process(vec![request]);
-            return Ok(());
-        }
-        self.requests.send(request).map_err(|_| LogError::Closed)
+        let refused = match &*self.way.read().expect("no holder panics") {
+            Way::Inline => {
+                self.writer.lock().expect("no holder panics").process(vec![request]);
+                return Ok(());
+            }
+            Way::Queue(requests) => match requests.send(request) {
+                Ok(()) => return Ok(()),
+                Err(error) => error.into_inner(),
+            },
+            Way::Stopped => request,
+        };
+        refused.ticket().complete(Err(LogError::Closed));
+        Err(LogError::Closed)
     }
 
     /// Ends the thread after what is queued.
     pub(crate) fn stop(&self) {
+        *self.way.write().expect("no holder panics") = Way::Stopped;
         let thread = self.thread.lock().expect("no holder panics").take();
-        if let Some(thread) = thread {
-            // The receiver lives as long as `self`, so sending only waits.
-            let _ = self.requests.send(Request::Stop);
-            if thread.join().is_err() {
-                tracing::error!("log-writer thread panicked");
-            }
-            while let Ok(request) = self.receiver.try_recv() {
-                request.ticket().inspect(|ticket| ticket.complete(Err(LogError::Closed)));
-            }
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("log-writer thread panicked");
         }
     }
 }
 
 impl Request {
-    fn ticket(&self) -> Option<&CommitTicket> {
+    fn ticket(&self) -> &CommitTicket {
         match self {
             Request::Flush { ticket, .. } | Request::Record { ticket, .. } | Request::Tidy { ticket } => {
-                Some(ticket)
+                ticket
             }
-            Request::Commit(commit) => Some(&commit.ticket),
-            Request::Stop => None,
+            Request::Commit(commit) => &commit.ticket,
         }
     }
 }
@@ -166,14 +176,10 @@ fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
         if only_flushes && group.len() < flushes_before {
             gather(receiver, &mut group, flushes_before, took.min(GATHER_MAX));
         }
-        let stop = group.iter().any(|request| matches!(request, Request::Stop));
         flushes_before = group.iter().filter(|request| matches!(request, Request::Flush { .. })).count();
         let begun = Instant::now();
         writer.lock().expect("no holder panics").process(group);
         took = begun.elapsed();
-        if stop {
-            return;
-        }
     }
 }
 
@@ -226,7 +232,7 @@ impl Writer {
     pub(crate) fn process(&mut self, group: Vec<Request>) {
         if let Err(error) = self.shared.health.check() {
             for request in &group {
-                request.ticket().inspect(|ticket| ticket.complete(Err(error.clone())));
+                request.ticket().complete(Err(error.clone()));
             }
             return;
         }
@@ -248,7 +254,6 @@ impl Writer {
                 }
                 Request::Record { entry, ticket } => records.push((entry, ticket)),
                 Request::Tidy { ticket } => tidies.push(ticket),
-                Request::Stop => {}
             }
         }
         if !tidies.is_empty() {
