@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -32,8 +31,6 @@ use crate::write_ahead::WriteAhead;
 const REQUESTS_MAX: usize = 1024;
 /// Requests answered with one sync.
 const GROUP_MAX: usize = 256;
-/// How long a sync waits at most for more to cover.
-const GATHER_MAX: Duration = Duration::from_micros(500);
 
 /// Something for the log-writer to do.
 pub(crate) enum Request {
@@ -167,19 +164,10 @@ impl Request {
 fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
     let _vital = VitalThread("log-writer");
     ask_for_short_slices();
-    let mut flushes_before = 0;
-    let mut took = Duration::ZERO;
     while let Ok(first) = receiver.recv() {
         let mut group = vec![first];
         take_waiting(receiver, &mut group);
-        let only_flushes = group.iter().all(|request| matches!(request, Request::Flush { .. }));
-        if only_flushes && group.len() < flushes_before {
-            gather(receiver, &mut group, flushes_before, took.min(GATHER_MAX));
-        }
-        flushes_before = group.iter().filter(|request| matches!(request, Request::Flush { .. })).count();
-        let begun = Instant::now();
         writer.lock().expect("no holder panics").process(group);
-        took = begun.elapsed();
     }
 }
 
@@ -189,22 +177,6 @@ fn take_waiting(receiver: &Receiver<Request>, group: &mut Vec<Request>) {
         && let Ok(request) = receiver.try_recv()
     {
         group.push(request);
-    }
-}
-
-/// Waits a little for those who flushed last time: answered together, they ask again at nearly the same time, and a sync
-/// for the first of them alone would make the others wait for another. Somebody who flushes alone never waits, and nobody
-/// longer than the sync before took: where syncs are quick, one more is better.
-fn gather(receiver: &Receiver<Request>, group: &mut Vec<Request>, flushes: usize, wait: Duration) {
-    let deadline = Instant::now() + wait;
-    while group.len() < flushes.min(GROUP_MAX)
-        && let Ok(request) = receiver.recv_deadline(deadline)
-    {
-        let is_flush = matches!(request, Request::Flush { .. });
-        group.push(request);
-        if !is_flush {
-            return;
-        }
     }
 }
 
