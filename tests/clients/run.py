@@ -39,6 +39,7 @@ import scram, skipped
 SUFFIXES = ('.py', '.js', '.mjs', '.sh', '.go', '.rs')
 USER, PASSWORD = 'analyst', 'correct horse'
 CLIENT_SECONDS, INSTALL_SECONDS = 300, 900
+INSTALLS_MAX, INSTALL_PAUSE_SECONDS = 3, 10
 # How many clients may need a second run.
 AGAIN_MAX = 2
 
@@ -144,13 +145,19 @@ class Client:
 
     def install(self, *command, env={}):
         log = work / f'{self.word}.install.log'
-        with open(log, 'w') as out:
-            try:
-                done = subprocess.run(command, cwd=self.folder, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=out,
-                                      stderr=subprocess.STDOUT, timeout=INSTALL_SECONDS)
-            except subprocess.TimeoutExpired:
-                raise Missing(f'{command[0]} took too long')
-        if done.returncode:
+        for left in range(INSTALLS_MAX, 0, -1):
+            with open(log, 'w') as out:
+                try:
+                    done = subprocess.run(command, cwd=self.folder, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=out,
+                                          stderr=subprocess.STDOUT, timeout=INSTALL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    raise Missing(f'{command[0]} took too long')
+            if not done.returncode:
+                return
+            if left > 1:
+                # Registries fail for a moment.
+                time.sleep(INSTALL_PAUSE_SECONDS)
+        else:
             last = (log.read_text().strip().splitlines() or [''])[-1]
             raise Missing(f'{" ".join(map(os.path.basename, command[:3]))} failed: {last[:200]}')
 
@@ -283,7 +290,7 @@ def main():
     if count['passed'] < passed_min:
         wrong.append(f'{count["passed"]} clients passed, {passed_min} are asked for (CLIENTS_MIN)')
     for line in wrong:
-        print(line)
+        print(f'FAILED: {line}')
     count['failed'] += len(wrong)
     print(f'{count["passed"]} of {len(clients)} clients pass ({len(again)} at the second try or not at all), in {time.time() - started:.0f} s')
     print(', '.join(f'{number} {what}' for what, number in count.items()))

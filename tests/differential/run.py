@@ -195,13 +195,25 @@ def judge(brokers, chosen, is_whole, verbose):
                 del failures[name]
     for _, new in failures.values():
         print(*new, sep='\n')
-    gone = [(entry.id, part) for entry in known.KNOWN for part in entry.gone(used)] if is_whole else []
+    gone = gone_differences(used) if is_whole else []
+    if gone:
+        # Some of Kafka's depend on which of its threads is first.
+        print(f'once more, as these known differences did not occur: {gone}', flush=True)
+        for broker in brokers:
+            broker.tag += 'more'
+        for name, answer in carry_out_both(brokers, chosen).items():
+            compared(name, *answer, used)
+        gone = gone_differences(used)
     for id, part in gone:
-        print(f'known difference "{id}" does not occur any more in {part}')
+        print(f'FAILED: known difference "{id}" does not occur any more in {part}')
     if late > LATE_MAX:
-        print(f'{late} operations agreed at another try only, {LATE_MAX} may')
+        print(f'FAILED: {late} operations agreed at another try only, {LATE_MAX} may')
     print(f'{len(chosen)} operations, {late} of them at another try; {explained} differences of {len({id for id, _ in used})} known kinds')
     return len(chosen) - len(failures), len(failures) + len(gone) + (late > LATE_MAX)
+
+
+def gone_differences(used):
+    return [(entry.id, part) for entry in known.KNOWN for part in entry.gone(used)]
 
 
 def main():

@@ -146,10 +146,10 @@ for test in expected:
     print(f'{test.name:40} {verdict:8} {seconds:6.1f} s  {note.strip()[:140]}')
 print(f'built in {built - started:.0f} s, run in {time.time() - built:.0f} s')
 if not only and count['passed'] < PASSED_MIN:
-    print(f"{count['passed']} passed, {PASSED_MIN} are asked for")
+    print(f"FAILED: {count['passed']} passed, {PASSED_MIN} are asked for")
     count['failed'] = max(count['failed'], 1)
 if len(again) > AGAIN_MAX:
-    print(f'{len(again)} tests needed a second run, {AGAIN_MAX} may')
+    print(f'FAILED: {len(again)} tests needed a second run, {AGAIN_MAX} may')
     count['failed'] = max(count['failed'], 1)
 print(f'{len(again)} at the second try or not at all')
 print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")

@@ -42,6 +42,7 @@ mod recovery;
 mod scheduling;
 mod segment;
 mod simulated_disk;
+mod sync_queue;
 mod syncers;
 mod ticket;
 mod topic;

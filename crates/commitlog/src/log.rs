@@ -20,6 +20,7 @@ use crate::partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, Re
 use crate::pending::PendingOffsets;
 use crate::read::{Isolation, PartitionReader, ReadInfo};
 use crate::recovery::PartitionPlace;
+use crate::sync_queue::SyncedBy;
 use crate::ticket::CommitTicket;
 use crate::topic::{Topic, TopicEntry, TopicRecord, apply_topic_entry, topic_dir, topic_id_of};
 use crate::transaction::TransactionalState;
@@ -357,10 +358,26 @@ impl Log {
 
     /// Asks for everything written to some partitions so far to be made durable; the ticket tells when all are.
     pub fn flush_partitions(&self, partitions: Vec<Arc<Partition>>) -> Result<CommitTicket, LogError> {
+        self.flush_by(partitions, SyncedBy::Thread)
+    }
+
+    /// Does what [`Log::flush_partitions`] does for those who call [`Log::help`] before they wait for the ticket: no thread
+    /// is woken for them meanwhile. Who does not call it waits some milliseconds longer.
+    pub fn flush_helping(&self, partitions: Vec<Arc<Partition>>) -> Result<CommitTicket, LogError> {
+        self.flush_by(partitions, SyncedBy::Writer)
+    }
+
+    /// Syncs in this call what a ticket of [`Log::flush_helping`] waits for, and what others do with it, if nobody else is at
+    /// it and the disk is quick. Otherwise it returns at once. Either way the ticket tells the result.
+    pub fn help(&self, ticket: &CommitTicket) {
+        self.ahead.help(ticket);
+    }
+
+    fn flush_by(&self, partitions: Vec<Arc<Partition>>, by: SyncedBy) -> Result<CommitTicket, LogError> {
         self.check_open()?;
         self.shared.health.check()?;
         let ticket = CommitTicket::default();
-        if !self.ahead.flush(&partitions, &ticket) {
+        if !self.ahead.flush(&partitions, &ticket, by) {
             self.writer.submit(Request::Flush { partitions, ticket: ticket.clone() })?;
         }
         Ok(ticket)

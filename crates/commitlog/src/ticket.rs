@@ -33,6 +33,11 @@ impl CommitTicket {
         ticket
     }
 
+    /// Says whether both tell of the same.
+    pub(crate) fn is_same(&self, other: &CommitTicket) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Returns the answer if it is there.
     pub fn poll(&self) -> Option<Result<(), LogError>> {
         self.shared.answer.lock().expect("no holder panics").result.clone()
@@ -51,8 +56,8 @@ impl CommitTicket {
         }
     }
 
-    /// Calls `callback` with the answer, at once if it is there, else on the log-writer thread: keep it short and do
-    /// not call into the log from it.
+    /// Calls `callback` with the answer, at once if it is there, else on the thread that has done it: keep it short and
+    /// do not call into the log from it.
     pub fn on_done(&self, callback: impl FnOnce(Result<(), LogError>) + Send + 'static) {
         let mut answer = self.shared.answer.lock().expect("no holder panics");
         match answer.result.clone() {

@@ -4,8 +4,9 @@
 //! changes its length. Writing the same bytes over old ones of a file that has its blocks, and syncing that, takes 110 µs
 //! and 50 µs. So small appends are repeated here and their segments are synced later, many appends at once.
 //!
-//! Whoever flushes writes a frame; a thread syncs what has been written since it last did and answers in the order of
-//! the frames. So a flush waits for one sync that is under way at most, and writing goes on meanwhile.
+//! Whoever flushes writes a frame; a thread, or one of those who flush ([`SyncQueue`]), syncs what has been written since
+//! the last sync and answers in the order of the frames. So a flush waits for one sync that is under way at most, and
+//! writing goes on meanwhile.
 //!
 //! The files are a ring. One is written from its beginning to its end; then the next one that is settled is taken, and
 //! the partitions that the full one repeats are synced by another thread, which settles it. Without a settled file there
@@ -22,7 +23,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -34,6 +35,7 @@ use crate::journal::{FRAME_HEADER_LEN, close_frame, parse_frame};
 use crate::ledger::{put_redo_item, take_redo};
 use crate::partition::{Fresh, Partition, RedoItem};
 use crate::scheduling::ask_for_short_slices;
+use crate::sync_queue::{SyncQueue, SyncedBy, Unsynced, sync_all};
 use crate::ticket::CommitTicket;
 use crate::vital_thread::VitalThread;
 use crate::wire::Reader;
@@ -44,8 +46,6 @@ const FILES: usize = 4;
 const PAGE_LEN: usize = 4096;
 /// The number of items before the first.
 const COUNT_LEN: usize = 4;
-/// Frames that wait for a sync; who writes one more waits.
-const UNSYNCED_MAX: usize = 1024;
 const NAME_PREFIX: &str = "ahead.";
 
 /// How the files are used.
@@ -67,7 +67,7 @@ pub(crate) struct WriteAhead {
     health: Arc<Health>,
     ring: Mutex<Ring>,
     /// What waits for the thread that syncs, if there is one.
-    waiting: Option<Arc<Queue>>,
+    waiting: Option<Arc<SyncQueue>>,
 }
 
 struct Ring {
@@ -87,14 +87,6 @@ struct Ring {
     /// The frame that is being put together.
     frame: Vec<u8>,
     threads: Option<Threads>,
-}
-
-/// A frame that is written and not synced, or a place between such.
-struct Unsynced {
-    file: Option<Arc<dyn DiskFile>>,
-    path: PathBuf,
-    inside: Vec<(Arc<Partition>, Fresh)>,
-    ticket: CommitTicket,
 }
 
 impl WriteAhead {
@@ -131,12 +123,19 @@ impl WriteAhead {
 
     /// Says whether so much is waiting that who writes more may have to wait too.
     pub(crate) fn is_busy(&self) -> bool {
-        self.waiting.as_ref().is_some_and(|queue| queue.len() >= UNSYNCED_MAX / 2)
+        self.waiting.as_ref().is_some_and(|queue| queue.is_busy())
     }
 
     /// Makes partitions durable and completes the ticket, if little of them is not; returns whether it will.
-    pub(crate) fn flush(&self, partitions: &[Arc<Partition>], ticket: &CommitTicket) -> bool {
-        self.write(partitions.iter(), ticket, true).is_empty()
+    pub(crate) fn flush(&self, partitions: &[Arc<Partition>], ticket: &CommitTicket, by: SyncedBy) -> bool {
+        self.write(partitions.iter(), ticket, Wanted::All, by).is_empty()
+    }
+
+    /// Syncs in this call what a ticket waits for, if nobody does and syncs are quick.
+    pub(crate) fn help(&self, ticket: &CommitTicket) {
+        if let Some(queue) = &self.waiting {
+            queue.help(ticket, &self.health);
+        }
     }
 
     /// Makes those of some partitions durable of which little is not, and waits for that; returns the others.
@@ -145,7 +144,7 @@ impl WriteAhead {
         partitions: Vec<Arc<Partition>>,
     ) -> Result<Vec<Arc<Partition>>, LogError> {
         let ticket = CommitTicket::default();
-        let large = self.write(partitions.iter(), &ticket, false);
+        let large = self.write(partitions.iter(), &ticket, Wanted::Some, SyncedBy::Thread);
         if large.len() < partitions.len() {
             ticket.wait()?;
         }
@@ -157,7 +156,8 @@ impl WriteAhead {
         &self,
         partitions: impl Iterator<Item = &'a Arc<Partition>>,
         ticket: &CommitTicket,
-        all: bool,
+        wanted: Wanted,
+        by: SyncedBy,
     ) -> Vec<Arc<Partition>> {
         let mut ring = self.ring.lock().expect("no holder panics");
         let mut inside = Vec::new();
@@ -169,23 +169,23 @@ impl WriteAhead {
                 None => large.push(partition.clone()),
             }
         }
-        if all && !large.is_empty() {
+        if matches!(wanted, Wanted::All) && !large.is_empty() {
             return large;
         }
         if inside.is_empty() {
             return large;
         }
         match ring.write_frame(&mut inside, ticket) {
-            Ok(unsynced) => self.hand_over(&ring, unsynced),
+            Ok(unsynced) => self.hand_over(&ring, unsynced, by),
             Err(NoRoom) => large.extend(inside.into_iter().map(|(partition, _)| partition)),
         }
         large
     }
 
     /// Under the ring's lock, so that frames are handed over in their order.
-    fn hand_over(&self, ring: &Ring, unsynced: Unsynced) {
+    fn hand_over(&self, ring: &Ring, unsynced: Unsynced, by: SyncedBy) {
         match &ring.threads {
-            Some(threads) => threads.frames.put(unsynced),
+            Some(threads) => threads.frames.put(unsynced, by),
             None => sync_all(vec![unsynced], &self.health),
         }
     }
@@ -211,6 +211,14 @@ impl WriteAhead {
         ring.touched.clear();
         remove_files(&*ring.disk, &ring.dir)
     }
+}
+
+/// What to do where not all partitions fit into a frame.
+enum Wanted {
+    /// Nothing.
+    All,
+    /// Take those that do.
+    Some,
 }
 
 /// Neither the files nor, perhaps, the disk have room for a frame.
@@ -321,28 +329,6 @@ impl Ring {
     }
 }
 
-/// Syncs what frames are in and answers them in their order. A failure is final for the whole log.
-fn sync_all(frames: Vec<Unsynced>, health: &Health) {
-    let mut result = health.check();
-    let mut synced: Option<&Arc<dyn DiskFile>> = None;
-    for frame in &frames {
-        if result.is_ok()
-            && let Some(file) = &frame.file
-            && synced.is_none_or(|synced| !Arc::ptr_eq(synced, file))
-        {
-            let done = file.sync_data().map_err(|error| LogError::io("syncing", &frame.path, &error));
-            result = done.map_err(|error| health.fail(error));
-            synced = Some(file);
-        }
-    }
-    for frame in &frames {
-        if result.is_ok() {
-            frame.inside.iter().for_each(|(partition, fresh)| partition.note_durable_ahead(fresh));
-        }
-        frame.ticket.complete(result.clone());
-    }
-}
-
 /// Syncs partitions; a failure has made the log read-only, and the file stays unsettled.
 fn settle(touched: &Touched, settled: &AtomicBool) {
     let failure = touched.values().find_map(|partition| {
@@ -354,77 +340,16 @@ fn settle(touched: &Touched, settled: &AtomicBool) {
     }
 }
 
-/// Frames on their way to the thread that syncs them. Not a channel: those yield before they wait, and who yields on a
-/// full machine waits for longer.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<QueueState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct QueueState {
-    frames: Vec<Unsynced>,
-    /// Somebody waits for a change.
-    is_awaited: bool,
-    closed: bool,
-}
-
-impl Queue {
-    /// Adds a frame; waits while there are too many.
-    fn put(&self, frame: Unsynced) {
-        let mut state = self.state.lock().expect("no holder panics");
-        while state.frames.len() >= UNSYNCED_MAX {
-            state.is_awaited = true;
-            state = self.changed.wait(state).expect("no holder panics");
-        }
-        state.frames.push(frame);
-        self.tell(state);
-    }
-
-    fn len(&self) -> usize {
-        self.state.lock().expect("no holder panics").frames.len()
-    }
-
-    /// Takes all there are; waits for one, and ends with the queue.
-    fn take(&self) -> Option<Vec<Unsynced>> {
-        let mut state = self.state.lock().expect("no holder panics");
-        while state.frames.is_empty() {
-            if state.closed {
-                return None;
-            }
-            state.is_awaited = true;
-            state = self.changed.wait(state).expect("no holder panics");
-        }
-        let frames = std::mem::take(&mut state.frames);
-        self.tell(state);
-        Some(frames)
-    }
-
-    fn close(&self) {
-        let mut state = self.state.lock().expect("no holder panics");
-        state.closed = true;
-        self.tell(state);
-    }
-
-    fn tell(&self, mut state: MutexGuard<'_, QueueState>) {
-        if std::mem::take(&mut state.is_awaited) {
-            drop(state);
-            self.changed.notify_all();
-        }
-    }
-}
-
 /// The thread that syncs frames and the one that settles files. They end when this is dropped, after what they have.
 struct Threads {
-    frames: Arc<Queue>,
+    frames: Arc<SyncQueue>,
     files: Option<Sender<(usize, Touched)>>,
     running: Vec<JoinHandle<()>>,
 }
 
 impl Threads {
     fn start(health: &Arc<Health>, settled: &Arc<[AtomicBool; FILES]>) -> Result<Threads, LogError> {
-        let frames: Arc<Queue> = Arc::default();
+        let frames: Arc<SyncQueue> = Arc::default();
         let written = frames.clone();
         // At most one waits for each file: only a settled one is filled again.
         let (files, full): (_, Receiver<(usize, Touched)>) = unbounded();
@@ -433,7 +358,7 @@ impl Threads {
             let _vital = VitalThread("log-ahead");
             ask_for_short_slices();
             while let Some(group) = written.take() {
-                sync_all(group, &health);
+                written.sync(group, &health);
             }
         });
         let settling = spawn("log-settler", move || {

@@ -49,6 +49,14 @@ fn flush(log: &Log, partitions: std::ops::Range<u32>) -> CommitTicket {
     log.flush_partitions(partitions.map(|p| log.partition("t", p).unwrap()).collect()).unwrap()
 }
 
+/// Syncs in this call, if it can.
+fn flush_helping(log: &Log, partitions: std::ops::Range<u32>) -> CommitTicket {
+    let partitions = partitions.map(|p| log.partition("t", p).unwrap()).collect();
+    let ticket = log.flush_helping(partitions).unwrap();
+    log.help(&ticket);
+    ticket
+}
+
 fn values(log: &Log, partition: u32) -> Vec<i64> {
     let mut reader = log.reader("t", partition, 0, Isolation::ReadCommitted).unwrap();
     let (mut out, mut scratch, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -119,7 +127,11 @@ fn what_is_answered_is_there_after_any_power_cut() {
                 append(&log, (partition + 1) % PARTITIONS, value, 50);
                 expected[(partition as usize + 1) % PARTITIONS as usize].push(value);
             }
-            flush(&log, 0..PARTITIONS).wait().unwrap();
+            let ticket = match value % 3 {
+                0 => flush(&log, 0..PARTITIONS),
+                _ => flush_helping(&log, 0..PARTITIONS),
+            };
+            ticket.wait().unwrap();
         }
         assert!(ahead_files(&disk).len() > 1, "the ring goes round");
         let after = disk.crash(seed);
@@ -146,6 +158,18 @@ fn segments_that_lost_everything_come_back() {
     let log = open(&disk, true);
     assert_eq!(values(&log, 0), (0..20).collect::<Vec<_>>());
     assert_eq!(values(&log, 1), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_flushes_and_does_not_help_is_answered_too() {
+    let disk = SimulatedDisk::new();
+    let log = log_with_topic(&disk, false);
+    for value in 0..3 {
+        append(&log, 0, value, 10);
+        log.flush_helping(vec![log.partition("t", 0).unwrap()]).unwrap().wait().unwrap();
+    }
+    let offsets = log.offsets("t", 0).unwrap();
+    assert_eq!(offsets.durable, offsets.next);
 }
 
 #[test]
@@ -224,14 +248,15 @@ fn without_room_for_a_file_segments_are_synced() {
 
 #[test]
 fn failed_sync_of_a_frame_acknowledges_nothing_any_more() {
-    for inline_writer in [true, false] {
+    for (inline_writer, helping) in [(true, false), (false, false), (false, true)] {
         let disk = SimulatedDisk::new();
         let log = log_with_topic(&disk, inline_writer);
         append(&log, 0, 0, 10);
         flush(&log, 0..1).wait().unwrap();
         disk.fail_sync_at(disk.syncs() + 1);
         append(&log, 0, 1, 10);
-        assert!(flush(&log, 0..1).wait().is_err());
+        let ticket = if helping { flush_helping(&log, 0..1) } else { flush(&log, 0..1) };
+        assert!(ticket.wait().is_err());
         assert!(log.read_only_cause().is_some());
         assert_eq!(log.offsets("t", 0).unwrap().durable, 1);
         assert!(log.append("t", 1, &mut batch(2, 10), 0).is_err());

@@ -12,6 +12,7 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{ProduceRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::broker::Broker;
@@ -131,10 +132,19 @@ pub(crate) async fn answer_as(
         tokio::time::sleep(BUSY_PAUSE).await;
     }
     // One ticket for the whole request: its partitions are synced together.
-    let ticket = call.broker.log.flush_partitions(unsynced);
+    let log = call.broker.log.clone();
+    let can_help = Handle::current().metrics().num_workers() > 1;
+    let ticket = if can_help { log.flush_helping(unsynced) } else { log.flush_partitions(unsynced) };
     Ok(Answer::Later(Box::pin(async move {
         let synced = match ticket {
-            Ok(ticket) => wait(ticket).await,
+            Ok(ticket) => {
+                if can_help {
+                    // Whatever the client has sent before is written by now: one sync is for all of it. Only one thread
+                    // syncs at a time, so another looks after the sockets meanwhile.
+                    log.help(&ticket);
+                }
+                wait(ticket).await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = synced {
