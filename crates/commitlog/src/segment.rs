@@ -309,15 +309,20 @@ impl Segment {
     }
 
     /// Returns the base offset of the batch at a position, if a good one is there.
-    fn valid_base_offset_at(&self, position: u64, len: u64) -> Result<Option<i64>, LogError> {
-        let mut base_offset = None;
-        if position < len {
-            scan_file(&*self.file, &self.path, position, len, &mut |batch| {
-                base_offset = Some(batch.base_offset());
-                Ok(false)
-            })?;
+    fn valid_base_offset_at(&self, position: u64, to: u64) -> Result<Option<i64>, LogError> {
+        if self.base_offset_at(position, to)?.is_none() {
+            return Ok(None);
         }
-        Ok(base_offset)
+        // Its own bytes and no more: behind compaction's gaps each batch is asked for.
+        let mut bytes = Vec::new();
+        read_into(&*self.file, &self.path, &mut bytes, position, BATCH_HEADER_LEN)?;
+        let Ok(Some(len)) = Batch::peek_len(&bytes) else { return Ok(None) };
+        if len as u64 > to - position {
+            return Ok(None);
+        }
+        read_into(&*self.file, &self.path, &mut bytes, position, len)?;
+        let batch = Batch::parse(&bytes).ok().filter(|batch| batch.validate().is_ok());
+        Ok(batch.map(|batch| batch.base_offset()))
     }
 
     /// Cuts the file behind the published bytes.
