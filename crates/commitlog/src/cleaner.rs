@@ -28,6 +28,10 @@ use crate::segment::{Segment, log_file_name, scan_file};
 /// What a key costs in the map beside its bytes.
 const KEY_OVERHEAD_BYTES: usize = 48;
 
+/// How long an aborted transaction is remembered after the last of its records is gone: somebody may have read them
+/// before, and ask now which of them do not count.
+const ABORTED_KEPT_MS: i64 = 60_000;
+
 /// What a step did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MaintainReport {
@@ -209,6 +213,7 @@ impl Partition {
         let limit = self.settled_offset();
         let mut checkpoint = self.checkpoint.lock().expect("no holder panics");
         self.check_alive()?;
+        self.forget_aborted(&mut checkpoint, now_ms);
         let all = self.segments();
         let lag = now_ms.saturating_sub(config.min_compaction_lag_ms);
         let closed: Vec<Arc<Segment>> = all
@@ -259,6 +264,22 @@ impl Partition {
         fresh.write(&*self.shared.disk, &self.dir)?;
         *checkpoint = fresh;
         Ok(count)
+    }
+
+    /// Forgets the aborted transactions that compaction has left no records of: without it there would be more and more.
+    fn forget_aborted(&self, checkpoint: &mut Checkpoint, now_ms: i64) {
+        let mut state = self.lock();
+        let mut aborted = self.aborted.write().expect("no holder panics");
+        if aborted.first().is_none_or(|first| first.last_offset >= checkpoint.clean_offset) {
+            return;
+        }
+        let (offset, since_ms) = *state.aborted_gone.get_or_insert((checkpoint.clean_offset, now_ms));
+        if now_ms.saturating_sub(since_ms) < ABORTED_KEPT_MS {
+            return;
+        }
+        state.aborted_gone = None;
+        checkpoint.aborted.retain(|aborted| aborted.last_offset >= offset);
+        Arc::make_mut(&mut *aborted).retain(|aborted| aborted.last_offset >= offset);
     }
 
     /// Reads keys from the first dirty offset on until all closed segments or the memory allowed are used up.

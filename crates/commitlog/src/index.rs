@@ -56,10 +56,10 @@ impl SparseIndex {
         self.entries.push(IndexEntry { relative_offset, position: position as u32, max_timestamp_before });
     }
 
-    /// Returns where to start looking for an offset.
-    pub(crate) fn position_for_offset(&self, relative_offset: u32) -> u64 {
+    /// Returns the batch from which on to look for an offset; `None` for the segment's beginning.
+    pub(crate) fn entry_for_offset(&self, relative_offset: u32) -> Option<IndexEntry> {
         let after = self.entries.partition_point(|entry| entry.relative_offset <= relative_offset);
-        self.entries[..after].last().map_or(0, |entry| entry.position as u64)
+        self.entries[..after].last().copied()
     }
 
     /// Returns where to start looking for the first timestamp at or after the one given.
@@ -165,9 +165,10 @@ mod tests {
             let read = IndexSummary::decode(&flipped);
             assert!(read.is_none() || SparseIndex::decode(&flipped, read.unwrap()).is_none());
         }
-        assert_eq!(index.position_for_offset(0), 0);
-        assert_eq!(index.position_for_offset(59), 300);
-        assert_eq!(index.position_for_offset(60), 600);
+        let position_for_offset = |offset| index.entry_for_offset(offset).unwrap().position;
+        assert_eq!(position_for_offset(0), 0);
+        assert_eq!(position_for_offset(59), 300);
+        assert_eq!(position_for_offset(60), 600);
         assert_eq!(index.position_for_timestamp(i64::MAX), 9_900);
         assert_eq!(index.position_for_timestamp(15), 300);
         assert_eq!(index.position_for_timestamp(14), 0);

@@ -4,9 +4,13 @@
 //! frame: payload length u32 · number u64 · crc32c of number and payload u32 · payload
 //! ```
 //!
-//! Numbers only grow, so what a failed write left behind is never taken for a later frame. Reading ends at the first
-//! frame that does not fit; whoever opens a journal rewrites it, which leaves the rest behind. It is filled with zeros ahead of the end, because overwriting
-//! costs a sync less than growing does (94 µs instead of 154 µs).
+//! Numbers only grow, so what a failed write left behind is never taken for a later frame. The first frame of a write
+//! has a number whose low 16 bits are zero. Reading ends at the first frame that does not fit. If the first frame of a
+//! write lies behind it, it was synced before that write, so it is damaged, and the journal is refused; else a stop has
+//! torn the last write, and whoever opens a journal rewrites it, which leaves the rest behind.
+//!
+//! It is filled with zeros ahead of the end, because overwriting costs a sync less than growing does (94 µs instead of
+//! 154 µs).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +21,10 @@ use crate::error::LogError;
 
 /// Length, number and checksum of a frame.
 pub(crate) const FRAME_HEADER_LEN: usize = 16;
+/// The bits of a number that count the frames of a write.
+const FRAME_OF_WRITE: u64 = 0xffff;
+/// What is summed of seeming frames behind an unreadable one; with that many, chance decides nothing.
+const SEARCHED_BYTES_MAX: usize = 1 << 30;
 
 pub(crate) struct Journal {
     disk: Arc<dyn Disk>,
@@ -75,6 +83,15 @@ impl Journal {
             return Err(LogError::Damaged {
                 path: path.display().to_string(),
                 reason: "its beginning is not readable".to_owned(),
+            });
+        }
+        if has_later_write(&bytes[position..], number) {
+            return Err(LogError::Damaged {
+                path: path.display().to_string(),
+                reason: format!(
+                    "the entry at byte {position} is not readable, but later ones are; \
+                     restore the file from a backup, or cut it there to start without them"
+                ),
             });
         }
         let cut = bytes[position..].iter().any(|byte| *byte != 0);
@@ -159,6 +176,9 @@ impl Journal {
 
     /// Puts a frame into the buffer that [`Journal::write`] writes.
     pub(crate) fn push(&mut self, payload: &[u8]) {
+        if self.frames.is_empty() {
+            self.number |= FRAME_OF_WRITE;
+        }
         self.number += 1;
         let start = self.frames.len();
         self.frames.resize(start + FRAME_HEADER_LEN, 0);
@@ -229,6 +249,27 @@ pub(crate) fn parse_frame(bytes: &[u8], after: u64) -> Option<(&[u8], u64)> {
     (len > 0 && number > after && frame_crc(number, payload) == crc).then_some((payload, number))
 }
 
+/// Returns whether the first frame of a write lies behind the unreadable one that some bytes begin with.
+fn has_later_write(bytes: &[u8], after: u64) -> bool {
+    let mut searched = 0;
+    for at in 1..bytes.len().saturating_sub(FRAME_HEADER_LEN) {
+        let header = &bytes[at..];
+        let Some(number) = header[4..].first_chunk().map(|number| u64::from_be_bytes(*number)) else { break };
+        if number & FRAME_OF_WRITE != 0 || number <= after {
+            continue;
+        }
+        if parse_frame(header, after).is_some() {
+            return true;
+        }
+        let len = header.first_chunk().map_or(0, |len| u32::from_be_bytes(*len) as usize);
+        searched += if len < header.len() { len } else { 0 };
+        if searched > SEARCHED_BYTES_MAX {
+            break;
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,5 +298,69 @@ mod tests {
         let mut seen = Vec::new();
         open(&disk, &mut seen);
         assert_eq!(seen, [b"kept".to_vec()]);
+    }
+
+    /// A journal of a write of one frame, one of three, one of one; returns where each frame begins, and the end.
+    fn of_three_writes(disk: &SimulatedDisk) -> Vec<usize> {
+        let mut journal = open(disk, &mut Vec::new());
+        let mut begins = Vec::new();
+        for write in [&[b"one".as_slice()][..], &[b"two", b"three", b"four"], &[b"five"]] {
+            let mut begin = journal.len() as usize;
+            for payload in write {
+                begins.push(begin);
+                begin += FRAME_HEADER_LEN + payload.len();
+                journal.push(payload);
+            }
+            journal.write().unwrap();
+            journal.sync().unwrap();
+        }
+        begins.push(journal.len() as usize);
+        begins
+    }
+
+    fn open_flipped(disk: &SimulatedDisk, at: usize, bit: u8) -> Result<usize, LogError> {
+        let disk = disk.crash(0);
+        let file = disk.open("/j".as_ref()).unwrap();
+        let mut byte = [0];
+        file.read_at(&mut byte, at as u64).unwrap();
+        file.write_at(&[byte[0] ^ bit], at as u64).unwrap();
+        let mut seen = 0;
+        let mut see = |_: &[u8]| {
+            seen += 1;
+            Ok(())
+        };
+        Journal::open(Arc::new(disk), "/".into(), "j", b"magic", 0, &mut see)?;
+        Ok(seen)
+    }
+
+    #[test]
+    fn damage_before_the_last_write_is_refused_with_its_place() {
+        let disk = SimulatedDisk::new();
+        let begins = of_three_writes(&disk);
+        for at in begins[0]..begins[4] {
+            let begin = begins.iter().rfind(|begin| **begin <= at).unwrap();
+            for bit in 0..8 {
+                let error = open_flipped(&disk, at, 1 << bit).unwrap_err().to_string();
+                let place = format!("\"/j\" is damaged: the entry at byte {begin} is not readable");
+                assert!(error.contains(&place), "byte {at}, bit {bit}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn torn_last_write_is_left_behind() {
+        let disk = SimulatedDisk::new();
+        let begins = of_three_writes(&disk);
+        for at in begins[4]..begins[5] {
+            assert_eq!(open_flipped(&disk, at, 1).unwrap(), 4, "byte {at}");
+        }
+        // A power cut can take any part of a write, also the first.
+        let file = disk.open("/j".as_ref()).unwrap();
+        file.truncate(begins[4] as u64).unwrap();
+        file.sync_data().unwrap();
+        for at in begins[1]..begins[4] {
+            let whole = begins[..4].iter().filter(|begin| **begin <= at).count() - 1;
+            assert_eq!(open_flipped(&disk, at, 1).unwrap(), whole, "byte {at}");
+        }
     }
 }

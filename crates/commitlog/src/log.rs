@@ -152,6 +152,15 @@ impl Log {
         if topic_journal.cut {
             check_no_topic_lost(&*disk, &topics_dir, &records, &deleted)?;
         }
+        if !records.is_empty() && !names.iter().any(|name| name == TRANSACTION_JOURNAL) {
+            return Err(LogError::Damaged {
+                path: dir.join(TRANSACTION_JOURNAL).display().to_string(),
+                reason:
+                    "it is missing beside topics, with the positions of groups, what is committed, and the \
+                         producer ids given out; restore it from a backup"
+                        .to_owned(),
+            });
+        }
         let created: Vec<Vec<u8>> = records.iter().map(|record| record.created().encode()).collect();
         topic_journal.rewrite(&created)?;
 

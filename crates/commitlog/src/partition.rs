@@ -122,6 +122,10 @@ pub(crate) struct PartitionState {
     pub names_synced: u64,
     /// When the active segment got its first batch.
     pub active_since_ms: Option<i64>,
+    /// Segments that begin below this offset had their index files written when they were synced and closed.
+    pub indexed_below: i64,
+    /// Below this offset compaction has left no aborted records, and since when that has been known.
+    pub aborted_gone: Option<(i64, i64)>,
     /// The newest roll's checkpoint, to be written once what is below it is synced.
     pub rolled: Option<Checkpoint>,
     /// Where the bytes begin that are neither durable nor in a write-ahead file, if that is known.
@@ -568,7 +572,12 @@ impl Partition {
     /// recovery only.
     fn checkpoint_roll(&self, rolled: &Checkpoint) {
         // Compaction holds it for long; the next flush tries again.
-        let Ok(mut checkpoint) = self.checkpoint.try_lock() else { return };
+        let Ok(mut checkpoint) = self.checkpoint.try_lock() else {
+            if let Err(error) = self.vouch_by_indexes(rolled.recovery_segment) {
+                tracing::warn!(topic = &*self.topic, partition = self.partition, %error, "index not written");
+            }
+            return;
+        };
         // A log that was closed and begins a segment before its next record rolls at the offset it was closed at.
         let place = |c: &Checkpoint| (c.recovery_offset, c.recovery_segment);
         if place(rolled) <= place(&checkpoint) {
@@ -646,9 +655,28 @@ impl Partition {
         }
     }
 
+    /// Writes the index files of closed segments that are synced and no checkpoint vouches for yet: a start that finds
+    /// them knows that nothing was missing.
+    fn vouch_by_indexes(&self, below: i64) -> Result<(), LogError> {
+        let from = self.lock().indexed_below;
+        if from >= below {
+            return Ok(());
+        }
+        for segment in self.segments().iter().filter(|segment| (from..below).contains(&segment.base_offset)) {
+            segment.write_durable_index(&*self.shared.disk, segment.summary())?;
+        }
+        self.shared
+            .disk
+            .sync_dir(&self.dir)
+            .map_err(|error| self.shared.health.fail(LogError::io("syncing", &self.dir, &error)))?;
+        self.lock().indexed_below = below;
+        Ok(())
+    }
+
     /// Drops the checkpoint of a roll that one of a later place has replaced.
     fn forget_rolled(&self, checkpoint: &Checkpoint) {
         let mut state = self.lock();
+        state.indexed_below = state.indexed_below.max(checkpoint.recovery_segment);
         if state.rolled.as_ref().is_some_and(|r| r.recovery_offset <= checkpoint.recovery_offset) {
             state.rolled = None;
         }

@@ -7,7 +7,7 @@ use crate::batch::{Batch, BatchError};
 use crate::error::LogError;
 use crate::partition::Partition;
 use crate::producer::AbortedTransaction;
-use crate::segment::{Segment, scan_file};
+use crate::segment::{Segment, is_in_place, peek_base_offset, scan_file};
 
 /// Whether records of open and aborted transactions are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ struct Cursor {
     segment: Option<Arc<Segment>>,
     position: u64,
     offset: i64,
+    /// Where the batches before `position` end.
+    floor: i64,
     /// The longest batch of the last read: the next ones will hardly be longer.
     batch_len: usize,
 }
@@ -183,11 +185,12 @@ impl Partition {
     ) -> Result<(i64, usize), LogError> {
         let mut next = offset;
         let mut filled = 0;
-        let (mut segment, mut position) = match cursor.segment.take() {
-            Some(segment) if cursor.offset == offset => (segment, cursor.position),
+        let (mut segment, mut position, mut floor) = match cursor.segment.take() {
+            Some(segment) if cursor.offset == offset && self.has(&segment) => {
+                (segment, cursor.position, cursor.floor)
+            }
             _ => self.find(offset)?,
         };
-        let mut floor = segment.base_offset;
         let mut batch_len = 0;
         loop {
             let left = segment.size().saturating_sub(position);
@@ -195,7 +198,7 @@ impl Partition {
                 match self.segments().iter().find(|other| other.base_offset > segment.base_offset) {
                     Some(after) if after.base_offset < limit => {
                         next = next.max(segment.next_offset());
-                        (segment, position) = (after.clone(), 0);
+                        (segment, position, floor) = (after.clone(), 0, after.base_offset);
                         continue;
                     }
                     _ => break,
@@ -228,8 +231,9 @@ impl Partition {
             let mut done = false;
             let read = &out[..filled + got];
             while end < read.len() {
+                let place = Place { segment: &segment, position: position + (end - filled) as u64, floor };
                 let checked = Batch::parse(&read[end..])
-                    .and_then(|batch| check_place(&batch, &read[end..], floor, &segment).map(|()| batch));
+                    .and_then(|batch| place.check(&batch, &read[end..]).map(|()| batch));
                 let batch = match checked {
                     Ok(batch) => batch,
                     Err(BatchError::Cut { .. }) if end > filled || filled > 0 => {
@@ -278,31 +282,55 @@ impl Partition {
                 break;
             }
         }
-        *cursor = Cursor { segment: Some(segment), position, offset: next, batch_len };
+        *cursor = Cursor { segment: Some(segment), position, offset: next, floor, batch_len };
         Ok((next, filled))
     }
 
-    fn find(&self, offset: i64) -> Result<(Arc<Segment>, u64), LogError> {
+    /// Returns whether a segment is the partition's still: compaction replaces it, and after a while what was aborted in it
+    /// is not known any more.
+    fn has(&self, segment: &Arc<Segment>) -> bool {
+        let segments = self.segments();
+        let after = segments.partition_point(|other| other.base_offset <= segment.base_offset);
+        segments[..after].last().is_some_and(|other| Arc::ptr_eq(other, segment))
+    }
+
+    /// Returns the segment that has an offset, where to start in it, and the offset below which nothing lies there.
+    fn find(&self, offset: i64) -> Result<(Arc<Segment>, u64, i64), LogError> {
         let segments = self.segments();
         let after = segments.partition_point(|segment| segment.base_offset <= offset);
         let segment = segments[after.saturating_sub(1)].clone();
-        let position = segment.position_for_offset(&*self.shared.disk, offset)?;
-        Ok((segment, position))
+        let (position, floor) = segment.place_for_offset(&*self.shared.disk, offset)?;
+        Ok((segment, position, floor))
     }
 }
 
-/// Checks a batch and, because the CRC does not cover it, that its base offset fits between its neighbours.
-fn check_place(batch: &Batch<'_>, from_here: &[u8], floor: i64, segment: &Segment) -> Result<(), BatchError> {
-    batch.validate()?;
-    let after = from_here[batch.len()..].first_chunk().map(|base| i64::from_be_bytes(*base));
-    let next_offset = batch.next_offset();
-    if batch.base_offset() < floor
-        || next_offset > segment.next_offset()
-        || after.is_some_and(|after| after < next_offset)
-    {
-        return Err(BatchError::Malformed { what: "offset does not follow" });
+/// Where a batch lies.
+struct Place<'a> {
+    segment: &'a Segment,
+    position: u64,
+    /// Where what lies before it ends.
+    floor: i64,
+}
+
+impl Place<'_> {
+    /// Checks a batch and, because the CRC does not cover it, that its base offset fits between its neighbours.
+    fn check(&self, batch: &Batch<'_>, from_here: &[u8]) -> Result<(), BatchError> {
+        batch.validate()?;
+        let behind = &from_here[batch.len()..];
+        let after = match peek_base_offset(behind) {
+            // Only a batch behind a gap, which compaction left, can be where the floor does not say.
+            None if batch.base_offset() > self.floor => {
+                // Whoever reads on meets an error there.
+                let position = self.position + batch.len() as u64;
+                self.segment.base_offset_at(position, self.segment.size()).ok().flatten()
+            }
+            after => after,
+        };
+        if !is_in_place(batch, self.floor, after) || batch.next_offset() > self.segment.next_offset() {
+            return Err(BatchError::Malformed { what: "offset does not follow" });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Reads at most `wanted` bytes to `out[filled..]`, over what is there; returns how many.

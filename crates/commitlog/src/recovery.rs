@@ -1,6 +1,9 @@
-//! Opening a partition: trust what the checkpoint vouches for, scan the rest, cut at the first damage.
+//! Opening a partition: trust what the checkpoint vouches for, scan the rest, cut at the first damage there.
+//!
+//! Below the checkpoint, and in a closed segment whose index file says that it was synced whole, nothing can be missing
+//! because of a stop: damage there stays where it is, and what is good behind it can be read.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -12,13 +15,7 @@ use crate::config::TopicConfig;
 use crate::error::LogError;
 use crate::partition::{Partition, PartitionState, Shared};
 use crate::producer::{AbortedTransaction, Producers};
-use crate::segment::{Segment, log_file_name, parse_log_file_name, read_into};
-
-/// Bytes behind a place that is not good that are searched for a batch.
-const DAMAGE_SEARCH_MAX: u64 = 4 << 20;
-
-/// What looks like a batch there may be a record's value; so many of them have their checksum computed.
-const SEEMING_BATCHES_MAX: usize = 256;
+use crate::segment::{Segment, log_file_name, parse_log_file_name};
 
 /// What names a partition and where it is.
 pub(crate) struct PartitionPlace {
@@ -36,6 +33,8 @@ struct Found {
     aborted: Vec<AbortedTransaction>,
     checkpoint: Checkpoint,
     damaged_places: u64,
+    /// The offsets at which reading meets them, as far as they are left in place.
+    damaged_offsets: BTreeSet<i64>,
     /// The files have something else than the checkpoint vouches for.
     changed: bool,
 }
@@ -56,6 +55,7 @@ impl Partition {
             aborted: Vec::new(),
             checkpoint,
             damaged_places: 0,
+            damaged_offsets: BTreeSet::new(),
             changed: false,
         };
         Ok(Partition::assemble(place, shared, found))
@@ -68,11 +68,14 @@ impl Partition {
         Ok((Partition::assemble(place, shared, found), changed))
     }
 
-    fn assemble(place: PartitionPlace, shared: Shared, found: Found) -> Partition {
+    fn assemble(place: PartitionPlace, shared: Shared, mut found: Found) -> Partition {
         let next = found.segments.last().expect("there is an active segment").next_offset();
         let segments: Vec<Arc<Segment>> = found.segments.into_iter().map(Arc::new).collect();
         let last_stable = found.producers.first_ongoing().unwrap_or(next);
         let log_start = found.checkpoint.log_start_offset.min(next);
+        // Compaction and deletion have left no records of the others.
+        let aborted_from = found.checkpoint.clean_offset.max(log_start);
+        found.aborted.retain(|aborted| aborted.last_offset >= aborted_from);
         Partition {
             topic: place.topic,
             topic_id: place.topic_id,
@@ -85,7 +88,9 @@ impl Partition {
                 dirty: VecDeque::new(),
                 names_made: 0,
                 names_synced: 0,
+                indexed_below: found.checkpoint.recovery_segment,
                 active_since_ms: None,
+                aborted_gone: None,
                 rolled: None,
                 fresh_from: None,
             }),
@@ -99,7 +104,7 @@ impl Partition {
             deleted: AtomicBool::new(false),
             syncing: Mutex::default(),
             damaged_places: AtomicU64::new(found.damaged_places),
-            damaged_offsets: Mutex::default(),
+            damaged_offsets: Mutex::new(found.damaged_offsets),
         }
     }
 
@@ -210,13 +215,16 @@ fn load(
         aborted: checkpoint.aborted.clone(),
         checkpoint: checkpoint.clone(),
         damaged_places: 0,
+        damaged_offsets: BTreeSet::new(),
         changed: lenient,
     };
     let mut cut_from = None;
     for (index, &base) in bases.iter().enumerate() {
         let before = found.segments.last().map_or(base, Segment::next_offset);
+        let is_last = index + 1 == bases.len();
+        let ceiling = bases.get(index + 1).copied().unwrap_or(i64::MAX);
         let below = !lenient && base < checkpoint.recovery_segment;
-        if base < before || (!lenient && base > checkpoint.recovery_segment && base != before) {
+        if !lenient && base > checkpoint.recovery_segment && base != before {
             found.damaged_places += 1;
             cut_from = Some(index);
             break;
@@ -225,53 +233,64 @@ fn load(
         if trusted
             && let Some(segment) = Segment::open_indexed(disk, dir, base, interval)?
             && (below || segment.size() == checkpoint.recovery_position)
+            && segment.next_offset() <= ceiling
         {
             found.segments.push(segment);
             continue;
         }
+        let place = (checkpoint.recovery_position, checkpoint.recovery_offset);
         let vouched = match trusted && !below {
-            true => {
-                let place = (checkpoint.recovery_position, checkpoint.recovery_offset);
-                Segment::open_vouched(disk, dir, base, interval, place)?
-            }
+            true => Segment::open_vouched(disk, dir, base, interval, place)?,
             false => None,
         };
         let segment = match vouched {
             Some(segment) => segment,
             None => Segment::open_empty(disk, dir, base, interval)?,
         };
-        let contiguous = !lenient && !below;
-        let end = segment.scan(contiguous && base != checkpoint.recovery_segment, &mut |batch| {
+        let len = segment.file.len().map_err(|error| LogError::io("measuring", &segment.path, &error))?;
+        if trusted && !below && len < checkpoint.recovery_position {
+            return Ok(None);
+        }
+        let mut see = |batch: &Batch<'_>| {
             if batch.base_offset() >= from
                 && let Some(aborted) = found.producers.record(batch)
             {
                 found.aborted.push(aborted);
             }
             Ok(())
+        };
+        // Up to here nothing can be missing because of a stop.
+        let is_closed_good =
+            !is_last && (below || lenient || segment.is_vouched_by_index(disk, len, ceiling));
+        let good = match is_closed_good {
+            true => (len, ceiling),
+            false if trusted => place,
+            false => (0, 0),
+        };
+        segment.scan_past_damage(good, &mut see, &mut |offset, position, damage| {
+            found.damaged_places += 1;
+            found.damaged_offsets.insert(offset);
+            tracing::warn!(path = %segment.path.display(), position, offset, %damage, "segment is damaged");
         })?;
-        if !below && base == checkpoint.recovery_segment && segment.size() < checkpoint.recovery_position {
-            return Ok(None);
-        }
+        let contiguous = !lenient && base != checkpoint.recovery_segment;
+        let end = segment.scan(contiguous, ceiling, &mut see)?;
         if let Some(damage) = end.damage {
+            // In a closed segment too: of what is not vouched for a power cut may have lost any part, and what was
+            // acknowledged behind it is in the journal or the write-ahead files, which write it again from here on.
             let path = segment.path.display();
-            let last = index + 1 == bases.len();
-            let len = segment.file.len().map_err(|error| LogError::io("measuring", &segment.path, &error))?;
             let bytes = len - end.position;
-            if !below && last && !has_batch_behind(&segment, end.position, len)? {
+            if is_last && segment.batch_behind(end.position, len, base..i64::MAX)?.is_none() {
                 tracing::info!(%path, position = end.position, bytes, "what a stop left unfinished is cut");
             } else {
                 found.damaged_places += 1;
                 tracing::warn!(%path, position = end.position, bytes, %damage, "segment is damaged");
             }
-            // A closed segment keeps its bytes for whoever wants to repair it: readers do not get past `size`.
-            if !below && (last || !lenient) {
-                segment.cut()?;
-                segment.set_synced(segment.size());
-                found.segments.push(segment);
-                found.changed = true;
-                cut_from = Some(index + 1);
-                break;
-            }
+            segment.cut()?;
+            segment.set_synced(segment.size());
+            found.segments.push(segment);
+            found.changed = true;
+            cut_from = Some(index + 1);
+            break;
         }
         if !below {
             found.changed |=
@@ -297,20 +316,6 @@ fn load(
         found.changed = true;
     }
     Ok(Some(found))
-}
-
-/// Returns whether a good batch lies behind a place that is not good: then the place is damaged, not the end of a
-/// write that was cut off.
-fn has_batch_behind(segment: &Segment, position: u64, len: u64) -> Result<bool, LogError> {
-    let mut bytes = Vec::new();
-    let wanted = (len - position).min(DAMAGE_SEARCH_MAX) as usize;
-    read_into(&*segment.file, &segment.path, &mut bytes, position, wanted)?;
-    // Not from the next offset on: the checksum does not cover the offset, which may be what is damaged.
-    let offsets = segment.base_offset..segment.base_offset.saturating_add(i32::MAX as i64);
-    let seeming = (1..bytes.len())
-        .filter_map(|at| Batch::parse(&bytes[at..]).ok())
-        .filter(|batch| offsets.contains(&batch.base_offset()));
-    Ok(seeming.take(SEEMING_BATCHES_MAX).any(|batch| batch.validate().is_ok()))
 }
 
 pub(crate) fn remove_segment_files(shared: &Shared, dir: &Path, base: i64) -> Result<(), LogError> {

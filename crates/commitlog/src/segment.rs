@@ -3,15 +3,20 @@
 //! Only the last segment of a partition is written to, at the end. Readers see `size` bytes, published after the
 //! bytes are written; nothing before `size` changes any more, so they take no lock.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
-use crate::batch::{BATCH_HEADER_LEN, Batch, BatchError};
+use crate::batch::{AT_MAGIC, BATCH_HEADER_LEN, Batch, BatchError};
 use crate::disk::{Disk, DiskFile};
 use crate::error::LogError;
 use crate::index::{INDEX_HEADER_LEN, IndexSummary, SparseIndex};
 
+/// Bytes behind a place that is not good that are searched for a batch.
+const DAMAGE_SEARCH_MAX: u64 = 4 << 20;
+/// What looks like a batch there may be a record's value; so many of them have their checksum computed.
+const SEEMING_BATCHES_MAX: usize = 256;
 /// What a scan reads at a time.
 const SCAN_CHUNK_LEN: usize = 1 << 20;
 /// The timestamp of a segment without records.
@@ -91,6 +96,12 @@ impl Segment {
         segment.appended_ms.store(summary.appended_ms, Ordering::Relaxed);
         *segment.index.write().expect("no holder panics") = None;
         Ok(Some(segment))
+    }
+
+    /// Returns whether the index file that follows a closed segment's sync is there: nothing of the segment was missing.
+    pub(crate) fn is_vouched_by_index(&self, disk: &dyn Disk, len: u64, next_offset: i64) -> bool {
+        read_index_summary(disk, &self.index_path())
+            .is_some_and(|summary| summary.log_size == len && summary.next_offset == next_offset)
     }
 
     /// Opens a segment up to where a checkpoint vouches for it; a scan then takes in what is good behind. `None` if the
@@ -196,29 +207,122 @@ impl Segment {
         self.size.store(position + batch.len() as u64, Ordering::Release);
     }
 
-    /// Takes in the batches of the file from the present size on, until the end or the first damage. `see` gets
-    /// every batch, in order.
+    /// Takes in the batches of the file from the present size on, until the end or the first damage; none may reach
+    /// beyond the offset `ceiling`. `see` gets every batch, in order.
     pub(crate) fn scan(
         &self,
         contiguous: bool,
+        ceiling: i64,
         see: &mut dyn FnMut(&Batch<'_>) -> Result<(), LogError>,
     ) -> Result<ScanEnd, LogError> {
         let len = self.file.len().map_err(|error| LogError::io("measuring", &self.path, &error))?;
+        self.scan_to(len, contiguous, ceiling, see)
+    }
+
+    fn scan_to(
+        &self,
+        to: u64,
+        contiguous: bool,
+        ceiling: i64,
+        see: &mut dyn FnMut(&Batch<'_>) -> Result<(), LogError>,
+    ) -> Result<ScanEnd, LogError> {
         let mut expected = self.next_offset();
-        let end = scan_file(&*self.file, &self.path, self.size(), len, &mut |batch| {
-            if batch.base_offset() < expected || (contiguous && batch.base_offset() != expected) {
-                return Ok(false);
-            }
-            // The index counts offsets from the segment's first in 32 bits.
-            if batch.last_offset() - self.base_offset > i32::MAX as i64 {
+        // The index counts offsets from the segment's first in 32 bits.
+        let ceiling = ceiling.min(self.base_offset.saturating_add(i32::MAX as i64 + 1));
+        scan_file(&*self.file, &self.path, self.size(), to, &mut |batch| {
+            let is_gap = batch.base_offset() != expected;
+            // What does not begin where the last one ends may have a wrong offset: then it reaches into the next one.
+            let after = match is_gap && !contiguous {
+                true => self.valid_base_offset_at(self.size() + batch.len() as u64, to)?,
+                false => None,
+            };
+            if (is_gap && contiguous) || !is_in_place(batch, expected, after) || batch.next_offset() > ceiling
+            {
                 return Ok(false);
             }
             expected = batch.next_offset();
             see(batch)?;
             self.publish(batch);
             Ok(true)
-        })?;
-        Ok(end)
+        })
+    }
+
+    /// Takes in the file from the present size up to a place that is known to have been good, whatever is damaged by
+    /// now: whoever reads meets the damage there, and what is good behind it. `damaged` gets the offset and the
+    /// position of each such place.
+    pub(crate) fn scan_past_damage(
+        &self,
+        (to, ceiling): (u64, i64),
+        see: &mut dyn FnMut(&Batch<'_>) -> Result<(), LogError>,
+        damaged: &mut dyn FnMut(i64, u64, &BatchError),
+    ) -> Result<(), LogError> {
+        while self.size() < to {
+            let end = self.scan_to(to, false, ceiling, see)?;
+            let Some(damage) = end.damage else { break };
+            damaged(self.next_offset(), end.position, &damage);
+            match self.batch_behind(end.position, to, self.next_offset()..ceiling)? {
+                Some((position, base_offset)) => {
+                    let relative = (base_offset - self.base_offset) as u32;
+                    if let Some(index) = self.index.write().expect("no holder panics").as_mut() {
+                        // So that reading can go on there.
+                        index.note(relative, position, self.max_timestamp(), 0);
+                    }
+                    self.size.store(position, Ordering::Release);
+                }
+                None => {
+                    self.next_offset.store(ceiling, Ordering::Release);
+                    self.size.store(to, Ordering::Release);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns position and base offset of the first good batch behind a damaged place, if it is not far.
+    pub(crate) fn batch_behind(
+        &self,
+        position: u64,
+        to: u64,
+        offsets: Range<i64>,
+    ) -> Result<Option<(u64, i64)>, LogError> {
+        let mut bytes = Vec::new();
+        let wanted = (to - position).min(DAMAGE_SEARCH_MAX) as usize;
+        read_into(&*self.file, &self.path, &mut bytes, position, wanted)?;
+        // Where the damage has left the length alone, there.
+        if let Ok(Some(len)) = Batch::peek_len(&bytes)
+            && let Some(base_offset) = self.valid_base_offset_at(position + len as u64, to)?
+            && offsets.contains(&base_offset)
+        {
+            return Ok(Some((position + len as u64, base_offset)));
+        }
+        let seeming = (1..bytes.len())
+            .filter_map(|at| Some((position + at as u64, Batch::parse(&bytes[at..]).ok()?)))
+            .filter(|(_, batch)| offsets.contains(&batch.base_offset()));
+        for (at, batch) in seeming.take(SEEMING_BATCHES_MAX).filter(|(_, batch)| batch.validate().is_ok()) {
+            // A record's value may hold a batch; behind that one the rest of the record follows.
+            let behind = at + batch.len() as u64;
+            if behind == to || self.base_offset_at(behind, to)?.is_some() {
+                return Ok(Some((at, batch.base_offset())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the base offset of the batch at a position, if a good one is there.
+    fn valid_base_offset_at(&self, position: u64, to: u64) -> Result<Option<i64>, LogError> {
+        if self.base_offset_at(position, to)?.is_none() {
+            return Ok(None);
+        }
+        // Its own bytes and no more: behind compaction's gaps each batch is asked for.
+        let mut bytes = Vec::new();
+        read_into(&*self.file, &self.path, &mut bytes, position, BATCH_HEADER_LEN)?;
+        let Ok(Some(len)) = Batch::peek_len(&bytes) else { return Ok(None) };
+        if len as u64 > to - position {
+            return Ok(None);
+        }
+        read_into(&*self.file, &self.path, &mut bytes, position, len)?;
+        let batch = Batch::parse(&bytes).ok().filter(|batch| batch.validate().is_ok());
+        Ok(batch.map(|batch| batch.base_offset()))
     }
 
     /// Cuts the file behind the published bytes.
@@ -278,10 +382,25 @@ impl Segment {
         self.path.with_extension("index")
     }
 
-    /// Returns where to start reading for an offset.
-    pub(crate) fn position_for_offset(&self, disk: &dyn Disk, offset: i64) -> Result<u64, LogError> {
+    /// Returns where to start reading for an offset, and the offset below which nothing lies there.
+    pub(crate) fn place_for_offset(&self, disk: &dyn Disk, offset: i64) -> Result<(u64, i64), LogError> {
         let relative = (offset - self.base_offset).clamp(0, u32::MAX as i64) as u32;
-        self.with_index(disk, |index| index.position_for_offset(relative))
+        let entry = self.with_index(disk, |index| index.entry_for_offset(relative))?;
+        Ok(match entry {
+            Some(entry) => (entry.position as u64, self.base_offset + entry.relative_offset as i64),
+            None => (0, self.base_offset),
+        })
+    }
+
+    /// Returns the base offset in the header at a position before `end`, if what is there looks like one.
+    pub(crate) fn base_offset_at(&self, position: u64, end: u64) -> Result<Option<i64>, LogError> {
+        if end.saturating_sub(position) < BATCH_HEADER_LEN as u64 {
+            return Ok(None);
+        }
+        let mut header = [0; AT_MAGIC + 1];
+        let read = self.file.read_at(&mut header, position);
+        let read = read.map_err(|error| LogError::io("reading", &self.path, &error))?;
+        Ok(peek_base_offset(&header[..read]))
     }
 
     /// Returns where to start reading for a timestamp.
@@ -327,6 +446,20 @@ impl Segment {
         }
         Ok(index)
     }
+}
+
+/// Returns the base offset of the header that some bytes begin with, if they look like one.
+pub(crate) fn peek_base_offset(bytes: &[u8]) -> Option<i64> {
+    let looks_right = matches!(Batch::peek_len(bytes), Ok(Some(_))) && *bytes.get(AT_MAGIC)? == 2;
+    looks_right.then(|| bytes.first_chunk().map(|base| i64::from_be_bytes(*base)))?
+}
+
+/// Returns whether a batch can be at the offset its header says, which the checksum does not cover: not below `floor`,
+/// where what lies before it ends, nor reaching beyond where the next one begins. One that begins at the floor is
+/// right; if the next begins too early, then that one is wrong.
+pub(crate) fn is_in_place(batch: &Batch<'_>, floor: i64, after: Option<i64>) -> bool {
+    let base_offset = batch.base_offset();
+    base_offset == floor || (base_offset > floor && after.is_none_or(|after| after >= batch.next_offset()))
 }
 
 /// Hands the valid batches between two positions to `see` until it returns false or bytes are damaged.

@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -32,8 +31,6 @@ use crate::write_ahead::WriteAhead;
 const REQUESTS_MAX: usize = 1024;
 /// Requests answered with one sync.
 const GROUP_MAX: usize = 256;
-/// How long a sync waits at most for more to cover.
-const GATHER_MAX: Duration = Duration::from_micros(500);
 
 /// Something for the log-writer to do.
 pub(crate) enum Request {
@@ -52,7 +49,6 @@ pub(crate) enum Request {
     Tidy {
         ticket: CommitTicket,
     },
-    Stop,
 }
 
 pub(crate) struct CommitRequest {
@@ -89,67 +85,78 @@ pub(crate) struct Writer {
 
 /// The way to the log-writer.
 pub(crate) struct WriterHandle {
-    requests: Sender<Request>,
-    receiver: Receiver<Request>,
+    way: RwLock<Way>,
     pub writer: Arc<Mutex<Writer>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-    inline: bool,
+}
+
+enum Way {
+    Inline,
+    /// The thread ends when this is gone, after what is queued.
+    Queue(Sender<Request>),
+    Stopped,
 }
 
 impl WriterHandle {
     pub(crate) fn start(writer: Writer, inline: bool) -> Result<WriterHandle, LogError> {
-        let (requests, receiver) = crossbeam_channel::bounded(REQUESTS_MAX);
         let writer = Arc::new(Mutex::new(writer));
+        let mut way = Way::Inline;
         let mut thread = None;
         if !inline {
-            let (writer, receiver) = (writer.clone(), receiver.clone());
+            let (requests, receiver) = crossbeam_channel::bounded(REQUESTS_MAX);
+            let writer = writer.clone();
             let spawned = std::thread::Builder::new()
                 .name("log-writer".to_owned())
                 .spawn(move || run(&writer, &receiver))
                 .map_err(|error| LogError::io("starting", std::path::Path::new("log-writer"), &error))?;
+            way = Way::Queue(requests);
             thread = Some(spawned);
         }
-        Ok(WriterHandle { requests, receiver, writer, thread: Mutex::new(thread), inline })
+        Ok(WriterHandle { way: RwLock::new(way), writer, thread: Mutex::new(thread) })
     }
 
     /// Says whether so much is waiting that a request handed over may have to wait too.
     pub(crate) fn is_busy(&self) -> bool {
-        self.requests.len() >= REQUESTS_MAX / 2
+        match &*self.way.read().expect("no holder panics") {
+            Way::Queue(requests) => requests.len() >= REQUESTS_MAX / 2,
+            Way::Inline | Way::Stopped => false,
+        }
     }
 
-    /// Hands a request over; waits while the queue is full.
+    /// Hands a request over; waits while the queue is full. What is not taken any more is answered so.
     pub(crate) fn submit(&self, request: Request) -> Result<(), LogError> {
-        if self.inline {
-            self.writer.lock().expect("no holder panics").process(vec![request]);
-            return Ok(());
-        }
-        self.requests.send(request).map_err(|_| LogError::Closed)
+        let refused = match &*self.way.read().expect("no holder panics") {
+            Way::Inline => {
+                self.writer.lock().expect("no holder panics").process(vec![request]);
+                return Ok(());
+            }
+            Way::Queue(requests) => match requests.send(request) {
+                Ok(()) => return Ok(()),
+                Err(error) => error.into_inner(),
+            },
+            Way::Stopped => request,
+        };
+        refused.ticket().complete(Err(LogError::Closed));
+        Err(LogError::Closed)
     }
 
     /// Ends the thread after what is queued.
     pub(crate) fn stop(&self) {
+        *self.way.write().expect("no holder panics") = Way::Stopped;
         let thread = self.thread.lock().expect("no holder panics").take();
-        if let Some(thread) = thread {
-            // The receiver lives as long as `self`, so sending only waits.
-            let _ = self.requests.send(Request::Stop);
-            if thread.join().is_err() {
-                tracing::error!("log-writer thread panicked");
-            }
-            while let Ok(request) = self.receiver.try_recv() {
-                request.ticket().inspect(|ticket| ticket.complete(Err(LogError::Closed)));
-            }
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("log-writer thread panicked");
         }
     }
 }
 
 impl Request {
-    fn ticket(&self) -> Option<&CommitTicket> {
+    fn ticket(&self) -> &CommitTicket {
         match self {
             Request::Flush { ticket, .. } | Request::Record { ticket, .. } | Request::Tidy { ticket } => {
-                Some(ticket)
+                ticket
             }
-            Request::Commit(commit) => Some(&commit.ticket),
-            Request::Stop => None,
+            Request::Commit(commit) => &commit.ticket,
         }
     }
 }
@@ -157,23 +164,10 @@ impl Request {
 fn run(writer: &Mutex<Writer>, receiver: &Receiver<Request>) {
     let _vital = VitalThread("log-writer");
     ask_for_short_slices();
-    let mut flushes_before = 0;
-    let mut took = Duration::ZERO;
     while let Ok(first) = receiver.recv() {
         let mut group = vec![first];
         take_waiting(receiver, &mut group);
-        let only_flushes = group.iter().all(|request| matches!(request, Request::Flush { .. }));
-        if only_flushes && group.len() < flushes_before {
-            gather(receiver, &mut group, flushes_before, took.min(GATHER_MAX));
-        }
-        let stop = group.iter().any(|request| matches!(request, Request::Stop));
-        flushes_before = group.iter().filter(|request| matches!(request, Request::Flush { .. })).count();
-        let begun = Instant::now();
         writer.lock().expect("no holder panics").process(group);
-        took = begun.elapsed();
-        if stop {
-            return;
-        }
     }
 }
 
@@ -183,22 +177,6 @@ fn take_waiting(receiver: &Receiver<Request>, group: &mut Vec<Request>) {
         && let Ok(request) = receiver.try_recv()
     {
         group.push(request);
-    }
-}
-
-/// Waits a little for those who flushed last time: answered together, they ask again at nearly the same time, and a sync
-/// for the first of them alone would make the others wait for another. Somebody who flushes alone never waits, and nobody
-/// longer than the sync before took: where syncs are quick, one more is better.
-fn gather(receiver: &Receiver<Request>, group: &mut Vec<Request>, flushes: usize, wait: Duration) {
-    let deadline = Instant::now() + wait;
-    while group.len() < flushes.min(GROUP_MAX)
-        && let Ok(request) = receiver.recv_deadline(deadline)
-    {
-        let is_flush = matches!(request, Request::Flush { .. });
-        group.push(request);
-        if !is_flush {
-            return;
-        }
     }
 }
 
@@ -226,7 +204,7 @@ impl Writer {
     pub(crate) fn process(&mut self, group: Vec<Request>) {
         if let Err(error) = self.shared.health.check() {
             for request in &group {
-                request.ticket().inspect(|ticket| ticket.complete(Err(error.clone())));
+                request.ticket().complete(Err(error.clone()));
             }
             return;
         }
@@ -248,7 +226,6 @@ impl Writer {
                 }
                 Request::Record { entry, ticket } => records.push((entry, ticket)),
                 Request::Tidy { ticket } => tidies.push(ticket),
-                Request::Stop => {}
             }
         }
         if !tidies.is_empty() {

@@ -97,3 +97,23 @@ fn partitions_that_could_not_be_noted_are_not_there() {
     }
     assert!(refused > 4 && taken > 4, "{refused} refused, {taken} taken");
 }
+
+#[test]
+fn commit_after_a_close_is_refused_and_nobody_waits_for_it() {
+    for inline_writer in [false, true] {
+        let disk = SimulatedDisk::new();
+        let config = LogConfig { inline_writer, ..LogConfig::default() };
+        let log = Log::open(Arc::new(disk.clone()), "/log", config).unwrap();
+        log.create_topic("t", 1, &TopicSettings::default(), 0).unwrap();
+        let mut tx = log.transaction("w", 0).unwrap();
+        log.close(0).unwrap();
+        tx.put_meta(b"key", b"value", 0).unwrap();
+        let refused = tx.commit(0).map(|_| ());
+        assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}, inline {inline_writer}");
+        // It waits for commits on their way.
+        tx.abort(0).unwrap();
+        drop((tx, log));
+        let log = open(&disk).unwrap();
+        assert_eq!(log.committed_meta("w", b"key"), None);
+    }
+}

@@ -118,6 +118,115 @@ fn flipped_bits_are_refused_or_cut_never_served() {
 }
 
 #[test]
+fn flipped_base_offset_is_not_served_whatever_is_read_with_it() {
+    let (template, files) = make(true);
+    let logs: Vec<_> = files.iter().filter(|path| path.extension().is_some_and(|e| e == "log")).collect();
+    // A power cut would lose the index files, which only a clean stop's start may trust.
+    files.iter().for_each(|path| template.open(path).unwrap().sync_data().unwrap());
+    for path in [logs[0], logs[1], logs[logs.len() - 1]] {
+        let bytes = content(&template, path);
+        let mut at = 0;
+        for batch in batches(&bytes).flatten() {
+            for bit in (0..8).chain([31, 62]) {
+                let disk = template.crash(0);
+                let flipped = batch.base_offset() ^ 1 << bit;
+                disk.open(path).unwrap().write_at(&flipped.to_be_bytes(), at).unwrap();
+                let log = open(&disk).unwrap();
+                // One batch a read: nothing else is at hand to compare with.
+                read(&log, "t", 0, 1, Offsets::Theirs);
+                assert!(
+                    log.partition("t", 0).unwrap().damaged_places() > 0,
+                    "{} to {flipped}",
+                    path.display()
+                );
+            }
+            at += batch.len() as u64;
+        }
+    }
+}
+
+#[test]
+fn damage_in_a_closed_segment_costs_its_batch_only() {
+    for clean in [true, false] {
+        let (template, files) = make(clean);
+        let logs: Vec<_> = files.iter().filter(|path| path.extension().is_some_and(|e| e == "log")).collect();
+        let checkpoint = files.iter().find(|path| path.ends_with("checkpoint")).unwrap();
+        for (path, without_checkpoint) in
+            logs[..logs.len() - 1].iter().flat_map(|path| [(path, false), (path, true)])
+        {
+            let bytes = content(&template, path);
+            let mut begin = 0;
+            for batch in batches(&bytes).flatten() {
+                // In the base offset, so that it goes up or down; in the length; in a record.
+                for (at, bit) in [(6, 1), (7, 2), (7, 8), (11, 4), (90, 1)] {
+                    let disk = template.crash(0);
+                    let file = disk.open(path).unwrap();
+                    file.write_at(&[bytes[begin + at] ^ bit], (begin + at) as u64).unwrap();
+                    // Without them it is read again at the start.
+                    let _ = disk.remove(&path.with_extension("index"));
+                    if without_checkpoint {
+                        disk.remove(checkpoint).unwrap();
+                    }
+                    let log = open(&disk).unwrap();
+                    let context = format!(
+                        "batch {} of {}, byte {at}, bit {bit}, clean {clean}, {without_checkpoint}",
+                        batch.base_offset(),
+                        path.display()
+                    );
+                    assert_eq!(log.offsets("t", 0).unwrap().next, 400, "{context}");
+                    assert_eq!(read(&log, "t", 0, READ_BYTES, Offsets::Theirs), 395, "{context}");
+                    assert_eq!(log.partition("t", 0).unwrap().damaged_places(), 1, "{context}");
+                }
+                begin += batch.len();
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_in_what_a_clean_stop_vouches_for_costs_its_batch_only() {
+    let (template, files) = make(true);
+    let path = files.iter().rfind(|path| path.extension().is_some_and(|e| e == "log")).unwrap();
+    let bytes = content(&template, path);
+    let mut begin = 0;
+    for batch in batches(&bytes).flatten() {
+        let disk = template.crash(0);
+        disk.open(path).unwrap().write_at(&[bytes[begin + 90] ^ 1], begin as u64 + 90).unwrap();
+        let _ = disk.remove(&path.with_extension("index"));
+        let log = open(&disk).unwrap();
+        assert_eq!(log.offsets("t", 0).unwrap().next, 400, "batch {}", batch.base_offset());
+        assert_eq!(read(&log, "t", 0, READ_BYTES, Offsets::Theirs), 395, "batch {}", batch.base_offset());
+        begin += batch.len();
+    }
+}
+
+#[test]
+fn journal_that_has_lost_entries_is_refused() {
+    let journal = Path::new("/log/transactions.journal");
+    let (template, _) = make(false);
+    let log = open(&template).unwrap();
+    for _ in 0..3 {
+        log.transaction("w", 0).unwrap();
+    }
+    drop(log);
+    let refused = |disk: &SimulatedDisk| open(disk).map(|_| ()).unwrap_err().to_string();
+    let disk = template.crash(0);
+    let file = disk.open(journal).unwrap();
+    file.write_at(&[0xff], 60).unwrap();
+    let error = refused(&disk);
+    assert!(error.contains("/log/transactions.journal") && error.contains("at byte "), "{error}");
+    // What the error proposes helps.
+    let place: u64 = error.split("at byte ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    file.truncate(place).unwrap();
+    assert_eq!(read(&open(&disk).unwrap(), "t", 0, READ_BYTES, Offsets::Theirs), 400);
+
+    let disk = template.crash(0);
+    disk.remove(journal).unwrap();
+    let error = refused(&disk);
+    assert!(error.contains("/log/transactions.journal") && error.contains("missing"), "{error}");
+}
+
+#[test]
 fn failed_sync_acknowledges_nothing_any_more() {
     // A short journal and short segments: rewriting, rolling and checkpoints have syncs of their own.
     let config = LogConfig { journal_bytes_max: 2000, ..config() };

@@ -210,6 +210,52 @@ fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
 }
 
 #[test]
+fn aborted_transactions_without_records_are_forgotten_and_stay_unseen() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    let topic = settings(&[
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "1000"),
+        ("min.cleanable.dirty.ratio", "0"),
+    ]);
+    log.create_topic("t", 1, &topic, 0).unwrap();
+    let mut tx = log.transaction("w", 0).unwrap();
+    for round in 0..50 {
+        tx.append("t", 0, &mut batch(Some("a"), Some("aborted"), 1), 0).unwrap();
+        tx.abort(0).unwrap();
+        log.append("t", 0, &mut batch(Some(&format!("{round}")), Some("kept"), 1), 0).unwrap();
+    }
+    log.flush("t", 0).unwrap().wait().unwrap();
+    let known = |log: &Log| log.partition("t", 0).unwrap().aborted_transactions(0, i64::MAX).len();
+    assert_eq!(known(&log), 50);
+    // It stands in the middle of a segment that compaction replaces.
+    let mut reader = log.reader("t", 0, 0, Isolation::ReadCommitted).unwrap();
+    let (mut out, mut scratch, mut kept) = (Vec::new(), Vec::new(), 0);
+    let mut read = |reader: &mut PartitionReader| {
+        reader.read(100, &mut out).unwrap();
+        for batch in batches(&out).flatten() {
+            for record in batch.records(&mut scratch, 1 << 20).unwrap() {
+                assert_eq!(record.unwrap().value, Some(b"kept".as_slice()));
+                kept += 1;
+            }
+        }
+    };
+    read(&mut reader);
+    assert!(log.maintain(10).unwrap().compacted_segments > 0);
+    assert_eq!(known(&log), 50, "a read before may ask still");
+    log.maintain(20).unwrap();
+    log.maintain(60_020).unwrap();
+    assert!(known(&log) < 10, "{} are known", known(&log));
+    while reader.has_more() {
+        read(&mut reader);
+    }
+    assert_eq!(kept, 50);
+    // Nor does a start bring them back.
+    drop((log, tx, reader));
+    assert!(known(&open(&disk.crash(0))) < 10);
+}
+
+#[test]
 fn records_of_long_ago_are_kept_from_when_they_were_written() {
     let disk = SimulatedDisk::new();
     let log = open(&disk);

@@ -10,8 +10,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use commitlog::{Disk, Log, LogConfig, RealDisk};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{
-    ApiKey, ConsumerGroupHeartbeatRequest, CreateTopicsRequest, GroupId, RequestHeader, ResponseHeader,
-    TopicName,
+    ApiKey, ConsumerGroupHeartbeatRequest, CreateAclsRequest, CreateTopicsRequest, GroupId,
+    IncrementalAlterConfigsRequest, RequestHeader, ResponseHeader, TopicName, create_acls_request,
+    incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -40,6 +41,31 @@ pub(super) fn beat(epoch: i32) -> ConsumerGroupHeartbeatRequest {
     beat.with_rebalance_timeout_ms(1000)
         .with_subscribed_topic_names(Some(vec![topic("t")]))
         .with_topic_partitions(Some(Vec::new()))
+}
+
+/// Asks that alice be allowed to read a topic, or with pattern type 4 those whose names begin so.
+pub(super) fn permission(name: &str, pattern_type: i8) -> CreateAclsRequest {
+    let creation = create_acls_request::AclCreation::default()
+        .with_resource_type(2)
+        .with_resource_name(text(name))
+        .with_resource_pattern_type(pattern_type)
+        .with_principal(text("User:alice"))
+        .with_host(text("*"))
+        .with_operation(3)
+        .with_permission_type(3);
+    CreateAclsRequest::default().with_creations(vec![creation])
+}
+
+/// Asks for a setting of the group `g`.
+pub(super) fn group_setting() -> IncrementalAlterConfigsRequest {
+    let config = incremental_alter_configs_request::AlterableConfig::default()
+        .with_name(text("consumer.session.timeout.ms"))
+        .with_value(Some(text("50000")));
+    let resource = incremental_alter_configs_request::AlterConfigsResource::default()
+        .with_resource_type(32)
+        .with_resource_name(text("g"))
+        .with_configs(vec![config]);
+    IncrementalAlterConfigsRequest::default().with_resources(vec![resource])
 }
 
 /// Holds what begins with `held`, and keeps to itself what begins with `own`.

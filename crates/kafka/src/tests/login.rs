@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 
-use super::client::{Client, Fixture, text, topic};
+use super::client::{Client, Fixture, permission, text, topic};
 
 const USERS: &str = "user_alice=\"secret\" user_bob=\"other\";";
 
@@ -77,16 +77,7 @@ fn rules_hold_for_the_one_who_has_logged_in() {
     let fixture = fixture();
     fixture.create_topic_at(1, "t");
     let mut admin = Client::connect(fixture.running.addresses[1]);
-    let creation = create_acls_request::AclCreation::default()
-        .with_resource_type(2)
-        .with_resource_name(text("t"))
-        .with_resource_pattern_type(3)
-        .with_principal(text("User:alice"))
-        .with_host(text("*"))
-        .with_operation(3)
-        .with_permission_type(3);
-    let created = admin.ask(3, &CreateAclsRequest::default().with_creations(vec![creation]));
-    assert_eq!(created.results[0].error_code, 0);
+    assert_eq!(admin.ask(3, &permission("t", 3)).results[0].error_code, 0);
     let (mut alice, mut bob) = (fixture.client(), fixture.client());
     assert_eq!(log_in(&mut alice, "alice", "secret"), 0);
     assert_eq!(log_in(&mut bob, "bob", "other"), 0);

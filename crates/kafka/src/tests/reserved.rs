@@ -5,7 +5,7 @@ use commitlog::{BatchBuilder, ProducerIdentity, set_producer};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 
-use super::client::{Client, Fixture, text, topic};
+use super::client::{Client, Fixture, permission, text, topic};
 use crate::store::STORE_ID;
 
 const INVALID_TOPIC: ResponseError = ResponseError::InvalidTopicException;
@@ -157,16 +157,7 @@ fn transactional_ids_of_this_process_are_not_taken_over() {
     assert_eq!(take_over(&mut client, "worker", Some(known)).error_code, NOT_YOURS.code());
     engine.commit(0).unwrap().wait().unwrap();
     // The broker's own values can still be changed.
-    let creation = create_acls_request::AclCreation::default()
-        .with_resource_type(2)
-        .with_resource_name(text("t"))
-        .with_resource_pattern_type(3)
-        .with_principal(text("User:alice"))
-        .with_host(text("*"))
-        .with_operation(3)
-        .with_permission_type(3);
-    let request = CreateAclsRequest::default().with_creations(vec![creation]);
-    assert_eq!(client.ask(3, &request).results[0].error_code, 0);
+    assert_eq!(client.ask(3, &permission("t", 3)).results[0].error_code, 0);
 }
 
 #[test]

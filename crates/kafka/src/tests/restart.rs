@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use kafka_protocol::messages::*;
 
-use super::client::{Fixture, text};
+use super::client::{Fixture, group_setting, permission, text};
 
 #[test]
 fn credentials_rules_quotas_and_settings_survive() {
@@ -17,16 +17,7 @@ fn credentials_rules_quotas_and_settings_survive() {
         .with_salted_password(Bytes::from_static(&[7; 32]));
     let alter = AlterUserScramCredentialsRequest::default().with_upsertions(vec![upsertion]);
     assert_eq!(client.ask(0, &alter).results[0].error_code, 0);
-    let creation = create_acls_request::AclCreation::default()
-        .with_resource_type(2)
-        .with_resource_name(text("secret"))
-        .with_resource_pattern_type(4)
-        .with_principal(text("User:alice"))
-        .with_host(text("*"))
-        .with_operation(3)
-        .with_permission_type(3);
-    let create = CreateAclsRequest::default().with_creations(vec![creation]);
-    assert_eq!(client.ask(3, &create).results[0].error_code, 0);
+    assert_eq!(client.ask(3, &permission("secret", 4)).results[0].error_code, 0);
     let entity = alter_client_quotas_request::EntityData::default()
         .with_entity_type(text("user"))
         .with_entity_name(Some(text("alice")));
@@ -37,15 +28,7 @@ fn credentials_rules_quotas_and_settings_survive() {
         alter_client_quotas_request::EntryData::default().with_entity(vec![entity]).with_ops(vec![op]);
     let alter = AlterClientQuotasRequest::default().with_entries(vec![entry]);
     assert_eq!(client.ask(1, &alter).entries[0].error_code, 0);
-    let config = incremental_alter_configs_request::AlterableConfig::default()
-        .with_name(text("consumer.session.timeout.ms"))
-        .with_value(Some(text("50000")));
-    let resource = incremental_alter_configs_request::AlterConfigsResource::default()
-        .with_resource_type(32)
-        .with_resource_name(text("g"))
-        .with_configs(vec![config]);
-    let alter = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
-    assert_eq!(client.ask(1, &alter).responses[0].error_code, 0);
+    assert_eq!(client.ask(1, &group_setting()).responses[0].error_code, 0);
 
     let fixture = fixture.restart(&[]);
     let mut client = fixture.client();

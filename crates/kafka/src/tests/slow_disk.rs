@@ -9,7 +9,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 
-use super::client::{Client, Fixture, text, topic};
+use super::client::{Client, Fixture, group_setting, text, topic};
 
 /// Lets syncs through, or has them wait.
 #[derive(Default)]
@@ -273,15 +273,8 @@ fn heartbeats_are_answered_while_a_setting_is_stored() {
     let (fixture, gate) = start();
     let _opened = Opened(&gate);
     let (mut admin, mut member) = (fixture.client(), fixture.client());
-    let config = incremental_alter_configs_request::AlterableConfig::default()
-        .with_name(text("consumer.session.timeout.ms"))
-        .with_value(Some(text("50000")));
-    let resource = incremental_alter_configs_request::AlterConfigsResource::default()
-        .with_resource_type(32)
-        .with_resource_name(text("g"))
-        .with_configs(vec![config]);
     gate.close();
-    admin.send(1, &IncrementalAlterConfigsRequest::default().with_resources(vec![resource]));
+    admin.send(1, &group_setting());
     gate.wait_for_somebody();
     let beat = ConsumerGroupHeartbeatRequest::default()
         .with_group_id(GroupId(text("g")))
