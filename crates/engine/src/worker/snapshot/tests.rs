@@ -69,7 +69,8 @@ fn place(engine: &Engine) -> (Arc<Partition>, PathBuf) {
 #[test]
 fn start_reads_the_newest_snapshot_and_the_rest_of_the_changelog() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = open(dir.path(), &[("tripline.snapshot.bytes", "0")]);
+    // So long that each round is committed as one.
+    let engine = open(dir.path(), &[("tripline.snapshot.bytes", "0"), ("commit.interval.ms", "500")]);
     run(&engine, COUNT);
     (0..4).for_each(|round| count_hosts(&engine, round * 500..(round + 1) * 1000));
     let (_, snapshots) = place(&engine);
