@@ -29,6 +29,13 @@ mod statement;
 mod still;
 mod worker;
 
+// The module names the crate as tests outside of it do.
+#[cfg(test)]
+extern crate self as engine;
+#[cfg(test)]
+#[path = "../tests/opened/mod.rs"]
+mod opened;
+
 pub use entity::*;
 pub use error::{EngineError, Result};
 pub use fetch::{Fetch, FetchedRecord};

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::path::Path;
+mod opened;
+
 use std::time::Duration;
 
-use engine::{Engine, EngineConfig, NewRecord, Session};
+use engine::{Engine, NewRecord};
+use opened::{open, run};
 
 const KEYS: i64 = 20;
 const ROUNDS: i64 = 60;
@@ -29,18 +31,6 @@ const QUERIES: [(&str, &str); 3] = [
          FROM s JOIN r WITHIN 1 SECOND GRACE PERIOD 0 SECONDS ON s.k = r.k;",
     ),
 ];
-
-fn open(dir: &Path) -> Engine {
-    let all = [("num.stream.threads", "1"), ("num.partitions", "1")];
-    let properties = all.map(|(name, value)| (name.into(), value.into(), "test".into())).to_vec();
-    Engine::open(EngineConfig { data_dir: dir.to_owned(), properties }).unwrap()
-}
-
-fn run(engine: &Engine, sql: &str) {
-    let mut session = Session::default();
-    session.properties.insert("auto.offset.reset".into(), "earliest".into());
-    engine.execute(sql, &mut session, &mut Vec::new()).unwrap_or_else(|e| panic!("{}", e.render()));
-}
 
 fn still(engine: &Engine) {
     assert!(engine.wait_until_still(Duration::from_secs(60)).unwrap());
@@ -80,7 +70,7 @@ fn changelog_of_what_expires_is_bounded() {
             &format!("CREATE STREAM {name} {columns} WITH (KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON');"),
         );
     }
-    QUERIES.iter().for_each(|(_, sql)| run(&engine, sql));
+    QUERIES.iter().for_each(|(_, sql)| drop(run(&engine, sql)));
     let small =
         [("segment.bytes", "4096"), ("min.cleanable.dirty.ratio", "0"), ("delete.retention.ms", "1000")];
     for topic in engine.log().topics().into_iter().filter(|topic| topic.name.ends_with("-changelog")) {

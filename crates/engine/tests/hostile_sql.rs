@@ -2,28 +2,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod opened;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engine::{Engine, EngineConfig, RowEvent, Session};
+use engine::{Engine, RowEvent};
+use opened::{earliest, execute, open_with};
 use types::Value;
 
-fn open(dir: &std::path::Path) -> Engine {
-    Engine::open(EngineConfig { data_dir: dir.to_owned(), properties: vec![] }).unwrap()
-}
-
-fn session() -> Session {
-    let mut session = Session::default();
-    session.properties.insert("auto.offset.reset".into(), "earliest".into());
-    session
+fn open(dir: &Path) -> Engine {
+    open_with(dir, &[])
 }
 
 /// Runs statements; the error as it is shown.
 fn run(engine: &Engine, sql: &str) -> Result<(), String> {
-    engine.execute(sql, &mut session(), &mut Vec::new()).map_err(|error| error.render())
+    execute(engine, sql).map(drop).map_err(|error| error.render())
 }
 
 fn first_row(engine: &Engine, sql: &str) -> Vec<Value> {
-    let mut query = engine.query(sql, &session()).unwrap_or_else(|error| panic!("{}", error.render()));
+    let mut query = engine.query(sql, &earliest()).unwrap_or_else(|error| panic!("{}", error.render()));
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         assert!(Instant::now() < deadline, "no row of {sql}");

@@ -3,30 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod opened;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engine::{Engine, EngineConfig, NewRecord, Session};
+use engine::{Engine, NewRecord};
+use opened::{SINGLE, open, open_with, run};
 
 /// What the small topics take in one batch.
 const SMALL: usize = 4096;
-
-fn open_with(dir: &Path, properties: &[(&str, &str)]) -> Engine {
-    let all = [("num.stream.threads", "1"), ("num.partitions", "1")].iter().chain(properties);
-    let properties = all.map(|(name, value)| ((*name).into(), (*value).into(), "test".into())).collect();
-    Engine::open(EngineConfig { data_dir: dir.to_owned(), properties }).unwrap()
-}
-
-fn open(dir: &Path) -> Engine {
-    open_with(dir, &[])
-}
-
-fn run(engine: &Engine, sql: &str) {
-    let mut session = Session::default();
-    session.properties.insert("auto.offset.reset".into(), "earliest".into());
-    engine.execute(sql, &mut session, &mut Vec::new()).unwrap_or_else(|e| panic!("{}", e.render()));
-}
 
 fn make_topic(engine: &Engine, name: &str, bytes_max: usize) {
     let settings = [("max.message.bytes".to_owned(), bytes_max.to_string())];
@@ -215,7 +201,7 @@ fn rows_of_a_table_that_wait_for_the_commit_are_divided_too() {
 fn state_that_its_changelog_does_not_take_stops_that_query_alone() {
     let dir = tempfile::tempdir().unwrap();
     let small = [("message.max.bytes", "20000")];
-    let mut engine = open_with(dir.path(), &small);
+    let mut engine = open_with(dir.path(), &[&SINGLE[..], &small].concat());
     run(&engine, "CREATE STREAM s (id STRING, message STRING) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');");
     run(&engine, "CREATE STREAM beside AS SELECT id FROM s;");
     run(&engine, "CREATE TABLE counts AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;");
@@ -235,7 +221,7 @@ fn state_that_its_changelog_does_not_take_stops_that_query_alone() {
         assert_eq!(count, format!("{{\"N\":{}}}", start + 40));
         assert_eq!(failed(&engine).unwrap(), "stopped by an error: CTAS_LISTS_3");
         engine.close();
-        engine = open_with(dir.path(), &small);
+        engine = open_with(dir.path(), &[&SINGLE[..], &small].concat());
     }
     engine.close();
 }
@@ -270,7 +256,7 @@ fn queries_beside_one_that_fails_count_exactly_over_kills() {
         ("commit.interval.ms", "1"),
         ("cache.max.bytes.buffering", "0"),
     ];
-    let mut engine = open_with(dir.path(), &settings);
+    let mut engine = open_with(dir.path(), &[&SINGLE[..], &settings].concat());
     run(&engine, "CREATE STREAM s (id STRING, message STRING) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');");
     run(
         &engine,
@@ -290,7 +276,7 @@ fn queries_beside_one_that_fails_count_exactly_over_kills() {
         }
         engine.abandon();
         drop(engine);
-        engine = open_with(dir.path(), &settings);
+        engine = open_with(dir.path(), &[&SINGLE[..], &settings].concat());
     }
     assert_eq!(values(&engine, "BESIDE").len(), rounds * 100);
     assert_eq!(failed(&engine).as_deref(), Some("stopped by an error: CTAS_LISTS_1"));

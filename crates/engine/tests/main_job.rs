@@ -3,30 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod opened;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engine::{Engine, EngineConfig, Entity, ResultRow, RowEvent, Rows, Session};
+use engine::{Engine, ResultRow, RowEvent, Rows};
+use opened::{earliest, open_with, run};
 use types::Value;
 
-fn open(dir: &std::path::Path) -> Engine {
-    let properties = vec![("num.stream.threads".to_owned(), "2".to_owned(), "test".to_owned())];
-    Engine::open(EngineConfig { data_dir: dir.to_owned(), properties }).unwrap()
-}
-
-fn run(engine: &Engine, sql: &str) -> Vec<Entity> {
-    let mut session = Session::default();
-    session.properties.insert("auto.offset.reset".into(), "earliest".into());
-    let mut answered = Vec::new();
-    if let Err(error) = engine.execute(sql, &mut session, &mut answered) {
-        panic!("{}", error.render());
-    }
-    answered
-}
-
-fn earliest() -> Session {
-    let mut session = Session::default();
-    session.properties.insert("auto.offset.reset".into(), "earliest".into());
-    session
+fn open(dir: &Path) -> Engine {
+    open_with(dir, &[("num.stream.threads", "2")])
 }
 
 fn collect(rows: &mut Rows, count: usize) -> Vec<ResultRow> {

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod opened;
+
 use std::path::Path;
 
-use engine::{Engine, EngineConfig, NewRecord, ProducerSequence, Taken};
+use engine::{Engine, NewRecord, ProducerSequence, Taken};
+use opened::{open_with, try_open};
 
 fn open(dir: &Path) -> Engine {
-    let properties = vec![("num.partitions".to_owned(), "3".to_owned(), "test".to_owned())];
-    Engine::open(EngineConfig { data_dir: dir.to_owned(), properties }).unwrap()
+    open_with(dir, &[("num.partitions", "3")])
 }
 
 fn sequence(producer: &str, sequence: u64) -> ProducerSequence {
@@ -128,7 +130,7 @@ fn producers_at_the_same_time_do_not_mix() {
 fn directory_in_use_is_refused_with_its_owner() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    let second = Engine::open(EngineConfig { data_dir: dir.path().to_owned(), properties: vec![] });
+    let second = try_open(dir.path(), &[]);
     let error = second.err().unwrap();
     assert_eq!(error.code, "data_directory_in_use");
     assert!(error.render().contains("is in use by another server (process "), "{}", error.render());

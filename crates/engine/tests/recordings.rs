@@ -7,11 +7,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod opened;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use connect::{FileOptions, FileReader};
-use engine::{Engine, EngineConfig, Session};
+use engine::Engine;
 
 /// The recordings, or `None` with a word about it.
 fn data() -> Option<PathBuf> {
@@ -30,18 +32,13 @@ struct Server {
 
 fn server(partitions: u32) -> Server {
     let dir = tempfile::tempdir().unwrap();
-    let properties = vec![("num.partitions".to_owned(), partitions.to_string(), "test".to_owned())];
-    let engine = Engine::open(EngineConfig { data_dir: dir.path().to_owned(), properties }).unwrap();
+    let engine = opened::open_with(dir.path(), &[("num.partitions", &partitions.to_string())]);
     Server { engine, _dir: dir }
 }
 
 impl Server {
     fn run(&self, sql: &str) {
-        let mut session = Session::default();
-        session.properties.insert("auto.offset.reset".into(), "earliest".into());
-        if let Err(error) = self.engine.execute(sql, &mut session, &mut Vec::new()) {
-            panic!("{}", error.render());
-        }
+        opened::run(&self.engine, sql);
     }
 
     /// Sends files to a topic, as `tripline replay` does; with `key` records with the same value of that field
@@ -70,9 +67,8 @@ impl Server {
 
     /// Records in a topic that readers of committed data see.
     fn count(&self, stream: &str) -> usize {
-        let mut session = Session::default();
-        session.properties.insert("auto.offset.reset".into(), "earliest".into());
-        let mut query = self.engine.query(&format!("SELECT * FROM {stream};"), &session).unwrap();
+        let sql = format!("SELECT * FROM {stream};");
+        let mut query = self.engine.query(&sql, &opened::earliest()).unwrap();
         let mut count = 0;
         loop {
             match query.rows.next(Duration::from_secs(30)) {

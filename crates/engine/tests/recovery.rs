@@ -4,24 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod opened;
+
 use std::path::Path;
 
 use commitlog::BatchBuilder;
-use engine::{Engine, EngineConfig, Entity, Session};
+use engine::Engine;
+use opened::{execute, open_with, run};
 
 const COMMANDS: &str = "_confluent-ksql-default__command_topic";
 
 fn open(dir: &Path) -> Engine {
-    let properties = vec![("num.partitions".to_owned(), "2".to_owned(), "test".to_owned())];
-    Engine::open(EngineConfig { data_dir: dir.to_owned(), properties }).unwrap()
-}
-
-fn run(engine: &Engine, sql: &str) -> Vec<Entity> {
-    let mut session = Session::default();
-    session.properties.insert("auto.offset.reset".into(), "earliest".into());
-    let mut answered = Vec::new();
-    engine.execute(sql, &mut session, &mut answered).unwrap_or_else(|e| panic!("{}", e.render()));
-    answered
+    open_with(dir, &[("num.partitions", "2")])
 }
 
 /// Topics on disk, by name and id: the parts of their directories' names.
@@ -141,7 +135,7 @@ fn refused_statement_is_not_there_after_a_restart() {
     let engine = open(dir.path());
     engine.create_topic("s", Some(2), &[]).unwrap();
     let sql = "CREATE STREAM S (a INT) WITH (KAFKA_TOPIC='s', PARTITIONS=3, VALUE_FORMAT='JSON');";
-    let error = engine.execute(sql, &mut Session::default(), &mut Vec::new()).unwrap_err();
+    let error = execute(&engine, sql).unwrap_err();
     assert_eq!(error.code, "topic_exists");
     engine.close();
     let engine = open(dir.path());
@@ -209,7 +203,7 @@ fn topics_of_the_engine_are_read_and_neither_written_nor_made_nor_deleted() {
     }
     assert!(!has_topic(&engine, OWN[2]));
     let refused = |sql: &str| {
-        let result = engine.execute(sql, &mut Session::default(), &mut Vec::new());
+        let result = execute(&engine, sql);
         assert_eq!(result.unwrap_err().code, "internal_topic", "{sql}");
     };
     refused(&format!("CREATE STREAM O WITH (KAFKA_TOPIC='{COMMANDS}') AS SELECT * FROM S;"));

@@ -3,22 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::path::Path;
+mod opened;
+
 use std::time::Duration;
 
-use engine::{Engine, EngineConfig, NewRecord, Session};
-
-fn open(dir: &Path) -> Engine {
-    let all = [("num.stream.threads", "1"), ("num.partitions", "1")];
-    let properties = all.map(|(name, value)| (name.into(), value.into(), "test".into())).to_vec();
-    Engine::open(EngineConfig { data_dir: dir.to_owned(), properties }).unwrap()
-}
-
-fn run(engine: &Engine, sql: &str) {
-    let mut session = Session::default();
-    session.properties.insert("auto.offset.reset".into(), "earliest".into());
-    engine.execute(sql, &mut session, &mut Vec::new()).unwrap_or_else(|e| panic!("{}", e.render()));
-}
+use engine::{Engine, NewRecord};
+use opened::{open, run};
 
 /// Creates a query that stops at the first malformed record.
 fn run_strict(engine: &Engine, sql: &str) {

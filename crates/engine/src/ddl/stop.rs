@@ -89,30 +89,18 @@ pub(crate) fn stop(inner: &Inner, query: &mut Query) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::Arc;
     use std::sync::mpsc::{Sender, channel};
     use std::time::Duration;
 
+    use crate::Engine;
     use crate::entity::QueryState;
+    use crate::opened::{execute, open, run};
     use crate::resume::begin_again;
     use crate::worker::Command;
-    use crate::{Engine, EngineConfig, Session};
 
     const SETUP: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
          CREATE STREAM c AS SELECT k, v FROM s;";
-
-    fn open(dir: &Path) -> Engine {
-        let all = [("num.stream.threads", "1"), ("num.partitions", "1")];
-        let properties = all.map(|(name, value)| (name.into(), value.into(), "test".into())).to_vec();
-        Engine::open(EngineConfig { data_dir: dir.to_owned(), properties }).unwrap()
-    }
-
-    fn run(engine: &Engine, sql: &str) -> crate::Result<()> {
-        let mut session = Session::default();
-        session.properties.insert("auto.offset.reset".into(), "earliest".into());
-        engine.execute(sql, &mut session, &mut Vec::new())
-    }
 
     fn produce(engine: &Engine) {
         let record = (Some(1), Some(b"k".to_vec()), Some(br#"{"v":1}"#.to_vec()));
@@ -146,7 +134,7 @@ mod tests {
     fn query_that_does_not_stop_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
-        run(&engine, SETUP).unwrap();
+        run(&engine, SETUP);
         produce(&engine);
         assert_eq!(count(&engine), 1);
         for statement in [
@@ -155,7 +143,7 @@ mod tests {
             "DROP STREAM c;",
         ] {
             let release = hold_up(&engine, "CSAS_C_1");
-            let error = run(&engine, statement).unwrap_err();
+            let error = execute(&engine, statement).unwrap_err();
             assert_eq!((error.code, error.hint.is_some()), ("query_busy", true));
             assert_eq!(queries(&engine), [("CSAS_C_1".into(), QueryState::Error)]);
             drop(release);
@@ -171,11 +159,11 @@ mod tests {
         assert_eq!(queries(&engine), [("CSAS_C_1".into(), QueryState::Running)]);
         let release = hold_up(&engine, "CSAS_C_1");
         let replace = "CREATE OR REPLACE STREAM c AS SELECT k, v FROM s WHERE v > 0;";
-        run(&engine, replace).unwrap_err();
+        execute(&engine, replace).unwrap_err();
         drop(release);
         // Given again it is done, and the new query goes on where the old one has stopped.
         produce(&engine);
-        run(&engine, replace).unwrap();
+        run(&engine, replace);
         assert_eq!((queries(&engine), count(&engine)), (vec![("CSAS_C_2".into(), QueryState::Running)], 2));
         engine.close();
     }
@@ -184,7 +172,7 @@ mod tests {
     fn stalled_query_is_not_started_beside_itself() {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
-        run(&engine, SETUP).unwrap();
+        run(&engine, SETUP);
         let release = hold_up(&engine, "CSAS_C_1");
         begin_again(&engine.inner, &Arc::from("CSAS_C_1"), true);
         drop(release);

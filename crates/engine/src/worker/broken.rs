@@ -99,23 +99,11 @@ impl Drop for TaskSlot {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::time::{Duration, Instant};
 
     use super::panics::planted;
-    use crate::{Engine, EngineConfig, Session};
-
-    fn open(dir: &Path) -> Engine {
-        let all = [("num.stream.threads", "1"), ("num.partitions", "1")];
-        let properties = all.map(|(name, value)| (name.into(), value.into(), "test".into())).to_vec();
-        Engine::open(EngineConfig { data_dir: dir.to_owned(), properties }).unwrap()
-    }
-
-    fn run(engine: &Engine, sql: &str) -> crate::Result<()> {
-        let mut session = Session::default();
-        session.properties.insert("auto.offset.reset".into(), "earliest".into());
-        engine.execute(sql, &mut session, &mut Vec::new())
-    }
+    use crate::Engine;
+    use crate::opened::{execute, open, run};
 
     fn unhealthy(engine: &Engine) -> Vec<(&'static str, String)> {
         let parts = engine.health().into_iter().filter(|(_, is_healthy, _)| !is_healthy);
@@ -136,7 +124,7 @@ mod tests {
              CREATE TABLE n AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;
              CREATE STREAM beside AS SELECT k FROM s;
              CREATE STREAM paused AS SELECT k FROM s; PAUSE CSAS_PAUSED_4;";
-        run(&engine, setup).unwrap();
+        run(&engine, setup);
         planted::plant("CTAS_N_2");
         let record = (Some(1), Some(b"k".to_vec()), Some(br#"{"v":"s3cret"}"#.to_vec()));
         engine.produce("s", None, std::slice::from_ref(&record)).unwrap();
@@ -159,9 +147,9 @@ mod tests {
         let offsets = engine.log().offsets("BESIDE", 0).unwrap();
         assert_eq!(offsets.last_stable, offsets.next);
         // It starts nothing, and ends what there is.
-        let refused = run(&engine, "CREATE STREAM late AS SELECT k FROM s;").unwrap_err();
+        let refused = execute(&engine, "CREATE STREAM late AS SELECT k FROM s;").unwrap_err();
         assert_eq!(refused.code, "worker_broken");
-        run(&engine, "DROP STREAM paused;").unwrap();
+        run(&engine, "DROP STREAM paused;");
         engine.produce("s", None, &[record]).unwrap();
         assert_eq!(counts(&engine), [0, 0, 0]);
         engine.close();

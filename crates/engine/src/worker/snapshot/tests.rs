@@ -7,22 +7,15 @@ use proptest::prelude::*;
 use runtime::TaskOptions;
 
 use super::*;
+use crate::opened::{open_with, run};
 use crate::worker::{Restored, restore};
-use crate::{Engine, EngineConfig, RowEvent, Session};
+use crate::{Engine, RowEvent, Session};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn open(dir: &Path, settings: &[(&str, &str)]) -> Engine {
     let own = [("cache.max.bytes.buffering", "0"), ("commit.interval.ms", "2"), ("log.retention.ms", "-1")];
-    let given =
-        own.iter().chain(settings).map(|(name, value)| ((*name).into(), (*value).into(), "test".into()));
-    Engine::open(EngineConfig { data_dir: dir.to_owned(), properties: given.collect() }).unwrap()
-}
-
-fn run(engine: &Engine, sql: &str) {
-    let mut session = Session::default();
-    session.properties.insert("auto.offset.reset".into(), "earliest".into());
-    engine.execute(sql, &mut session, &mut vec![]).unwrap_or_else(|error| panic!("{}", error.render()));
+    open_with(dir, &[&own, settings].concat())
 }
 
 fn wait(engine: &Engine) {
