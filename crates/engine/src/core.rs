@@ -354,6 +354,19 @@ impl Inner {
         if let Ok(found) = self.log.describe_topic(name) {
             return Ok(found);
         }
+        let settings = self.settings_of(spec, compact);
+        match self.log.create_topic(name, spec.partitions.unwrap_or(partitions), &settings, now_ms()) {
+            // Another thread was first; it counts as found.
+            Err(LogError::TopicExists { .. }) => {
+                self.check_topic(name, spec)?;
+                self.log.describe_topic(name).map_err(log_error)
+            }
+            made => made.map_err(log_error),
+        }
+    }
+
+    /// Settings of a topic that a statement wants.
+    pub fn settings_of(&self, spec: &TopicSpec, compact: bool) -> BTreeMap<String, String> {
         let mut settings = self.topic_settings();
         if compact {
             settings.insert("cleanup.policy".into(), "compact".into());
@@ -364,14 +377,7 @@ impl Inner {
         if let Some(policy) = &spec.cleanup_policy {
             settings.insert("cleanup.policy".into(), policy.clone());
         }
-        match self.log.create_topic(name, spec.partitions.unwrap_or(partitions), &settings, now_ms()) {
-            // Another thread was first; it counts as found.
-            Err(LogError::TopicExists { .. }) => {
-                self.check_topic(name, spec)?;
-                self.log.describe_topic(name).map_err(log_error)
-            }
-            made => made.map_err(log_error),
-        }
+        settings
     }
 
     /// Settings every new topic gets from the server's.

@@ -1,9 +1,13 @@
 //! Statements that change the catalog, the topics or the queries.
 //!
-//! Each is planned against the catalog as it is, written to the command log, then applied. At start the
-//! same statements are planned and applied again in order, see `recovery`.
+//! Each is planned against the catalog as it is; what it needs is checked and made (`ahead`); it is written to the
+//! command log, then applied. At start the same statements are planned and applied again in order, see `recovery`.
 
+mod ahead;
 mod check;
+mod names;
+#[cfg(test)]
+mod planted;
 mod stop;
 
 use std::collections::{BTreeMap, HashSet};
@@ -87,6 +91,10 @@ pub(crate) fn execute(
         change => change,
     };
     check::effect(inner, &state, &change).map_err(placed)?;
+    let sequence = state.next_command;
+    let (id, query_id) = names::of(&change, sequence, &state);
+    let needs = ahead::Needs::of(inner, &state, &change, query_id.as_deref(), sequence);
+    ahead::check(inner, &needs, &settings, (&parsed.statement, text)).map_err(placed)?;
     let mut start = Starts::new();
     if let Change::Persistent { planned, .. } = &change {
         ensure_sources(inner, &planned.plan)?;
@@ -94,8 +102,6 @@ pub(crate) fn execute(
             start = latest(inner, &planned.plan)?;
         }
     }
-    let sequence = state.next_command;
-    let (id, query_id) = names(&change, sequence, &state);
     let command = Logged {
         id: id.clone(),
         statement: parsed.text.clone(),
@@ -106,7 +112,8 @@ pub(crate) fn execute(
     };
     let ended = stop::ended_by(&state, &change);
     stop::stop_all(inner, &mut state, &ended)?;
-    let done = log_and_apply(inner, &mut state, change, &command, sequence, start);
+    let done = ahead::make(inner, &needs)
+        .and_then(|()| log_and_apply(inner, &mut state, change, &command, sequence, start));
     let (sequence, message) = done.inspect_err(|_| stop::start_again(inner, &state, &ended))?;
     let status = CommandStatus {
         command_id: id.clone(),
@@ -130,7 +137,9 @@ fn log_and_apply(
     start: Starts,
 ) -> Result<(i64, String)> {
     let sequence = match &inner.commands {
-        Some(commands) => commands.append(command, now_ms())?,
+        Some(commands) => commands.append(command, now_ms()).inspect_err(|_| {
+            let _ = command.query_id.as_ref().map(|id| ahead::forget_remains(inner, id));
+        })?,
         None => sequence,
     };
     state.next_command = sequence + 1;
@@ -293,50 +302,6 @@ fn deleted_topic(inner: &Inner, state: &State, change: &Change) -> Option<String
     Some(format!("{:032x}", inner.log.describe_topic(topic).ok()?.id))
 }
 
-/// Command id and query id.
-fn names(change: &Change, sequence: i64, state: &State) -> (String, Option<String>) {
-    let kind = |k: SourceKind| if k == SourceKind::Stream { "stream" } else { "table" };
-    match change {
-        Change::Source { planned } => {
-            (format!("{}/`{}`/create", kind(planned.source.kind), planned.source.name), None)
-        }
-        Change::Persistent { planned, prefix, .. } => {
-            let query_id = match &planned.query_id {
-                Some(id) => id.clone(),
-                None => free_id(state, format!("{prefix}_{sequence}")),
-            };
-            let id = match &planned.creates {
-                Some(source) => format!("{}/`{}`/create", kind(source.kind), source.name),
-                None => format!("stream/`{query_id}`/create"),
-            };
-            (id, Some(query_id))
-        }
-        Change::Drop { name, kind: k, .. } => (format!("{}/`{name}`/drop", kind(*k)), None),
-        Change::Alter { source } => (format!("{}/`{}`/alter", kind(source.kind), source.name), None),
-        Change::Type { name, .. } => (format!("type/`{name}`/create"), None),
-        Change::DropType { name } => (format!("type/`{name}`/drop"), None),
-        Change::Terminate { query } => {
-            (format!("terminate/{}/execute", query.as_deref().unwrap_or("ALL")), None)
-        }
-        Change::Pause { query, resume } => {
-            let verb = if *resume { "resume" } else { "pause" };
-            (format!("{verb}/{}/execute", query.as_deref().unwrap_or("ALL")), None)
-        }
-        Change::Nothing(_) => (String::new(), None),
-    }
-}
-
-/// An id made for a query: with a number behind it where a user has given it to another one.
-fn free_id(state: &State, id: String) -> String {
-    let mut free = id.clone();
-    let mut number = 2;
-    while state.queries.contains_key(free.as_str()) {
-        free = format!("{id}_{number}");
-        number += 1;
-    }
-    free
-}
-
 /// Makes a change; `is_live` is false while the command log is read.
 pub(crate) fn apply(
     inner: &Arc<Inner>,
@@ -349,35 +314,24 @@ pub(crate) fn apply(
 ) -> Result<String> {
     match change {
         Change::Source { planned } => {
-            let PlannedSource { source, topic } = *planned;
-            let wanted = WantedTopic { spec: topic, partitions: inner.default_partitions(), compact: false };
+            let wanted = ahead::source_topic(inner, &planned);
+            let PlannedSource { source, .. } = *planned;
             want_topic(inner, state, &source.topic, wanted, is_live)?;
             let text = kind_text(source.kind);
             let name = source.name.clone();
-            let materialise = source.is_source && source.kind == SourceKind::Table;
+            let materialise = is_kept(&source);
             state.catalog.put_source(source);
             if materialise {
-                let id: Arc<str> = free_id(state, format!("CST_{name}_{sequence}")).into();
+                let id: Arc<str> = names::keeper(state, &name, sequence).into();
                 let source = state.catalog.source(&name).expect("just put").clone();
-                let root = plan::query::source_step(&source);
-                let query = new_query(
-                    &id,
-                    command,
-                    QueryPlan { root, sink: None, limit: None },
-                    vec![name],
-                    None,
-                    source.schema.clone(),
-                );
+                let plan = keeper_plan(&source);
+                let query = new_query(&id, command, plan, vec![name], None, source.schema.clone());
                 insert_query(inner, state, query, start, is_live)?;
             }
             Ok(format!("{text} created"))
         }
         Change::Persistent { planned, or_replace, .. } => {
             let id: Arc<str> = command.query_id.clone().unwrap_or_default().into();
-            let first = planned.query.sources.first();
-            let inherited = first
-                .and_then(|s| inner.log.describe_topic(&s.topic).ok())
-                .map_or(inner.default_partitions(), |t| t.partitions);
             if let Some(mut source) = planned.creates.clone() {
                 if or_replace
                     && let Some(old) = state.catalog.source(&source.name).and_then(|s| s.created_by.clone())
@@ -387,9 +341,7 @@ pub(crate) fn apply(
                     hand_over(inner, &old, &id)?;
                     remove_query(inner, state, &old, true);
                 }
-                let is_table = source.kind == SourceKind::Table;
-                let compact = is_table && source.window.is_none();
-                let wanted = WantedTopic { spec: planned.topic.clone(), partitions: inherited, compact };
+                let wanted = ahead::sink_topic(inner, &planned, &source);
                 want_topic(inner, state, &source.topic, wanted, is_live)?;
                 source.created_by = Some(id.to_string());
                 state.catalog.put_source(source);
@@ -503,6 +455,16 @@ fn new_query(
     }
 }
 
+/// Whether the rows of a source are kept by a query of its own.
+fn is_kept(source: &Source) -> bool {
+    source.is_source && source.kind == SourceKind::Table
+}
+
+/// The plan of the query that keeps the rows of a source.
+fn keeper_plan(source: &Source) -> QueryPlan {
+    QueryPlan { root: plan::query::source_step(source), sink: None, limit: None }
+}
+
 fn result_schema(plan: &QueryPlan) -> Schema {
     let mut schema = Schema::default();
     for (name, data_type) in &plan.root.layout.key {
@@ -528,11 +490,15 @@ fn insert_query(
         state.recovery.starts.insert(id, start);
         return Ok(());
     }
-    let started = start_tasks(inner, state, &id, &start);
-    if started.is_err() {
-        state.queries.remove(&id);
-    }
-    started
+    start_tasks(inner, state, &id, &start).map_err(|error| {
+        // The statement is in the command log: what is here is what the next start finds.
+        cannot_start(inner, state, &id, &error);
+        let message = format!("query \"{id}\" is created and could not be started: {error}");
+        EngineError { message, ..error }.hint(format!(
+            "SHOW QUERIES tells whether it has started since; TERMINATE {} ends it",
+            sql::quote(&id)
+        ))
+    })
 }
 
 /// The consumer group of a query, named as ksqlDB names it.
@@ -552,6 +518,35 @@ fn ensure_sources(inner: &Inner, plan: &QueryPlan) -> Result<()> {
     Ok(())
 }
 
+/// The changelog topic of a query that keeps state, made if it is not there.
+fn ensure_changelog(inner: &Inner, plan: &QueryPlan, group: &str) -> Result<Option<String>> {
+    if !query::has_state(&plan.root) {
+        return Ok(None);
+    }
+    let topic = changelog(group);
+    if inner.log.describe_topic(&topic).is_err() {
+        let tasks = query::divide(&inner.log, plan, inner.workers.len(), false)?.len() as u32;
+        let mut settings = inner.topic_settings();
+        settings.insert("cleanup.policy".into(), "compact".into());
+        settings.insert("segment.bytes".into(), (64 << 20).to_string());
+        inner.log.create_topic(&topic, tasks, &settings, now_ms()).map_err(log_error)?;
+    }
+    Ok(Some(topic))
+}
+
+/// Notes that a query could not be started.
+pub(crate) fn cannot_start(inner: &Inner, state: &State, id: &Arc<str>, error: &EngineError) {
+    tracing::error!(query = &**id, %error, "query could not be started");
+    if let Some(query) = state.queries.get(id)
+        && let Ok(mut place) = query.error.lock()
+    {
+        *place = Some(error.to_string());
+    }
+    if error.code == query::DISK_FULL {
+        inner.stalled.wait_for_space(id);
+    }
+}
+
 pub(crate) fn start_tasks(
     inner: &Arc<Inner>,
     state: &mut State,
@@ -559,23 +554,12 @@ pub(crate) fn start_tasks(
     start: &Starts,
 ) -> Result<()> {
     let Some(query) = state.queries.get_mut(id) else { return Ok(()) };
+    #[cfg(test)]
+    planted::go_off(id)?;
     let plan = query.plan.clone();
     ensure_sources(inner, &plan)?;
     let group = group(inner, id);
-    let changelog = match query::has_state(&plan.root) {
-        false => None,
-        true => {
-            let topic = changelog(&group);
-            let tasks = query::divide(&inner.log, &plan, inner.workers.len(), false)?.len() as u32;
-            let mut settings = inner.topic_settings();
-            settings.insert("cleanup.policy".into(), "compact".into());
-            settings.insert("segment.bytes".into(), (64 << 20).to_string());
-            if inner.log.describe_topic(&topic).is_err() {
-                inner.log.create_topic(&topic, tasks, &settings, now_ms()).map_err(log_error)?;
-            }
-            Some(topic)
-        }
-    };
+    let changelog = ensure_changelog(inner, &plan, &group)?;
     let error = query.error.clone();
     let on_error = Arc::new(move |message: String| {
         if let Ok(mut place) = error.lock() {

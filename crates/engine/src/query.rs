@@ -11,16 +11,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use commitlog::{Isolation, Log, Partition};
-use plan::step::{QueryPlan, Step, StepKind};
-use runtime::{Fused, SinkEncoder, SourceDecoder, Task, TaskOptions};
+use plan::step::{QueryPlan, SinkStep, Step, StepKind};
+use runtime::{Fused, SinkEncoder, SourceDecoder, Task, TaskError, TaskOptions};
 
 use crate::error::{EngineError, Result};
 use crate::worker::input::Input;
 use crate::worker::snapshot::{Schedule, task_dir};
 use crate::worker::{
-    Batches, Index, Restored, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit, restore,
+    Batches, Index, Restored, STORES_MAX, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit,
+    restore,
 };
 use types::ErrorKind;
+
+/// The code of errors that pass when there is space.
+pub(crate) const DISK_FULL: &str = "disk_full";
 
 /// A task that is about to be started.
 pub(crate) struct NewTask {
@@ -131,6 +135,7 @@ pub(crate) fn build(
     let divided = divide(log, plan, setup.workers, is_push)?;
     let restored = new_tasks(plan, setup, divided.len(), materialize)?;
     for ((worker, inputs), (mut restored, changelog)) in divided.into_iter().zip(restored) {
+        check_stores(&mut restored.task)?;
         let schedule = changelog.as_ref().map(|changelog| {
             let dir = task_dir(setup.state.dir, changelog.topic_id(), changelog.partition());
             Schedule::new(dir, setup.state.snapshot_bytes, restored.bytes)
@@ -217,17 +222,17 @@ fn new_tasks(
             ..Default::default()
         },
     };
-    let failed = |code, error: String| EngineError::new(ErrorKind::Internal, code, error);
     let new_task = || Task::new(plan, &options);
     let Some(topic) = &setup.changelog else {
-        let task = || new_task().map_err(|error| failed("task_failed", error.to_string()));
+        let task = || new_task().map_err(|error| task_error(&error));
         return (0..count).map(|_| Ok((Restored { task: task()?, bytes: 0 }, None))).collect();
     };
     let partition = |number| setup.log.partition(topic, number as u32).map_err(log_error);
     let changelogs = (0..count).map(partition).collect::<Result<Vec<_>>>()?;
     let restore_one = |changelog: &Arc<Partition>| {
         let dir = task_dir(setup.state.dir, changelog.topic_id(), changelog.partition());
-        restore(changelog, &dir, &new_task).map_err(|error| failed("restore_failed", error))
+        restore(changelog, &dir, &new_task)
+            .map_err(|error| EngineError::new(ErrorKind::Internal, "restore_failed", error))
     };
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count);
     if threads < 2 {
@@ -254,11 +259,55 @@ fn new_tasks(
         .collect()
 }
 
+/// Checks that a query's tasks and what they read and write can be set up.
+pub(crate) fn check(plan: &QueryPlan, state: StateSetup<'_>, materialize: bool) -> Result<()> {
+    for step in source_steps(&plan.root) {
+        SourceDecoder::new(step).map_err(|e| EngineError::user("bad_source", e.to_string()))?;
+    }
+    if let Some(sink) = &plan.sink {
+        sink_encoder(plan, sink)?;
+    }
+    let store = runtime::StoreOptions {
+        budget_bytes: state.memory.first_budget(1),
+        spill_dir: Some(state.dir.join("spilled")),
+        ..Default::default()
+    };
+    for holds_back in [false, true] {
+        let options = TaskOptions { inline_repartition: true, materialize, holds_back, store: store.clone() };
+        check_stores(&mut Task::new(plan, &options).map_err(|error| task_error(&error))?)?;
+    }
+    Ok(())
+}
+
+/// Checks that a task's stores can be told apart in the changelog. Today the limit on a task's steps comes first.
+fn check_stores(task: &mut Task) -> Result<()> {
+    let stores = task.stores_mut().count();
+    if stores <= STORES_MAX {
+        return Ok(());
+    }
+    let message = format!("query keeps {stores} tables of state, more than {STORES_MAX}");
+    Err(EngineError::user("too_many_stores", message).hint(DIVIDE_IT))
+}
+
+/// What to do about a query that is too large.
+const DIVIDE_IT: &str = "divide it: one query writes a stream or table that the next one reads";
+
+fn task_error(error: &TaskError) -> EngineError {
+    let message = error.to_string();
+    match error {
+        TaskError::TooManySteps { .. } => EngineError::user("too_many_steps", message).hint(DIVIDE_IT),
+        _ => EngineError::new(ErrorKind::Internal, "task_failed", message),
+    }
+}
+
+fn sink_encoder(plan: &QueryPlan, sink: &SinkStep) -> Result<SinkEncoder> {
+    SinkEncoder::new(sink, &plan.root.layout).map_err(|e| EngineError::user("bad_sink", e.to_string()))
+}
+
 /// The sink of a persistent query; of a table `cache_bytes` of rows may wait for the commit.
 pub(crate) fn topic_sink(log: &Log, plan: &QueryPlan, cache_bytes: usize) -> Result<Sink> {
     let Some(sink) = &plan.sink else { return Ok(Sink::None) };
-    let encoder = SinkEncoder::new(sink, &plan.root.layout)
-        .map_err(|e| EngineError::user("bad_sink", e.to_string()))?;
+    let encoder = sink_encoder(plan, sink)?;
     let topic = log.describe_topic(&sink.topic).map_err(log_error)?;
     let bytes_max = topic.config.max_message_bytes;
     let batches = |p| Ok(Batches::new(log.partition(&sink.topic, p).map_err(log_error)?, bytes_max));
@@ -278,6 +327,7 @@ pub(crate) fn log_error(error: commitlog::LogError) -> EngineError {
         LogError::BatchTooLarge { .. } => (ErrorKind::User, "record_too_large"),
         LogError::TopicExists { .. } => (ErrorKind::User, "topic_exists"),
         LogError::TopicName { .. } => (ErrorKind::User, "bad_topic_name"),
+        error if error.is_disk_full() => (ErrorKind::External, DISK_FULL),
         _ => (ErrorKind::External, "log_failed"),
     };
     EngineError::new(kind, code, error.to_string())

@@ -12,7 +12,8 @@ use plan::statement::TopicSpec;
 use crate::commands::Command as Logged;
 use crate::core::{Inner, State};
 use crate::ddl::{
-    Starts, apply, forget_query, forget_snapshots, make_processing_log_stream, plan_change, start_tasks,
+    Starts, apply, cannot_start, forget_query, forget_snapshots, make_processing_log_stream, plan_change,
+    start_tasks,
 };
 use crate::error::{EngineError, Result};
 
@@ -55,12 +56,7 @@ pub(crate) fn recover(inner: &Arc<Inner>) -> Result<()> {
     for id in ids {
         let start = recovery.starts.get(&id).cloned().unwrap_or_default();
         if let Err(error) = start_tasks(inner, &mut state, &id, &start) {
-            tracing::error!(query = &*id, %error, "query could not be started");
-            if let Some(query) = state.queries.get(&id)
-                && let Ok(mut place) = query.error.lock()
-            {
-                *place = Some(error.to_string());
-            }
+            cannot_start(inner, &state, &id, &error);
         }
     }
     forget_snapshots(inner);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use commitlog::LogError;
 
 use crate::core::Inner;
-use crate::ddl::{start_tasks, stop};
+use crate::ddl::{cannot_start, start_tasks, stop};
 use crate::entity::QueryState;
 use crate::worker::Command;
 
@@ -44,6 +44,11 @@ impl Stalled {
         if error.is_disk_full() || matches!(error, LogError::TransactionState { .. }) {
             self.lock().for_space.insert(query_id.clone());
         }
+    }
+
+    /// Notes a query that could not be started, to be tried again when there is space.
+    pub fn wait_for_space(&self, query_id: &Arc<str>) {
+        self.lock().for_space.insert(query_id.clone());
     }
 
     /// Notes a query that is to begin again from the last commit.
@@ -114,13 +119,6 @@ pub(crate) fn begin_again(inner: &Arc<Inner>, id: &Arc<str>, only_without_fault:
     let start = query.start.clone();
     match start_tasks(inner, &mut state, id, &start) {
         Ok(()) => tracing::info!(query = &**id, "query goes on from its last commit"),
-        Err(error) => {
-            tracing::error!(query = &**id, %error, "query could not be started again");
-            if let Some(query) = state.queries.get(id)
-                && let Ok(mut place) = query.error.lock()
-            {
-                *place = Some(error.to_string());
-            }
-        }
+        Err(error) => cannot_start(inner, &state, id, &error),
     }
 }

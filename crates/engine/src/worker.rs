@@ -43,7 +43,7 @@ pub(crate) use batches::Batches;
 pub(crate) use memory::StateMemory;
 pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
 pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
-pub(crate) use restore::{Restored, restore};
+pub(crate) use restore::{Restored, STORES_MAX, restore};
 pub(crate) use unit::{Index, TaskSlot, Unit};
 
 /// Bytes fetched from an input at a time: a full batch of our own, and what is worked on stays in the processor's second

@@ -41,14 +41,10 @@ pub(super) fn effect(inner: &Inner, state: &State, change: &Change) -> Result<()
             if inner.log.describe_topic(topic).is_err() {
                 inner.check_not_reserved(topic)?;
             }
-            inner.check_topic(topic, &planned.topic)?;
         }
         Change::Persistent { planned, .. } => {
             if let Some(sink) = &planned.plan.sink {
                 inner.check_not_reserved(&sink.topic)?;
-            }
-            if let Some(source) = &planned.creates {
-                inner.check_topic(&source.topic, &planned.topic)?;
             }
             if let Some(why) = inner.broken_worker() {
                 let error = EngineError::new(ErrorKind::Internal, "worker_broken", why);
@@ -107,7 +103,7 @@ pub(super) fn effect(inner: &Inner, state: &State, change: &Change) -> Result<()
             let known = state.queries.keys().map(|k| &**k);
             let error = EngineError::user("unknown_query", format!("query \"{id}\" does not exist"));
             return Err(match sql::nearest(id, known) {
-                Some(near) => error.hint(format!("did you mean {near}?")),
+                Some(near) => error.hint(format!("did you mean {}?", sql::quote(near))),
                 None => error.hint("SHOW QUERIES lists what there is"),
             });
         }

@@ -15,6 +15,8 @@ use super::snapshot;
 
 /// Stands for the task's small state in place of a store's number.
 const META: u8 = 255;
+/// Stores that have a number of their own.
+pub(crate) const STORES_MAX: usize = META as usize;
 /// Bytes read at a time.
 const READ_BYTES: usize = 4 << 20;
 
@@ -46,6 +48,7 @@ pub(super) fn write_changes(
     for (number, (_, store)) in task.stores_mut().enumerate() {
         let drained = store.drain_changes(&mut |store_key, value| {
             key.clear();
+            // As many as fit: a query with more is not started.
             key.push(number as u8);
             key.extend_from_slice(store_key);
             builder.append(now_ms, Some(&key), value, &[]);
