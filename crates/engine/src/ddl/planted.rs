@@ -7,7 +7,7 @@ use crate::error::{EngineError, Result};
 
 static FAILURES: Mutex<BTreeMap<String, EngineError>> = Mutex::new(BTreeMap::new());
 
-/// Has the next start of a query fail.
+/// Has the next start of a query fail; of all engines, so that its name must be no other test's.
 fn plant(query_id: &str, error: EngineError) {
     FAILURES.lock().unwrap().insert(query_id.to_owned(), error);
 }
@@ -32,11 +32,11 @@ mod tests {
         engine.inner.state().queries.values().map(|query| (query.id.to_string(), query.state())).collect()
     }
 
-    fn fed(engine: &crate::Engine, topic: &str) -> usize {
+    fn fed(engine: &crate::Engine, topic: &str, sink: &str) -> usize {
         let record = (Some(1), Some(b"k".to_vec()), Some(br#"{"v":1}"#.to_vec()));
         engine.produce(topic, None, &[record]).unwrap();
         assert!(engine.wait_until_still(Duration::from_secs(20)).unwrap());
-        engine.records("C", &[]).unwrap().len()
+        engine.records(sink, &[]).unwrap().len()
     }
 
     #[test]
@@ -44,23 +44,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
         run(&engine, "CREATE STREAM q (k STRING KEY, v INT) WITH (KAFKA_TOPIC='q', VALUE_FORMAT='JSON');");
-        plant("CSAS_C_1", EngineError::new(ErrorKind::Internal, "restore_failed", "it is planted"));
-        let error = execute(&engine, "CREATE STREAM c AS SELECT k, v FROM q;").unwrap_err();
-        assert_eq!(error.message, "query \"CSAS_C_1\" is created and could not be started: it is planted");
+        plant("CSAS_UNLUCKY_1", EngineError::new(ErrorKind::Internal, "restore_failed", "it is planted"));
+        let error = execute(&engine, "CREATE STREAM unlucky AS SELECT k, v FROM q;").unwrap_err();
+        assert_eq!(
+            error.message,
+            "query \"CSAS_UNLUCKY_1\" is created and could not be started: it is planted"
+        );
         assert_eq!((error.code, error.hint.is_some()), ("restore_failed", true));
-        assert_eq!(states(&engine), [("CSAS_C_1".to_owned(), QueryState::Error)]);
-        assert_eq!(fed(&engine, "q"), 0);
+        assert_eq!(states(&engine), [("CSAS_UNLUCKY_1".to_owned(), QueryState::Error)]);
+        assert_eq!(fed(&engine, "q", "UNLUCKY"), 0);
         engine.close();
 
         let engine = open(dir.path());
-        assert_eq!(states(&engine), [("CSAS_C_1".to_owned(), QueryState::Running)]);
-        assert_eq!(fed(&engine, "q"), 2);
+        assert_eq!(states(&engine), [("CSAS_UNLUCKY_1".to_owned(), QueryState::Running)]);
+        assert_eq!(fed(&engine, "q", "UNLUCKY"), 2);
         // One that cannot start while the command log is read is told the same way, and ends as any other.
         engine.close();
-        plant("CSAS_C_1", EngineError::new(ErrorKind::Internal, "restore_failed", "it is planted"));
+        plant("CSAS_UNLUCKY_1", EngineError::new(ErrorKind::Internal, "restore_failed", "it is planted"));
         let engine = open(dir.path());
-        assert_eq!(states(&engine), [("CSAS_C_1".to_owned(), QueryState::Error)]);
-        run(&engine, "DROP STREAM c;");
+        assert_eq!(states(&engine), [("CSAS_UNLUCKY_1".to_owned(), QueryState::Error)]);
+        run(&engine, "DROP STREAM unlucky;");
         engine.close();
     }
 
@@ -70,20 +73,20 @@ mod tests {
         let engine = open(dir.path());
         let source =
             "CREATE STREAM little (k STRING KEY, v INT) WITH (KAFKA_TOPIC='little', VALUE_FORMAT='JSON');
-             CREATE STREAM c WITH (PARTITIONS=1) AS SELECT k, v FROM little; DROP STREAM c;";
+             CREATE STREAM large WITH (PARTITIONS=1) AS SELECT k, v FROM little; DROP STREAM large;";
         run(&engine, source);
         let full = EngineError::new(ErrorKind::External, DISK_FULL, "no space left on device");
-        plant("CSAS_C_3", full.clone());
-        execute(&engine, "CREATE STREAM c AS SELECT k, v FROM little;").unwrap_err();
+        plant("CSAS_LARGE_3", full.clone());
+        execute(&engine, "CREATE STREAM large AS SELECT k, v FROM little;").unwrap_err();
         assert_eq!(states(&engine).len(), 1);
         // Once more it fails; the housekeeper tries, too.
-        plant("CSAS_C_3", full);
+        plant("CSAS_LARGE_3", full);
         let deadline = Instant::now() + Duration::from_secs(20);
-        while states(&engine) != [("CSAS_C_3".to_owned(), QueryState::Running)] {
+        while states(&engine) != [("CSAS_LARGE_3".to_owned(), QueryState::Running)] {
             assert!(Instant::now() < deadline);
             resume_stalled(&engine.inner);
         }
-        assert_eq!(fed(&engine, "little"), 1);
+        assert_eq!(fed(&engine, "little", "LARGE"), 1);
         engine.close();
     }
 }
