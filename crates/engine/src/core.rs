@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use commitlog::{Log, LogConfig, LogError, Partition, RealDisk, TopicInfo};
 use functions::{Library, Limits};
@@ -28,8 +28,8 @@ use crate::settings::Settings;
 use crate::worker::{Command, StateMemory, TaskId, TaskStatistics, Worker, WorkerParts};
 use crate::{EngineConfig, rows::Channel};
 
-/// How long `close` waits for the workers.
-const CLOSE_TIME: Duration = Duration::from_secs(5);
+/// How long `close` waits for the threads.
+const CLOSE_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 5 });
 /// How often retention and compaction run, in seconds; as often as Kafka's cleaner looks.
 const MAINTAIN_EVERY: u32 = 15;
 /// Space kept back so that retention still works on a full disk.
@@ -146,8 +146,9 @@ pub(crate) struct Inner {
     pub stalled: Arc<Stalled>,
     closing: AtomicBool,
     housekeeper: Mutex<Option<JoinHandle<()>>>,
-    /// Last, so that it is given back when everything else is closed.
-    lock: DirectoryLock,
+    /// Every thread that writes in the directory has it, too: it is given back when the last of them has ended. Here
+    /// it is gone when the engine is closed.
+    lock: Mutex<Option<Arc<DirectoryLock>>>,
 }
 
 /// The one clock: ms since 1970.
@@ -158,7 +159,7 @@ pub(crate) fn now_ms() -> i64 {
 impl Inner {
     pub fn open(config: EngineConfig) -> Result<Arc<Self>> {
         let settings = Settings::new(&config.properties)?;
-        let lock = DirectoryLock::take(&config.data_dir)?;
+        let lock = Arc::new(DirectoryLock::take(&config.data_dir)?);
         let log_config = LogConfig { ballast_bytes: BALLAST_BYTES, ..LogConfig::default() };
         let log =
             Log::open(Arc::new(RealDisk), config.data_dir.join("log"), log_config).map_err(log_error)?;
@@ -178,8 +179,8 @@ impl Inner {
         let workers = (0..count)
             .map(|number| {
                 let processing_log = processing_log.clone();
-                let stalled = stalled.clone();
-                start_worker(number, &log, &settings, &service_id, processing_log, memory.clone(), stalled)
+                let shared = (memory.clone(), stalled.clone(), lock.clone());
+                start_worker(number, &log, &settings, &service_id, processing_log, shared)
             })
             .collect::<Result<Vec<_>>>()?;
         let inner = Arc::new(Self {
@@ -198,7 +199,7 @@ impl Inner {
             stalled,
             closing: AtomicBool::new(false),
             housekeeper: Mutex::default(),
-            lock,
+            lock: Mutex::new(Some(lock.clone())),
         });
         recover(&inner)?;
         if inner.commands.is_none()
@@ -211,6 +212,7 @@ impl Inner {
         let housekeeper = std::thread::Builder::new()
             .name("housekeeper".into())
             .spawn(move || {
+                let _lock = lock;
                 let mut round = 0u32;
                 loop {
                     std::thread::park_timeout(Duration::from_secs(1));
@@ -249,26 +251,29 @@ impl Inner {
             let _ = worker.commands.send(Command::Stop);
         }
         self.wake_workers();
-        let deadline = std::time::Instant::now() + CLOSE_TIME;
-        for worker in &self.workers {
-            let Some(thread) = worker.thread.lock().ok().and_then(|mut t| t.take()) else { continue };
-            while !thread.is_finished() && std::time::Instant::now() < deadline {
+        let deadline = Instant::now() + CLOSE_TIME;
+        let threads = self.workers.iter().map(|worker| &worker.thread).chain([&self.housekeeper]);
+        for thread in threads.filter_map(|place| place.lock().ok()?.take()) {
+            // The last of the engine may go with a round of the housekeeper.
+            if thread.thread().id() == std::thread::current().id() {
+                continue;
+            }
+            while !thread.is_finished() && Instant::now() < deadline {
                 self.wake_workers();
+                thread.thread().unpark();
                 std::thread::sleep(Duration::from_millis(2));
             }
             if thread.is_finished() {
                 let _ = thread.join();
             } else {
-                tracing::warn!("a worker did not stop in time");
+                let thread = thread.thread().name();
+                tracing::warn!(thread, "thread did not stop in time, it keeps the data directory's lock");
             }
-        }
-        if let Some(thread) = self.housekeeper.lock().ok().and_then(|mut t| t.take()) {
-            thread.thread().unpark();
         }
         if let Err(error) = self.log.close(now_ms()) {
             tracing::warn!(%error, "closing the log");
         }
-        self.lock.release();
+        drop(self.lock.lock().ok().and_then(|mut lock| lock.take()));
     }
 
     /// Ends all threads without a commit; the log is not closed.
@@ -422,6 +427,12 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 fn processing_log_partition(
     log: &Arc<Log>,
     settings: &Settings,
@@ -448,8 +459,7 @@ fn start_worker(
     settings: &Settings,
     service_id: &str,
     processing_log: Option<Arc<Partition>>,
-    memory: Arc<StateMemory>,
-    stalled: Arc<Stalled>,
+    (memory, stalled, lock): (Arc<StateMemory>, Arc<Stalled>, Arc<DirectoryLock>),
 ) -> Result<WorkerHandle> {
     let (commands, receiver) = std::sync::mpsc::channel();
     let broken: Arc<OnceLock<String>> = Arc::default();
@@ -466,6 +476,7 @@ fn start_worker(
         memory,
         stalled,
         broken: broken.clone(),
+        _lock: lock,
     });
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))

@@ -14,9 +14,9 @@ use crate::error::{EngineError, Result};
 /// The file in the data directory.
 const LOCK_FILE: &str = "lock";
 
-/// The right to use a data directory, given back at the latest when dropped.
+/// The right to use a data directory, given back when dropped.
 pub(crate) struct DirectoryLock {
-    file: File,
+    _file: File,
 }
 
 impl DirectoryLock {
@@ -49,12 +49,7 @@ impl DirectoryLock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { file })
-    }
-
-    /// Gives the directory back.
-    pub fn release(&self) {
-        let _ = self.file.unlock();
+        Ok(Self { _file: file })
     }
 }
 
@@ -75,7 +70,11 @@ fn in_use(dir: &Path, file: &mut File) -> EngineError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::opened::{SINGLE, open, run, try_open};
+    use crate::worker::held_up::hold_up;
 
     #[test]
     fn second_owner_is_refused_until_the_first_is_gone() {
@@ -86,8 +85,37 @@ mod tests {
         assert_eq!(error.code, "data_directory_in_use");
         assert!(error.message.contains(&format!("(process {})", std::process::id())), "{error}");
         drop(first);
-        let second = DirectoryLock::take(&dir).unwrap();
-        second.release();
         DirectoryLock::take(&dir).unwrap();
+    }
+
+    #[test]
+    fn directory_is_locked_until_a_worker_that_does_not_stop_in_time_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = open(dir.path());
+        run(
+            &engine,
+            "CREATE STREAM s (v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+             CREATE STREAM c AS SELECT v FROM s;",
+        );
+        let release = hold_up(&engine, "CSAS_C_1");
+        engine.close();
+        let refused = || try_open(dir.path(), &SINGLE).err().map(|error| error.code);
+        assert_eq!(refused(), Some("data_directory_in_use"));
+        drop(engine);
+        assert_eq!(refused(), Some("data_directory_in_use"));
+        drop(release);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while refused().is_some() {
+            assert!(Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn engine_that_is_dropped_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            drop(open(dir.path()));
+        }
     }
 }

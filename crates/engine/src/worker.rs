@@ -14,6 +14,8 @@ mod batches;
 mod broken;
 mod cache;
 mod epoch;
+#[cfg(test)]
+pub(crate) mod held_up;
 pub(crate) mod input;
 mod memory;
 pub(crate) mod output;
@@ -37,6 +39,7 @@ use snapshot::{Progress, Snapshot};
 use commitlog::{BatchBuilder, CommitTicket, EpochTx, Log, LogError, Partition};
 use runtime::Task;
 
+use crate::lock::DirectoryLock;
 use crate::resume::Stalled;
 
 pub(crate) use batches::Batches;
@@ -97,6 +100,8 @@ pub(crate) struct WorkerParts {
     pub stalled: Arc<Stalled>,
     /// Filled when it panics.
     pub broken: Arc<OnceLock<String>>,
+    /// Nobody else has the directory as long as the worker runs.
+    pub _lock: Arc<DirectoryLock>,
 }
 
 /// A commit on its way, and what will be committed with it.

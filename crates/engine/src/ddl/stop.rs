@@ -90,14 +90,13 @@ pub(crate) fn stop(inner: &Inner, query: &mut Query) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::mpsc::{Sender, channel};
     use std::time::Duration;
 
     use crate::Engine;
     use crate::entity::QueryState;
     use crate::opened::{execute, open, run};
     use crate::resume::begin_again;
-    use crate::worker::Command;
+    use crate::worker::held_up::hold_up;
 
     const SETUP: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
          CREATE STREAM c AS SELECT k, v FROM s;";
@@ -110,20 +109,6 @@ mod tests {
     fn count(engine: &Engine) -> usize {
         assert!(engine.wait_until_still(Duration::from_secs(20)).unwrap());
         engine.records("C", &[]).unwrap().len()
-    }
-
-    /// Holds the worker up until what is returned is dropped.
-    fn hold_up(engine: &Engine, query: &str) -> Sender<()> {
-        let (release, released) = channel::<()>();
-        let (held, holding) = channel();
-        let task = engine.inner.state().queries[query].tasks[0].clone();
-        let wait = move |_: &mut _| {
-            let _ = held.send(());
-            let _ = released.recv();
-        };
-        engine.inner.send(task.worker, Command::Visit(task.id, Box::new(wait))).unwrap();
-        holding.recv().unwrap();
-        release
     }
 
     fn queries(engine: &Engine) -> Vec<(String, QueryState)> {
