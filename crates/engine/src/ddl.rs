@@ -28,6 +28,7 @@ use crate::positions::{hand_over, keep_starts, latest};
 use crate::query::{self, Setup, log_error};
 use crate::recovery::WantedTopic;
 use crate::settings::Settings;
+use crate::worker::panics::guarded;
 use crate::worker::{Command, snapshot};
 
 pub(crate) use stop::stop;
@@ -547,12 +548,21 @@ pub(crate) fn cannot_start(inner: &Inner, state: &State, id: &Arc<str>, error: &
     }
 }
 
+/// Sets up a query's tasks as they were committed last, and gives them to the workers.
 pub(crate) fn start_tasks(
     inner: &Arc<Inner>,
     state: &mut State,
     id: &Arc<str>,
     start: &Starts,
 ) -> Result<()> {
+    // Who starts queries has other things to do, too.
+    guarded(|| set_up_tasks(inner, state, id, start)).unwrap_or_else(|place| {
+        let message = format!("setting the query up has panicked at {place}, by a fault of the program");
+        Err(EngineError::new(ErrorKind::Internal, "panicked", message))
+    })
+}
+
+fn set_up_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Starts) -> Result<()> {
     let Some(query) = state.queries.get_mut(id) else { return Ok(()) };
     #[cfg(test)]
     planted::go_off(id)?;

@@ -4,7 +4,8 @@
 //! interval is over or there is nothing more to read, commits outputs, positions and state changes of all
 //! its tasks in one transaction. The commit is made durable by the log's own thread while the worker goes
 //! on. If the log refuses it, the worker's persistent tasks stop; if a single query cannot go on, that one stops and
-//! the others begin again from the last commit. A panic stops all its queries (`broken`).
+//! the others begin again from the last commit. After a panic the worker comes back without the query that it was at work
+//! for (`broken`).
 //!
 //! Tasks that read the same source of the same partition from the same offset form one *unit*: a record is
 //! fetched and decoded once for all of them. Tasks with several inputs take the record with the lowest time
@@ -19,7 +20,7 @@ pub(crate) mod held_up;
 pub(crate) mod input;
 mod memory;
 pub(crate) mod output;
-mod panics;
+pub(crate) mod panics;
 mod problems;
 mod restore;
 pub(crate) mod snapshot;
@@ -34,6 +35,9 @@ use std::time::{Duration, Instant};
 
 use epoch::{Epoch, Failure};
 use memory::MemoryShare;
+use panics::Blame;
+#[cfg(test)]
+use panics::planted;
 use snapshot::{Progress, Snapshot};
 
 use commitlog::{BatchBuilder, CommitTicket, EpochTx, Log, LogError, Partition};
@@ -166,7 +170,8 @@ impl Worker {
             match panics::guarded(|| self.turn(&mut woken_by)) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => return,
-                Err(place) => return self.break_down(&place),
+                Err(place) if self.comes_back(&place) => {}
+                Err(place) => return self.answer(&place),
             }
         }
     }
@@ -260,6 +265,7 @@ impl Worker {
             }
             Command::Visit(id, visit) => {
                 if let Some(slot) = self.slot(id) {
+                    let _behalf = panics::on_behalf(Blame::Visit);
                     visit(&mut slot.task);
                 }
             }
@@ -285,6 +291,7 @@ impl Worker {
         let (begun, durable) = self.commits;
         let is_open = self.epoch_start.is_some();
         let Some(slot) = self.slot(snapshot.task).filter(|slot| !slot.has_failed()) else { return false };
+        let _behalf = panics::on_behalf(Blame::Task(slot.id));
         match snapshot.step(&mut slot.task) {
             Ok(Progress::Done) => return self.begin_due_snapshot(),
             Ok(Progress::Moved) => {
@@ -383,7 +390,9 @@ impl Worker {
                 continue;
             }
             let mut epoch = Epoch::new(&mut self.parts.tx, &mut self.problems, now_ms);
+            let behalf = panics::on_behalf(Blame::Unit(place));
             let read = unit.run(FETCH_BYTES, bound, &mut epoch);
+            drop(behalf);
             let (written, outcome) = (epoch.written, epoch.check());
             if unit.is_persistent() && !matches!(read, Ok(0)) {
                 self.epoch_bytes += read.as_ref().map_or(0, |bytes| *bytes) + written;
@@ -471,6 +480,9 @@ impl Worker {
         for unit in self.units.iter_mut().filter(|u| u.is_persistent()) {
             let read = unit.positions();
             for slot in &mut unit.tasks {
+                let _behalf = panics::on_behalf(Blame::Task(slot.id));
+                #[cfg(test)]
+                planted::go_off(&slot.query_id, planted::Moment::Writing);
                 slot.flush(&mut epoch);
                 epoch.check()?;
                 let positions = slot.stopped_at.as_ref().unwrap_or(&read);
@@ -509,7 +521,9 @@ impl Worker {
             }
         }
         #[cfg(test)]
-        self.units.iter().flat_map(|u| &u.tasks).for_each(|slot| panics::planted::go_off(&slot.query_id));
+        for slot in self.units.iter().flat_map(|unit| &unit.tasks) {
+            planted::go_off(&slot.query_id, planted::Moment::Committing);
+        }
         self.parts.tx.commit(now_ms).map_err(Failure::Log)
     }
 

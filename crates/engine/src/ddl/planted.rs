@@ -7,6 +7,9 @@ use crate::error::{EngineError, Result};
 
 static FAILURES: Mutex<BTreeMap<String, EngineError>> = Mutex::new(BTreeMap::new());
 
+/// The code of a failure that is a panic.
+const PANIC: &str = "panic";
+
 /// Has the next start of a query fail; of all engines, so that its name must be no other test's.
 fn plant(query_id: &str, error: EngineError) {
     FAILURES.lock().unwrap().insert(query_id.to_owned(), error);
@@ -14,7 +17,9 @@ fn plant(query_id: &str, error: EngineError) {
 
 /// Fails, once, if that is planted for a query.
 pub(super) fn go_off(query_id: &str) -> Result<()> {
-    FAILURES.lock().unwrap().remove(query_id).map_or(Ok(()), Err)
+    let planted = FAILURES.lock().unwrap().remove(query_id);
+    assert!(planted.as_ref().is_none_or(|error| error.code != PANIC), "the text of an event: s3cret");
+    planted.map_or(Ok(()), Err)
 }
 
 mod tests {
@@ -60,9 +65,11 @@ mod tests {
         assert_eq!(fed(&engine, "q", "UNLUCKY"), 2);
         // One that cannot start while the command log is read is told the same way, and ends as any other.
         engine.close();
-        plant("CSAS_UNLUCKY_1", EngineError::new(ErrorKind::Internal, "restore_failed", "it is planted"));
+        plant("CSAS_UNLUCKY_1", EngineError::new(ErrorKind::Internal, PANIC, "it is planted"));
         let engine = open(dir.path());
         assert_eq!(states(&engine), [("CSAS_UNLUCKY_1".to_owned(), QueryState::Error)]);
+        let why = engine.inner.state().queries["CSAS_UNLUCKY_1"].error.lock().unwrap().clone().unwrap();
+        assert!(why.starts_with("setting the query up has panicked at ") && !why.contains("s3cret"), "{why}");
         run(&engine, "DROP STREAM unlucky;");
         engine.close();
     }

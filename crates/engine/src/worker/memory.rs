@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Unit;
+use super::panics::{self, Blame};
 
 /// How often a worker looks, when it has something to do.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -77,6 +78,7 @@ impl MemoryShare {
             return;
         }
         for slot in units.iter_mut().chain(paused).flat_map(|unit| &mut unit.tasks) {
+            let _behalf = panics::on_behalf(Blame::Task(slot.id));
             let memory = &self.memory;
             let kept = slot.task.stores_mut().try_for_each(|(_, store)| {
                 let budget = memory.budget(store.bytes_used());

@@ -11,6 +11,7 @@ use super::TaskId;
 use super::epoch::{Epoch, Failure};
 use super::input::{Input, Undecodable};
 use super::output::{Origin, Problem, Sink, TaskOutput, TaskStatistics, TopicSink};
+use super::panics::{self, Blame};
 use super::snapshot::Schedule;
 
 /// Records decoded before a single task sees them; all that is known of them stays in the nearest cache.
@@ -247,6 +248,9 @@ impl Unit {
                 if slot.has_failed() {
                     continue;
                 }
+                let _behalf = panics::on_behalf(Blame::Task(slot.id));
+                #[cfg(test)]
+                panics::planted::go_off(&slot.query_id, panics::planted::Moment::Reading);
                 let done = match (slot.fused.is_some(), &self.index.dispatch) {
                     (true, Some(dispatch)) => {
                         let chosen = dispatch.chosen(number).iter().map(|n| *n as usize);
@@ -280,6 +284,7 @@ impl Unit {
             records += 1;
             let mut is_read_on = false;
             for slot in self.tasks.iter_mut().filter(|slot| !slot.has_failed()) {
+                let _behalf = panics::on_behalf(Blame::Task(slot.id));
                 match &loaded {
                     Ok(_) => give(slot, slot.sources[0], &input.row(), input, epoch),
                     Err(bad) => {
