@@ -16,6 +16,7 @@ use runtime::{Fused, SinkEncoder, SourceDecoder, Task, TaskError, TaskOptions};
 
 use crate::error::{EngineError, Result};
 use crate::worker::input::Input;
+use crate::worker::panics::guarded;
 use crate::worker::snapshot::{Schedule, task_dir};
 use crate::worker::{
     Batches, Index, Restored, STORES_MAX, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit,
@@ -245,7 +246,10 @@ fn new_tasks(
                 while let number = next.fetch_add(1, Ordering::Relaxed)
                     && let Some(changelog) = changelogs.get(number)
                 {
-                    let restored = restore_one(changelog);
+                    let restored = guarded(|| restore_one(changelog)).unwrap_or_else(|place| {
+                        let message = format!("restoring state has panicked at {place}");
+                        Err(EngineError::new(ErrorKind::Internal, "restore_failed", message))
+                    });
                     done.lock().expect("no holder panics").push((number, restored));
                 }
             });
