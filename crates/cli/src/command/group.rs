@@ -1,4 +1,4 @@
-//! `tripline group`: consumer groups, those of queries too, over Kafka's protocol, in the clear and of one node.
+//! `tripline group`: consumer groups, those of queries too, over Kafka's protocol, of one node.
 
 use std::{collections::BTreeMap, process::ExitCode};
 
@@ -20,7 +20,7 @@ use kafka_protocol::{
 };
 
 use crate::{
-    kafka_client::{KafkaClient, check},
+    kafka_client::{self, KafkaClient, check},
     table::ListTable,
     terminal::neutralise,
 };
@@ -32,21 +32,8 @@ const NO_GENERATION: i32 = -1;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Where the server listens for Kafka clients.
-    #[arg(
-        long,
-        alias = "brokers",
-        default_value = "localhost:9092",
-        value_name = "HOST:PORT",
-        global = true
-    )]
-    bootstrap_server: String,
-    /// User, where clients log in (PLAIN).
-    #[arg(long, global = true)]
-    user: Option<String>,
-    /// Its password.
-    #[arg(long, global = true)]
-    password: Option<String>,
+    #[command(flatten)]
+    connection: kafka_client::Arguments,
     #[command(subcommand)]
     action: Action,
 }
@@ -112,12 +99,7 @@ type Place = (String, i32);
 
 impl Arguments {
     pub fn run(self) -> Result<ExitCode> {
-        let login = match (&self.user, &self.password) {
-            (Some(user), Some(password)) => Some((user.as_str(), password.as_str())),
-            (None, None) => None,
-            _ => bail!("--user and --password belong together"),
-        };
-        let mut client = KafkaClient::connect(&self.bootstrap_server, login)?;
+        let mut client = self.connection.connect()?;
         match self.action {
             Action::List => list(&mut client)?,
             Action::Describe { group } => describe(&mut client, &group)?,
