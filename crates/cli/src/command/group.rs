@@ -33,7 +33,7 @@ const NO_GENERATION: i32 = -1;
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
-    connection: kafka_client::Arguments,
+    connection: kafka_client::Options,
     #[command(subcommand)]
     action: Action,
 }

@@ -1,16 +1,16 @@
 //! A client of Kafka's protocol: one connection, one question at a time. For a terminal, not for speed.
 //!
 //! ```text
-//! Arguments (command line, file, environment) → Security (TLS, login) → Stream → KafkaClient
+//! Options (command line, file, environment) → Security (TLS, login) → Stream → KafkaClient
 //! ```
 //!
 //! The first question on every connection is ApiVersions: each listener answers it before a login, so when it fails the
 //! transport is wrong, and when a later one fails the login is. A connection that ends without a word, which is how
 //! brokers refuse, is told with what most likely is missing.
 
-mod arguments;
 mod jaas;
 mod login;
+mod options;
 mod properties;
 mod scram;
 mod security;
@@ -31,7 +31,7 @@ use kafka_protocol::{
     protocol::{Decodable, Encodable, Request, StrBytes},
 };
 
-pub use arguments::Arguments;
+pub use options::Options;
 use security::Security;
 use stream::Stream;
 

@@ -18,7 +18,7 @@ const PASSWORD_VARIABLE: &str = "TRIPLINE_KAFKA_PASSWORD";
 /// Options of commands that speak Kafka's protocol.
 #[derive(Args)]
 #[command(next_help_heading = "Connection")]
-pub struct Arguments {
+pub struct Options {
     /// Where the server listens for Kafka clients [default: localhost:9092].
     #[arg(long, alias = "brokers", value_name = "HOST:PORT", global = true)]
     bootstrap_server: Option<String>,
@@ -36,7 +36,7 @@ pub struct Arguments {
     password: Option<String>,
 }
 
-impl Arguments {
+impl Options {
     /// Connects, and logs in where that is wanted.
     pub fn connect(self) -> Result<KafkaClient> {
         let environment = std::env::var(PASSWORD_VARIABLE).ok();
