@@ -4,7 +4,7 @@
 
 mod program;
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use program::{Server, tripline};
 
@@ -96,6 +96,42 @@ fn records_are_printed_byte_for_byte_into_a_pipe() {
     assert_eq!(text(&consume("%t %p %o %T %k %K %S %h|\\n").stdout), "t 0 0 5 k 1 3 |\n");
     assert_eq!(consume("%s%R").stdout, b"a\x1bb\0\0\0\x03");
     assert!(text(&consume("%z").stderr).contains("none of %t"));
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_failure() {
+    let data = tempfile::tempdir().unwrap();
+    let (server, address) = Server::start_for_kafka(data.path());
+    server.replay("t", &[r#"{"ts":1000,"a":1}"#]);
+    let closed = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = tripline().args(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert!(done.status.success() && done.stderr.is_empty(), "{arguments:?}: {done:?}");
+    };
+    // What was to be done is done all the same.
+    let seek = ["seek", "g", "--topic", "t", "--to-latest", "--execute"];
+    closed(&[&["group", "--bootstrap-server", &address], &seek[..]].concat());
+    assert!(shown(&address, &["describe", "g"]).contains("lag 0"));
+    closed(&["group", "--bootstrap-server", &address, "list"]);
+    closed(&["topic", "--server", &server.url, "list"]);
+    closed(&["topic", "--server", &server.url, "consume", "t", "-o", "beginning", "-e"]);
+    closed(&["config"]);
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let data = tempfile::tempdir().unwrap();
+    let (_server, address) = Server::start_for_kafka(data.path());
+    let refused = |arguments: &[&str], wanted: &str| {
+        let done = group(&address, arguments);
+        assert!(!done.status.success() && text(&done.stderr).contains(wanted), "{arguments:?}: {done:?}");
+    };
+    refused(&["describe", "g"], "group \"g\" does not exist");
+    refused(&["seek", "g", "--to-earliest"], "--topic names the topics to begin with");
+    refused(&["seek", "g", "--topic", "u", "--to-earliest"], "topic \"u\" cannot be read: there is none");
+    refused(&["seek", "g", "--topic", "u", "--to-time", "yesterday"], "2026-01-31T12:00:00Z");
+    refused(&["delete", "g", "--topic", "u"], "topic \"u\" cannot be read: there is none");
 }
 
 #[test]

@@ -20,7 +20,8 @@ use kafka_protocol::{
 };
 
 use crate::{
-    kafka_client::{self, KafkaClient, check},
+    kafka_client::{self, KafkaClient, check, words},
+    stdout::print,
     table::ListTable,
     terminal::neutralise,
 };
@@ -84,8 +85,8 @@ struct Target {
     #[arg(long)]
     to_latest: bool,
     /// To the first record not older: ms since 1970, 2026-01-31T12:00:00Z, or how long ago: -90s, -30m, -1h, -7d.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    to_time: Option<String>,
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time_until_now)]
+    to_time: Option<i64>,
     /// To this offset, or the nearest there is.
     #[arg(long, value_name = "OFFSET")]
     to_offset: Option<i64>,
@@ -131,8 +132,7 @@ fn list(client: &mut KafkaClient) -> Result<()> {
         let protocol = if group.protocol_type.is_empty() { "-" } else { &*group.protocol_type };
         table.row([&**group.group_id, &*group.group_type, protocol, &*group.group_state]);
     }
-    print!("{}", table.render());
-    Ok(())
+    print(&table.render())
 }
 
 /// What is known about a group.
@@ -288,17 +288,17 @@ fn describe(client: &mut KafkaClient, group: &str) -> Result<()> {
             of_reader(|member| &member.host),
         ]);
     }
-    println!(
-        "group {} ({}): {}, members: {}, lag {total}",
+    let mut out = format!(
+        "group {} ({}): {}, members: {}, lag {total}\n",
         neutralise(group),
         described.kind,
         neutralise(&described.state),
         described.members.len()
     );
     if !places.is_empty() {
-        print!("{}", table.render());
+        out.push_str(&table.render());
     }
-    Ok(())
+    print(&out)
 }
 
 /// Refuses while somebody reads: the next commit would undo what was done.
@@ -333,14 +333,15 @@ impl Seek {
             let before = before.get(place).map_or("-".to_owned(), i64::to_string);
             table.row([place.0.clone(), place.1.to_string(), before, offset.to_string()]);
         }
-        print!("{}", table.render());
+        if after.is_empty() {
+            bail!("the topics that group {group:?} has positions in do not exist any more");
+        }
+        let table = table.render();
         if !self.execute {
-            println!("nothing was changed; --execute does it");
-            return Ok(());
+            return print(&format!("{table}nothing was changed; --execute does it\n"));
         }
         commit(client, group, &after)?;
-        println!("moved {} positions of group {}", after.len(), neutralise(group));
-        Ok(())
+        print(&format!("{table}moved {} positions of group {}\n", after.len(), neutralise(group)))
     }
 }
 
@@ -357,7 +358,7 @@ fn named(client: &mut KafkaClient, names: &[String]) -> Result<Vec<Place>> {
             MetadataRequest::default().with_topics(Some(vec![asked])).with_allow_auto_topic_creation(false);
         let answer = client.ask(9, &request)?;
         let found = answer.topics.first().context("the broker has left the topic out of its answer")?;
-        check(found.error_code, || format!("looking for topic {topic:?}"))?;
+        check(found.error_code, || format!("topic {topic:?} cannot be read"))?;
         let there: Vec<i32> = found.partitions.iter().map(|partition| partition.partition_index).collect();
         let Some(numbers) = numbers else {
             places.extend(there.iter().map(|number| (topic.to_owned(), *number)));
@@ -391,8 +392,8 @@ impl Target {
         if self.to_earliest {
             return Ok(starts);
         }
-        if let Some(text) = &self.to_time {
-            let mut found = offsets(client, places, time_ms(text, now_ms())?)?;
+        if let Some(time_ms) = self.to_time {
+            let mut found = offsets(client, places, time_ms)?;
             // Nothing is as young: behind the last.
             for (place, offset) in &mut found {
                 if *offset < 0 {
@@ -425,13 +426,14 @@ fn now_ms() -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
+fn time_until_now(text: &str) -> Result<i64> {
+    time_ms(text, now_ms())
+}
+
 /// Reads a time: ms since 1970, ISO 8601, or how long ago.
 fn time_ms(text: &str, now_ms: i64) -> Result<i64> {
-    let unknown = || {
-        format!(
-            "{text:?} is no time: ms since 1970, 2026-01-31T12:00:00Z, or how long ago (-90s, -30m, -1h, -7d)"
-        )
-    };
+    let unknown =
+        || "no time; there are ms since 1970, 2026-01-31T12:00:00Z, and how long ago (-90s, -30m, -1h, -7d)";
     if let Some(ago) = text.strip_prefix('-') {
         let Some(unit) = ago.chars().last() else { bail!(unknown()) };
         let unit_ms = match unit {
@@ -480,17 +482,18 @@ fn commit(client: &mut KafkaClient, group: &str, offsets: &BTreeMap<Place, i64>)
 fn delete(client: &mut KafkaClient, groups: &[String]) -> Result<()> {
     let names = groups.iter().map(|group| group_id(group)).collect();
     let answer = client.ask(2, &DeleteGroupsRequest::default().with_groups_names(names))?;
-    let mut failed = Vec::new();
+    let (mut deleted, mut failed) = (String::new(), Vec::new());
     for result in &answer.results {
         let group = &**result.group_id;
         match ResponseError::try_from_code(result.error_code) {
-            None => println!("deleted group {}", neutralise(group)),
+            None => deleted.push_str(&format!("deleted group {}\n", neutralise(group))),
             Some(ResponseError::NonEmptyGroup) => failed.push(format!("group {group:?} has members")),
             Some(ResponseError::GroupIdNotFound) => failed.push(format!("group {group:?} does not exist")),
-            Some(error) => failed.push(format!("group {group:?}: the broker answers {error:?}")),
+            Some(error) => failed.push(format!("group {group:?}: {}", words(error))),
         }
     }
-    if failed.is_empty() { Ok(()) } else { bail!("cannot delete: {}", failed.join("; ")) }
+    let printed = print(&deleted);
+    if failed.is_empty() { printed } else { bail!("cannot delete: {}", failed.join("; ")) }
 }
 
 fn delete_positions(client: &mut KafkaClient, group: &str, names: &[String]) -> Result<()> {
@@ -507,6 +510,7 @@ fn delete_positions(client: &mut KafkaClient, group: &str, names: &[String]) -> 
     let request = OffsetDeleteRequest::default().with_group_id(group_id(group)).with_topics(topics.collect());
     let answer = client.ask(0, &request)?;
     check(answer.error_code, || format!("deleting positions of group {group:?}"))?;
+    let mut deleted = String::new();
     for topic in &answer.topics {
         for partition in &topic.partitions {
             let name = &**topic.name;
@@ -514,9 +518,10 @@ fn delete_positions(client: &mut KafkaClient, group: &str, names: &[String]) -> 
                 format!("deleting positions of group {group:?} in topic {name:?}")
             })?;
         }
-        println!("deleted positions of group {} in topic {}", neutralise(group), neutralise(&topic.name));
+        let (group, topic) = (neutralise(group), neutralise(&topic.name));
+        deleted.push_str(&format!("deleted positions of group {group} in topic {topic}\n"));
     }
-    Ok(())
+    print(&deleted)
 }
 
 #[cfg(test)]

@@ -196,6 +196,32 @@ impl KafkaClient {
 pub fn check(code: i16, what: impl FnOnce() -> String) -> Result<()> {
     match ResponseError::try_from_code(code) {
         None => Ok(()),
-        Some(error) => bail!("{}: the broker answers {error:?}", what()),
+        Some(error) => bail!("{}: {}", what(), words(error)),
     }
+}
+
+/// Says what a broker's answer means, and what may help.
+pub fn words(error: ResponseError) -> String {
+    let words = match error {
+        ResponseError::UnknownTopicOrPartition => "there is none, or the user may not see it",
+        ResponseError::InvalidTopicException => "this cannot be a topic's name",
+        ResponseError::TopicAuthorizationFailed => "the user may not; an ACL for the topic would allow it",
+        ResponseError::GroupAuthorizationFailed => "the user may not; an ACL for the group would allow it",
+        ResponseError::ClusterAuthorizationFailed => {
+            "the user may not; an ACL for the cluster would allow it"
+        }
+        ResponseError::GroupSubscribedToTopic => "the group reads the topic; stop its members first",
+        ResponseError::NonEmptyGroup
+        | ResponseError::RebalanceInProgress
+        | ResponseError::UnknownMemberId => "the group has members; stop them first",
+        ResponseError::GroupIdNotFound => "the group does not exist",
+        ResponseError::NotCoordinator | ResponseError::NotLeaderOrFollower => {
+            "another broker of the cluster is in charge; --bootstrap-server with its address reaches it"
+        }
+        ResponseError::CoordinatorNotAvailable | ResponseError::CoordinatorLoadInProgress => {
+            "the broker is not ready for it yet; try again"
+        }
+        other => return format!("the broker answers {other:?}"),
+    };
+    words.to_owned()
 }

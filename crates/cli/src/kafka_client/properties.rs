@@ -24,12 +24,12 @@ pub enum Key {
     Password,
     Jaas,
     Authorities,
-    Certificate,
-    PrivateKey,
+    OwnCertificate,
+    OwnSecret,
     /// Certificate and key in one file.
-    KeyStore,
-    TrustStoreType,
-    KeyStoreType,
+    OwnBoth,
+    AuthoritiesType,
+    OwnType,
     NameCheck,
 }
 
@@ -52,12 +52,12 @@ const NAMES: [(&str, Key, Origin); 16] = [
     ("sasl.password", Key::Password, Origin::Librdkafka),
     ("sasl.jaas.config", Key::Jaas, Origin::Kafka),
     ("ssl.ca.location", Key::Authorities, Origin::Librdkafka),
-    ("ssl.certificate.location", Key::Certificate, Origin::Librdkafka),
-    ("ssl.key.location", Key::PrivateKey, Origin::Librdkafka),
+    ("ssl.certificate.location", Key::OwnCertificate, Origin::Librdkafka),
+    ("ssl.key.location", Key::OwnSecret, Origin::Librdkafka),
     ("ssl.truststore.location", Key::Authorities, Origin::Kafka),
-    ("ssl.truststore.type", Key::TrustStoreType, Origin::Kafka),
-    ("ssl.keystore.location", Key::KeyStore, Origin::Kafka),
-    ("ssl.keystore.type", Key::KeyStoreType, Origin::Kafka),
+    ("ssl.truststore.type", Key::AuthoritiesType, Origin::Kafka),
+    ("ssl.keystore.location", Key::OwnBoth, Origin::Kafka),
+    ("ssl.keystore.type", Key::OwnType, Origin::Kafka),
     ("ssl.endpoint.identification.algorithm", Key::NameCheck, Origin::Both),
 ];
 
@@ -197,10 +197,6 @@ impl std::fmt::Display for Untaken {
         match self {
             Untaken::Otherwise(name, instead) => write!(f, "property {name:?} is not taken: {instead}"),
             Untaken::Unknown { name, meant } => {
-                write!(f, "property {name:?} is unknown")?;
-                if let Some(meant) = meant {
-                    write!(f, "; is {meant:?} meant?")?;
-                }
                 let start = name.split_once('.').map_or("", |(start, _)| start);
                 let near = |known: &&str| known.split_once('.').is_some_and(|(first, _)| first == start);
                 let known = || NAMES.iter().map(|(name, ..)| *name);
@@ -208,7 +204,11 @@ impl std::fmt::Display for Untaken {
                 if names.is_empty() {
                     names = known().collect();
                 }
-                write!(f, " There are {}", names.join(", "))
+                write!(f, "property {name:?} is unknown; ")?;
+                if let Some(meant) = meant {
+                    write!(f, "is {meant:?} meant? ")?;
+                }
+                write!(f, "there are {}", names.join(", "))
             }
         }
     }

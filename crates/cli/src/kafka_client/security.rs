@@ -105,7 +105,7 @@ fn mechanism(properties: &Properties) -> Result<Mechanism> {
 }
 
 fn files(properties: &Properties) -> Result<TlsFiles> {
-    for key in [Key::TrustStoreType, Key::KeyStoreType] {
+    for key in [Key::AuthoritiesType, Key::OwnType] {
         if let Some(kind) = properties.get(key).filter(|kind| !kind.trim().eq_ignore_ascii_case("PEM")) {
             bail!(
                 "{} {kind:?} is not read, PEM is; Java's keytool -exportcert -rfc, or openssl pkcs12 -nodes, writes it",
@@ -114,7 +114,7 @@ fn files(properties: &Properties) -> Result<TlsFiles> {
         }
     }
     let path = |key| properties.get(key).map(PathBuf::from);
-    let own = match (path(Key::Certificate), path(Key::PrivateKey), path(Key::KeyStore)) {
+    let own = match (path(Key::OwnCertificate), path(Key::OwnSecret), path(Key::OwnBoth)) {
         (Some(certificate), Some(key), _) => Some((certificate, key)),
         (Some(both), None, _) | (None, None, Some(both)) => Some((both.clone(), both)),
         (None, Some(_), _) => bail!("ssl.key.location is given without ssl.certificate.location"),

@@ -229,6 +229,15 @@ pub fn reason(error: &std::io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
+/// Writes the names in a certificate, of which rustls says also what they are: `DnsName("localhost")`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        inner.unwrap_or(name).trim_matches('"').to_owned()
+    };
+    presented.iter().map(bare).collect::<Vec<_>>().join(", ")
+}
+
 /// Says what an error means, and what may help.
 pub fn words(error: &Error) -> String {
     use AlertDescription as Alert;
@@ -239,7 +248,7 @@ pub fn words(error: &Error) -> String {
         Error::InvalidCertificate(Bad::NotValidForNameContext { expected, presented }) => format!(
             "the server's certificate is not for {:?}, it is for {}{NAME_CURE}",
             expected.to_str(),
-            if presented.is_empty() { "no host at all".to_owned() } else { presented.join(", ") }
+            if presented.is_empty() { "no host at all".to_owned() } else { names(presented) }
         ),
         Error::InvalidCertificate(Bad::NotValidForName) => {
             format!("the server's certificate is not for this host{NAME_CURE}")
