@@ -107,3 +107,83 @@ fn send(client: &mut KafkaClient, message: String) -> Result<Bytes> {
     check(answer.error_code, || "sending the login".to_owned())?;
     Ok(answer.auth_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use bytes::{BufMut, BytesMut};
+    use kafka_protocol::{
+        messages::{
+            ApiKey, ApiVersionsResponse, RequestHeader, SaslAuthenticateResponse, SaslHandshakeResponse,
+            api_versions_response::ApiVersion,
+        },
+        protocol::{Decodable, Encodable},
+    };
+
+    use super::*;
+    use crate::kafka_client::security::Security;
+
+    /// Logs in to a server that takes every login and ends with a message of its own, whatever the proof was.
+    fn logged_in(last: &'static str) -> Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut is_proof = false;
+            let mut len = [0; 4];
+            while socket.read_exact(&mut len).is_ok() {
+                let mut frame = vec![0; u32::from_be_bytes(len) as usize];
+                socket.read_exact(&mut frame).unwrap();
+                let mut frame = Bytes::from(frame);
+                let header = RequestHeader::decode(&mut frame, 1).unwrap();
+                let mut answer = BytesMut::new();
+                answer.put_i32(header.correlation_id);
+                match ApiKey::try_from(header.request_api_key).unwrap() {
+                    ApiKey::ApiVersions => {
+                        let served = [ApiKey::SaslHandshake, ApiKey::SaslAuthenticate]
+                            .map(|key| ApiVersion::default().with_api_key(key as i16).with_max_version(1));
+                        ApiVersionsResponse::default()
+                            .with_api_keys(served.into())
+                            .encode(&mut answer, 0)
+                            .unwrap();
+                    }
+                    ApiKey::SaslHandshake => {
+                        SaslHandshakeResponse::default().encode(&mut answer, 1).unwrap();
+                    }
+                    _ => {
+                        let request = SaslAuthenticateRequest::decode(&mut frame, 1).unwrap();
+                        let first = String::from_utf8(request.auth_bytes.to_vec()).unwrap();
+                        let nonce = first.rsplit_once("r=").unwrap().1;
+                        let told =
+                            if is_proof { last.to_owned() } else { format!("r={nonce}x,s=AAAA,i=4096") };
+                        is_proof = true;
+                        let told = SaslAuthenticateResponse::default().with_auth_bytes(Bytes::from(told));
+                        told.encode(&mut answer, 1).unwrap();
+                    }
+                }
+                socket.write_all(&(answer.len() as u32).to_be_bytes()).unwrap();
+                socket.write_all(&answer).unwrap();
+            }
+        });
+        let mechanism = Mechanism::Scram(Hash::Sha256);
+        let login = Login { mechanism, user: "u".to_owned(), password: "secret".to_owned() };
+        let connected = KafkaClient::connect(&address, &Security { tls: None, login: Some(login) }).map(drop);
+        server.join().unwrap();
+        connected
+    }
+
+    #[test]
+    fn server_must_prove_that_it_knows_the_password() {
+        for last in ["", "v=", "v=AAAA", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "e=other-error"] {
+            let told = format!("{:#}", logged_in(last).unwrap_err());
+            assert!(told.contains("cannot log in as \"u\" with SCRAM-SHA-256"), "{told}");
+        }
+        let told = format!("{:#}", logged_in("v=AAAA").unwrap_err());
+        assert!(told.contains("does not know the user's password"), "{told}");
+    }
+}
