@@ -47,6 +47,12 @@ fn group_is_moved_only_when_it_is_meant() {
     let end = row(&described, &["t"])[3].clone();
     let head = format!("group g (classic): Empty, members: 0, lag {end}");
     assert!(described.starts_with(&head), "{described}");
+    assert_eq!(shown(&address, &["describe", "--all"]), described);
+    shown(&address, &["seek", "h", "--topic", "t", "--to-latest", "--execute"]);
+    let both = shown(&address, &["describe", "--all"]);
+    assert!(both.starts_with(&described) && both.contains("\n\ngroup h (classic)"), "{both}");
+    let some = group(&address, &["describe", "nobody", "g"]);
+    assert!(!some.status.success() && text(&some.stdout) == described, "{some:?}");
     assert_eq!(row(&seek(&["--shift-by", "2"]), &["t"])[2..], ["0", "2"]);
     assert_eq!(row(&seek(&["--to-time", "1970-01-01T00:33:20Z"]), &["t"])[3], "1");
     assert_eq!(row(&seek(&["--to-offset", "99", "--execute"]), &["t"])[3], end);
@@ -128,6 +134,9 @@ fn what_is_not_there_is_told() {
         assert!(!done.status.success() && text(&done.stderr).contains(wanted), "{arguments:?}: {done:?}");
     };
     refused(&["describe", "g"], "group \"g\" does not exist");
+    refused(&["describe", "g", "h"], "group \"h\" does not exist");
+    refused(&["describe"], "<GROUP>");
+    assert_eq!(shown(&address, &["describe", "--all"]), "");
     refused(&["seek", "g", "--to-earliest"], "--topic names the topics to begin with");
     refused(&["seek", "g", "--topic", "u", "--to-earliest"], "topic \"u\" cannot be read: there is none");
     refused(&["seek", "g", "--topic", "u", "--to-time", "yesterday"], "2026-01-31T12:00:00Z");

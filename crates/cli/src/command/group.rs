@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use kafka_protocol::{
     ResponseError,
@@ -10,6 +10,7 @@ use kafka_protocol::{
         BrokerId, ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, GroupId,
         ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
         OffsetFetchRequest, TopicName,
+        list_groups_response::ListedGroup,
         list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
         metadata_request::MetadataRequestTopic,
         offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
@@ -43,10 +44,14 @@ pub struct Arguments {
 enum Action {
     /// Lists groups.
     List,
-    /// Shows members, positions and lag of a group.
+    /// Shows members, positions and lag of groups.
     Describe {
-        /// The group.
-        group: String,
+        /// The groups.
+        #[arg(value_name = "GROUP", required_unless_present = "all")]
+        groups: Vec<String>,
+        /// All groups there are.
+        #[arg(long, conflicts_with = "groups")]
+        all: bool,
     },
     /// Moves a group's positions; only shows what it would do without --execute.
     Seek(Seek),
@@ -103,7 +108,12 @@ impl Arguments {
         let mut client = self.connection.connect()?;
         match self.action {
             Action::List => list(&mut client)?,
-            Action::Describe { group } => describe(&mut client, &group)?,
+            Action::Describe { groups, all: false } => describe_each(&mut client, &groups)?,
+            Action::Describe { all: true, .. } => {
+                let groups: Vec<String> =
+                    listed(&mut client)?.iter().map(|group| group.group_id.to_string()).collect();
+                describe_each(&mut client, &groups)?;
+            }
             Action::Seek(seek) => seek.run(&mut client)?,
             Action::Delete { groups, topic } if topic.is_empty() => delete(&mut client, &groups)?,
             Action::Delete { groups, topic } => {
@@ -124,11 +134,15 @@ fn group_id(text: &str) -> GroupId {
     GroupId(str_bytes(text))
 }
 
-fn list(client: &mut KafkaClient) -> Result<()> {
+fn listed(client: &mut KafkaClient) -> Result<Vec<ListedGroup>> {
     let answer = client.ask(5, &ListGroupsRequest::default())?;
     check(answer.error_code, || "listing groups".to_owned())?;
+    Ok(answer.groups)
+}
+
+fn list(client: &mut KafkaClient) -> Result<()> {
     let mut table = ListTable::new(["Group", "Type", "Protocol", "State"]);
-    for group in &answer.groups {
+    for group in &listed(client)? {
         let protocol = if group.protocol_type.is_empty() { "-" } else { &*group.protocol_type };
         table.row([&**group.group_id, &*group.group_type, protocol, &*group.group_state]);
     }
@@ -253,7 +267,26 @@ fn offsets(client: &mut KafkaClient, places: &[Place], timestamp: i64) -> Result
     Ok(found)
 }
 
-fn describe(client: &mut KafkaClient, group: &str) -> Result<()> {
+/// Shows groups, with a blank line between them; one that cannot be shown does not keep back the others.
+fn describe_each(client: &mut KafkaClient, groups: &[String]) -> Result<()> {
+    let mut failed = None;
+    let mut blank = "";
+    for group in groups {
+        match description(client, group) {
+            Ok(text) => print(&format!("{blank}{text}"))?,
+            Err(error) if groups.len() == 1 => return Err(error),
+            Err(error) => {
+                eprintln!("tripline: {}", neutralise(&format!("{error:#}")));
+                failed = Some(anyhow!("some groups could not be shown"));
+                continue;
+            }
+        }
+        blank = "\n";
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn description(client: &mut KafkaClient, group: &str) -> Result<String> {
     let described = described(client, group)?;
     let positions = positions(client, group)?;
     if described.state == "Dead" && positions.is_empty() {
@@ -298,7 +331,7 @@ fn describe(client: &mut KafkaClient, group: &str) -> Result<()> {
     if !places.is_empty() {
         out.push_str(&table.render());
     }
-    print(&out)
+    Ok(out)
 }
 
 /// Refuses while somebody reads: the next commit would undo what was done.

@@ -70,7 +70,7 @@ impl Login {
             Some(ResponseError::IllegalSaslState) => bail!(
                 "{:?} wants no login: -X security.protocol={}, without user and password",
                 client.address,
-                if client.stream.is_tls() { "SSL" } else { "PLAINTEXT" }
+                if client.tls.is_some() { "SSL" } else { "PLAINTEXT" }
             ),
             _ => check(answer.error_code, || format!("choosing {name} to log in")),
         }

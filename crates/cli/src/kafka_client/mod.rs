@@ -34,6 +34,7 @@ use kafka_protocol::{
 pub use options::Options;
 use security::Security;
 use stream::Stream;
+use tls::Tls;
 
 /// How long a broker may take to answer, all in all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,6 +58,7 @@ enum Stage {
 pub struct KafkaClient {
     address: String,
     stream: Stream,
+    tls: Option<Tls>,
     correlation_id: i32,
     stage: Stage,
     /// What the broker serves: the versions of each API.
@@ -68,7 +70,14 @@ impl KafkaClient {
     fn connect(addresses: &str, security: &Security) -> Result<KafkaClient> {
         let (address, stream) = Stream::connect(addresses, security.tls.as_ref())?;
         let versions = BTreeMap::new();
-        let mut client = KafkaClient { address, stream, correlation_id: 0, stage: Stage::New, versions };
+        let mut client = KafkaClient {
+            address,
+            stream,
+            tls: security.tls.clone(),
+            correlation_id: 0,
+            stage: Stage::New,
+            versions,
+        };
         client.greet()?;
         if let Some(login) = &security.login {
             login.run(&mut client)?;
@@ -147,8 +156,8 @@ impl KafkaClient {
     /// Says why there is no answer, and what may help.
     fn lost(&self, error: std::io::Error) -> Error {
         let address = &self.address;
-        if let Some(reason) = tls::reason(&error) {
-            return anyhow!("no answer from {address:?}: {}", tls::words(reason));
+        if let (Some(tls), Some(reason)) = (&self.tls, tls::reason(&error)) {
+            return anyhow!("no answer from {address:?}: {}", tls.words(reason));
         }
         let has_ended = matches!(
             error.kind(),
@@ -157,7 +166,7 @@ impl KafkaClient {
         if !has_ended {
             return Error::new(error).context(format!("no answer from {address:?}"));
         }
-        let cure = match (self.stage, self.stream.is_tls()) {
+        let cure = match (self.stage, self.tls.is_some()) {
             (Stage::New, false) => {
                 "; if it wants TLS: -X security.protocol=SSL, or SASL_SSL where it wants a login too"
             }
@@ -215,8 +224,11 @@ pub fn words(error: ResponseError) -> String {
         | ResponseError::RebalanceInProgress
         | ResponseError::UnknownMemberId => "the group has members; stop them first",
         ResponseError::GroupIdNotFound => "the group does not exist",
-        ResponseError::NotCoordinator | ResponseError::NotLeaderOrFollower => {
-            "another broker of the cluster is in charge; --bootstrap-server with its address reaches it"
+        ResponseError::NotCoordinator => {
+            "another broker of the cluster is in charge of it, or none yet; --bootstrap-server with that one's address reaches it"
+        }
+        ResponseError::NotLeaderOrFollower => {
+            "another broker of the cluster leads it; --bootstrap-server with that one's address reaches it"
         }
         ResponseError::CoordinatorNotAvailable | ResponseError::CoordinatorLoadInProgress => {
             "the broker is not ready for it yet; try again"

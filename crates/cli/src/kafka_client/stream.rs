@@ -59,11 +59,6 @@ impl Stream {
         };
         socket.deadline = Instant::now() + timeout;
     }
-
-    /// Returns whether it is TLS.
-    pub fn is_tls(&self) -> bool {
-        matches!(self, Stream::Tls(_))
-    }
 }
 
 /// Takes `HOST`, `HOST:PORT` and `[IPv6]:PORT` apart; brackets stay.

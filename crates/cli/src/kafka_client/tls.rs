@@ -50,6 +50,8 @@ pub struct Tls {
     pub config: Arc<ClientConfig>,
     /// Where the authorities are from.
     authorities: String,
+    /// Whether the client has a certificate to show.
+    shows_certificate: bool,
 }
 
 impl Tls {
@@ -72,19 +74,29 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
+        let shows_certificate = files.own.is_some();
         let config = match files.own {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder
                 .with_client_auth_cert(certificates(&chain)?, private_key(&key)?)
                 .with_context(|| format!("the client's certificate {} cannot be used", shown(&chain)))?,
         };
-        Ok(Tls { config: Arc::new(config), authorities: shown(&path) })
+        Ok(Tls { config: Arc::new(config), authorities: shown(&path), shows_certificate })
     }
 
     /// Says why a handshake failed, and what may help.
     pub fn words(&self, error: &Error) -> String {
+        use AlertDescription as Alert;
         use CertificateError as Bad;
         match error {
+            // Java's brokers tell a certificate that was not shown as a bad one.
+            Error::AlertReceived(
+                Alert::CertificateRequired | Alert::BadCertificate | Alert::HandshakeFailure,
+            ) if !self.shows_certificate => {
+                "the server refuses the handshake; if it wants a certificate of the client: \
+                 -X ssl.certificate.location=FILE -X ssl.key.location=FILE"
+                    .to_owned()
+            }
             Error::InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature) => format!(
                 "the server's certificate comes from no authority in {}; -X ssl.ca.location=FILE names the file \
                  with the certificate (PEM) of the right one",
@@ -239,7 +251,7 @@ fn names(presented: &[String]) -> String {
 }
 
 /// Says what an error means, and what may help.
-pub fn words(error: &Error) -> String {
+fn words(error: &Error) -> String {
     use AlertDescription as Alert;
     use CertificateError as Bad;
     const NAME_CURE: &str = "; connect to the name it has, or leave it unchecked: \
@@ -265,11 +277,6 @@ pub fn words(error: &Error) -> String {
                 .to_owned()
         }
         Error::InvalidMessage(_) => format!("the answer is not TLS; {CLEAR_CURE}"),
-        Error::AlertReceived(Alert::CertificateRequired) => {
-            "the server wants a certificate of the client: -X ssl.certificate.location=FILE -X \
-             ssl.key.location=FILE"
-                .to_owned()
-        }
         Error::AlertReceived(
             alert @ (Alert::UnknownCA
             | Alert::BadCertificate
@@ -282,11 +289,6 @@ pub fn words(error: &Error) -> String {
             "the server does not take the client's certificate ({alert:?}): it must come from an authority in the \
              server's ssl.truststore.location"
         ),
-        Error::AlertReceived(Alert::HandshakeFailure) => {
-            "the server refuses the handshake; if it wants a certificate of the client: \
-             -X ssl.certificate.location=FILE -X ssl.key.location=FILE"
-                .to_owned()
-        }
         error => error.to_string(),
     }
 }
