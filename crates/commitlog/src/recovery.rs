@@ -90,6 +90,7 @@ impl Partition {
                 names_synced: 0,
                 indexed_below: found.checkpoint.recovery_segment,
                 active_since_ms: None,
+                compacted_past_damage: 0,
                 aborted_gone: None,
                 rolled: None,
                 fresh_from: None,

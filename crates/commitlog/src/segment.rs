@@ -247,6 +247,30 @@ impl Segment {
         })
     }
 
+    /// Returns the offset and the kind of the first damage in a closed segment. As the checksum does not cover base
+    /// offsets, they must grow and end where the segment is known to.
+    pub(crate) fn first_damage(&self) -> Result<Option<(i64, BatchError)>, LogError> {
+        let (size, next_offset) = (self.size(), self.next_offset());
+        let len = self.file.len().map_err(|error| LogError::io("measuring", &self.path, &error))?;
+        let mut expected = self.base_offset;
+        // Where the batch before begins at the earliest: if the next one lies too low, that one may lie too high.
+        let mut floor = expected;
+        let end = scan_file(&*self.file, &self.path, 0, size.min(len), &mut |batch| {
+            if batch.base_offset() < expected || batch.next_offset() > next_offset {
+                return Ok(false);
+            }
+            floor = if batch.base_offset() == expected { batch.next_offset() } else { expected };
+            expected = batch.next_offset();
+            Ok(true)
+        })?;
+        let damage = match end.damage {
+            None if len < size => Some(BatchError::Cut { have: len as usize, need: size as usize }),
+            None if expected != next_offset => Some(BatchError::Malformed { what: "offset does not follow" }),
+            damage => damage,
+        };
+        Ok(damage.map(|damage| (floor, damage)))
+    }
+
     /// Takes in the file from the present size up to a place that is known to have been good, whatever is damaged by
     /// now: whoever reads meets the damage there, and what is good behind it. `damaged` gets the offset and the
     /// position of each such place.
