@@ -334,3 +334,109 @@ pub(crate) fn remove_segment_files(shared: &Shared, dir: &Path, base: i64) -> Re
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch_builder::BatchBuilder;
+    use crate::config::TopicSettings;
+    use crate::disk::Disk;
+    use crate::index::INDEX_HEADER_LEN;
+    use crate::log::{Log, LogConfig};
+    use crate::simulated_disk::SimulatedDisk;
+
+    const BATCHES: i64 = 20;
+    /// The first offset and a byte of the record of the batch that is damaged.
+    const DAMAGED: (i64, usize) = (1, 80);
+
+    fn open(disk: &SimulatedDisk) -> Arc<Log> {
+        // Nothing gives back what is lost of the segments.
+        let config = LogConfig {
+            inline_writer: true,
+            journal_allocate_bytes: 0,
+            ahead_file_bytes: 0,
+            ..LogConfig::default()
+        };
+        Log::open(Arc::new(disk.clone()), "/log", config).unwrap()
+    }
+
+    /// A disk after a power cut during a compaction: segments of three batches were closed and synced, and no checkpoint
+    /// could be written. Returns the partition's directory too.
+    fn cut_while_compacting(seed: u64) -> (SimulatedDisk, PathBuf) {
+        let disk = SimulatedDisk::new();
+        let log = open(&disk);
+        let settings = TopicSettings::from([("segment.bytes".to_owned(), "300".to_owned())]);
+        log.create_topic("t", 1, &settings, 0).unwrap();
+        let partition = log.partition("t", 0).unwrap();
+        let compacting = partition.checkpoint.lock().unwrap();
+        for _ in 0..BATCHES {
+            let mut builder = BatchBuilder::new();
+            builder.append(0, None, Some(&[b'.'; 20]), &[]);
+            log.append_durable("t", 0, &mut builder.finish().to_vec(), 0).unwrap().1.wait().unwrap();
+        }
+        assert_eq!(partition.segments()[1].base_offset, 3);
+        let crashed = disk.crash(seed);
+        drop(compacting);
+        (crashed, partition.dir.clone())
+    }
+
+    fn damage_batch(disk: &SimulatedDisk, log: &Path) {
+        let file = disk.open(log).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        let at = Batch::parse(&bytes).unwrap().len() + DAMAGED.1;
+        file.write_at(&[bytes[at] ^ 1], at as u64).unwrap();
+    }
+
+    #[test]
+    fn index_of_a_synced_segment_proves_that_damage_is_no_torn_write() {
+        for seed in 0..20 {
+            let (disk, dir) = cut_while_compacting(seed);
+            assert_eq!(Checkpoint::read(&disk, &dir).unwrap().recovery_offset, 0);
+            damage_batch(&disk, &dir.join(log_file_name(0)));
+            let log = open(&disk);
+            let partition = log.partition("t", 0).unwrap();
+            assert_eq!((partition.offsets().next, partition.damaged_places()), (BATCHES, 1), "seed {seed}");
+            let mut out = Vec::new();
+            let isolation = crate::read::Isolation::ReadCommitted;
+            let error = log.read("t", 0, DAMAGED.0, 1 << 20, isolation, &mut out).unwrap_err();
+            assert!(matches!(error, LogError::Corrupt { resume_offset: 2, .. }), "{error}");
+            log.read("t", 0, 2, 1 << 20, isolation, &mut out).unwrap();
+            assert_eq!(crate::batch::batches(&out).count() as i64, BATCHES - 2);
+        }
+    }
+
+    #[test]
+    fn index_that_is_missing_or_damaged_or_of_another_length_proves_nothing() {
+        let (template, dir) = cut_while_compacting(0);
+        let log = dir.join(log_file_name(0));
+        let index = log.with_extension("index");
+        let len = template.open(&index).unwrap().len().unwrap();
+        let cut_short =
+            |disk: &SimulatedDisk, path: &Path, len| disk.open(path).unwrap().truncate(len).unwrap();
+        let flip = |disk: &SimulatedDisk, at, bit: u8| {
+            let file = disk.open(&index).unwrap();
+            let mut byte = [0];
+            file.read_at(&mut byte, at).unwrap();
+            file.write_at(&[byte[0] ^ bit], at).unwrap();
+        };
+        let check = |context: &str, spoil: &dyn Fn(&SimulatedDisk)| {
+            let disk = template.crash(0);
+            damage_batch(&disk, &log);
+            spoil(&disk);
+            assert_eq!(open(&disk).offsets("t", 0).unwrap().next, DAMAGED.0, "{context}");
+        };
+        assert!(len > INDEX_HEADER_LEN as u64);
+        check("missing", &|disk| disk.remove(&index).unwrap());
+        for len in 0..INDEX_HEADER_LEN as u64 {
+            check(&format!("cut at {len}"), &|disk| cut_short(disk, &index, len));
+        }
+        for at in 0..INDEX_HEADER_LEN as u64 {
+            for bit in 0..8 {
+                check(&format!("bit {bit} of byte {at}"), &|disk| flip(disk, at, 1 << bit));
+            }
+        }
+        let log_len = template.open(&log).unwrap().len().unwrap();
+        check("of a longer segment", &|disk| cut_short(disk, &log, log_len - 1));
+    }
+}
