@@ -318,6 +318,12 @@ pub(crate) struct Replayed {
 }
 
 impl Ledger {
+    /// Returns whether a group has a position in a topic.
+    pub(crate) fn has_positions_in(&self, topic: &str) -> bool {
+        let all = (topic.to_owned(), 0)..=(topic.to_owned(), u32::MAX);
+        self.groups.values().any(|offsets| offsets.range(all.clone()).next().is_some())
+    }
+
     /// Applies an entry in memory.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         match entry {
