@@ -156,17 +156,23 @@ fn outside_transaction_commits_aborts_and_times_out() {
     assert_eq!(pairs(&log, "t").len(), 1);
 }
 
-#[test]
-fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
-    let disk = SimulatedDisk::new();
-    let log = open(&disk);
+/// A log with the compacted topic "t".
+fn compacting(disk: &SimulatedDisk, segment_bytes: &str) -> Arc<Log> {
+    let log = open(disk);
     let topic = settings(&[
         ("cleanup.policy", "compact"),
-        ("segment.bytes", "200"),
+        ("segment.bytes", segment_bytes),
         ("min.cleanable.dirty.ratio", "0"),
         ("delete.retention.ms", "1000"),
     ]);
     log.create_topic("t", 1, &topic, 0).unwrap();
+    log
+}
+
+#[test]
+fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
+    let disk = SimulatedDisk::new();
+    let log = compacting(&disk, "200");
     for round in 0..5 {
         for key in ["a", "b", "c"] {
             log.append("t", 0, &mut batch(Some(key), Some(&format!("{key}{round}")), 1), 0).unwrap();
@@ -212,13 +218,7 @@ fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
 #[test]
 fn aborted_transactions_without_records_are_forgotten_and_stay_unseen() {
     let disk = SimulatedDisk::new();
-    let log = open(&disk);
-    let topic = settings(&[
-        ("cleanup.policy", "compact"),
-        ("segment.bytes", "1000"),
-        ("min.cleanable.dirty.ratio", "0"),
-    ]);
-    log.create_topic("t", 1, &topic, 0).unwrap();
+    let log = compacting(&disk, "1000");
     let mut tx = log.transaction("w", 0).unwrap();
     for round in 0..50 {
         tx.append("t", 0, &mut batch(Some("a"), Some("aborted"), 1), 0).unwrap();
