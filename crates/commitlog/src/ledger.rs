@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::kept::KeptBelow;
 use crate::partition::RedoItem;
 use crate::wire::{Reader, put, put_bytes};
 
@@ -314,6 +315,7 @@ pub(crate) struct Replayed {
     /// Topic id, partition, producer id, first offset.
     pub committed: HashSet<(u128, u32, i64, i64)>,
     pub redo: Vec<RedoItem>,
+    pub kept_below: KeptBelow,
     pub clean: bool,
 }
 
@@ -378,6 +380,7 @@ impl Ledger {
                         part.first_offset,
                     ));
                 }
+                replayed.kept_below.note_commit(&commit);
                 replayed.redo.extend(commit.redo);
             }
             Entry::Redo(items) => replayed.redo.extend(items),

@@ -1,21 +1,27 @@
 //! Opening a partition: trust what the checkpoint vouches for, scan the rest, cut at the first damage there.
 //!
 //! Below the checkpoint, and in a closed segment whose index file says that it was synced whole, nothing can be missing
-//! because of a stop: damage there stays where it is, and what is good behind it can be read.
+//! because of a stop: damage there stays where it is, and what is good behind it can be read. Elsewhere a batch that is
+//! not good is written again if the journal or a write-ahead file repeats it; if those show that it was synced, it is
+//! damage too ([`Kept`]).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use crate::batch::{Batch, ControlType};
+use crate::batch::{Batch, BatchError, ControlType};
 use crate::batch_builder::control_batch;
 use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint};
 use crate::config::TopicConfig;
 use crate::error::LogError;
+use crate::kept::Kept;
 use crate::partition::{Partition, PartitionState, Shared};
 use crate::producer::{AbortedTransaction, Producers};
 use crate::segment::{Segment, log_file_name, parse_log_file_name};
+
+/// Places that are mended in a segment at a start; a scan goes with each.
+const MENDED_PLACES_MAX: usize = 64;
 
 /// What names a partition and where it is.
 pub(crate) struct PartitionPlace {
@@ -62,8 +68,12 @@ impl Partition {
     }
 
     /// Opens a partition; returns whether its files have something else than its checkpoint vouches for.
-    pub(crate) fn open(place: PartitionPlace, shared: Shared) -> Result<(Partition, bool), LogError> {
-        let found = find(&place, &shared)?;
+    pub(crate) fn open(
+        place: PartitionPlace,
+        shared: Shared,
+        kept: &Kept<'_>,
+    ) -> Result<(Partition, bool), LogError> {
+        let found = find(&place, &shared, kept)?;
         let changed = found.changed;
         Ok((Partition::assemble(place, shared, found), changed))
     }
@@ -148,7 +158,7 @@ impl Partition {
     }
 }
 
-fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
+fn find(place: &PartitionPlace, shared: &Shared, kept: &Kept<'_>) -> Result<Found, LogError> {
     let disk = &*shared.disk;
     let dir = &place.dir;
     let names = disk.list(dir).map_err(|error| LogError::io("listing", dir, &error))?;
@@ -175,7 +185,7 @@ fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
     // A checkpoint is written after what it vouches for is synced: what does not fit is damage, not a crash's trace.
     let damaged_places = vouched.is_some() as u64;
     if let Some(checkpoint) = vouched
-        && let Some(found) = load(shared, place, &bases, interval, checkpoint)?
+        && let Some(found) = load(shared, place, &bases, interval, checkpoint, kept)?
     {
         return Ok(found);
     }
@@ -190,7 +200,7 @@ fn find(place: &PartitionPlace, shared: &Shared) -> Result<Found, LogError> {
         tombstones_gone_offset,
         ..Checkpoint::default()
     };
-    let found = load(shared, place, &bases, interval, nothing)?;
+    let found = load(shared, place, &bases, interval, nothing, kept)?;
     let mut found = found.expect("a checkpoint that vouches for nothing fits everything");
     found.damaged_places = found.damaged_places.max(damaged_places);
     let next = found.segments.last().map_or(0, Segment::next_offset);
@@ -205,6 +215,7 @@ fn load(
     bases: &[i64],
     interval: u64,
     checkpoint: Checkpoint,
+    kept: &Kept<'_>,
 ) -> Result<Option<Found>, LogError> {
     let (disk, dir) = (&*shared.disk, place.dir.as_path());
     // Without a checkpoint we cannot tell compaction's gaps from lost bytes.
@@ -268,19 +279,37 @@ fn load(
             false if trusted => place,
             false => (0, 0),
         };
-        segment.scan_past_damage(good, &mut see, &mut |offset, position, damage| {
+        let mut damaged = |offset, position, damage: &BatchError| {
             found.damaged_places += 1;
             found.damaged_offsets.insert(offset);
             tracing::warn!(path = %segment.path.display(), position, offset, %damage, "segment is damaged");
-        })?;
-        let contiguous = !lenient && base != checkpoint.recovery_segment;
-        let end = segment.scan(contiguous, ceiling, &mut see)?;
+        };
+        segment.scan_past_damage(good, &mut see, &mut damaged)?;
+        let contiguous = !lenient;
+        let mut end = segment.scan(contiguous, ceiling, &mut see)?;
+        for _ in 0..MENDED_PLACES_MAX {
+            if end.damage.is_none() {
+                break;
+            }
+            let Some(behind) = segment.batch_behind(end.position, len, base..i64::MAX)? else { break };
+            if let Some(batch) = kept.repeated_before(segment.next_offset(), end.position, behind) {
+                tracing::info!(path = %segment.path.display(), position = end.position, "batch is written again");
+                segment.write_again(batch)?;
+            } else if let Some(good) = kept_past_damage(&segment, len, ceiling, kept)? {
+                segment.scan_past_damage(good, &mut see, &mut damaged)?;
+            } else {
+                break;
+            }
+            end = segment.scan(contiguous, ceiling, &mut see)?;
+        }
         if let Some(damage) = end.damage {
             // In a closed segment too: of what is not vouched for a power cut may have lost any part, and what was
             // acknowledged behind it is in the journal or the write-ahead files, which write it again from here on.
             let path = segment.path.display();
             let bytes = len - end.position;
-            if is_last && segment.batch_behind(end.position, len, base..i64::MAX)?.is_none() {
+            let offset = segment.next_offset();
+            let is_lost = offset < kept.below && !kept.repeated.contains_key(&offset);
+            if is_last && !is_lost && segment.batch_behind(end.position, len, base..i64::MAX)?.is_none() {
                 tracing::info!(%path, position = end.position, bytes, "what a stop left unfinished is cut");
             } else {
                 found.damaged_places += 1;
@@ -317,6 +346,28 @@ fn load(
         found.changed = true;
     }
     Ok(Some(found))
+}
+
+/// Returns where the good batches behind a damaged place end that were synced before the stop, if the segment alone has
+/// them: what is repeated is written again behind the place where a segment is cut.
+fn kept_past_damage(
+    segment: &Segment,
+    len: u64,
+    ceiling: i64,
+    kept: &Kept<'_>,
+) -> Result<Option<(u64, i64)>, LogError> {
+    let damaged_offset = segment.next_offset();
+    if damaged_offset >= kept.below {
+        return Ok(None);
+    }
+    let mut good = segment.batches_past_damage(len, ceiling)?;
+    let offsets: BTreeSet<i64> = good.iter().map(|(_, offsets)| offsets.start).collect();
+    // Behind what is kept in place, nothing that lies before it could be written again.
+    let missing = kept.repeated.range(damaged_offset..).find(|(offset, _)| !offsets.contains(offset));
+    let below = missing.map_or(kept.below, |(offset, _)| kept.below.min(*offset));
+    good.retain(|(_, offsets)| offsets.start < below);
+    let is_here_only = good.iter().any(|(_, offsets)| !kept.repeated.contains_key(&offsets.start));
+    Ok(good.last().filter(|_| is_here_only).map(|(end, offsets)| (*end, offsets.end)))
 }
 
 pub(crate) fn remove_segment_files(shared: &Shared, dir: &Path, base: i64) -> Result<(), LogError> {

@@ -302,6 +302,31 @@ impl Segment {
         Ok(())
     }
 
+    /// Returns where the good batches behind the published bytes end, and their offsets, past whatever is damaged.
+    pub(crate) fn batches_past_damage(
+        &self,
+        to: u64,
+        ceiling: i64,
+    ) -> Result<Vec<(u64, Range<i64>)>, LogError> {
+        let (path, file) = (self.path.clone(), self.file.clone());
+        let trial = Segment::with_file(path, self.base_offset, file, self.index_interval_bytes);
+        trial.size.store(self.size(), Ordering::Relaxed);
+        trial.next_offset.store(self.next_offset(), Ordering::Relaxed);
+        let mut found = Vec::new();
+        let mut see = |batch: &Batch<'_>| {
+            found.push((trial.size() + batch.len() as u64, batch.base_offset()..batch.next_offset()));
+            Ok(())
+        };
+        trial.scan_past_damage((to, ceiling), &mut see, &mut |_, _, _| {})?;
+        Ok(found)
+    }
+
+    /// Writes a batch over the bytes behind the published ones.
+    pub(crate) fn write_again(&self, batch: &Batch<'_>) -> Result<(), LogError> {
+        let written = self.file.write_at(batch.bytes(), self.size());
+        written.map_err(|error| LogError::io("writing", &self.path, &error))
+    }
+
     /// Returns position and base offset of the first good batch behind a damaged place, if it is not far.
     pub(crate) fn batch_behind(
         &self,
