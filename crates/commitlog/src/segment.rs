@@ -3,10 +3,11 @@
 //! Only the last segment of a partition is written to, at the end. Readers see `size` bytes, published after the
 //! bytes are written; nothing before `size` changes any more, so they take no lock.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use crate::batch::{AT_MAGIC, BATCH_HEADER_LEN, Batch, BatchError};
 use crate::disk::{Disk, DiskFile};
@@ -17,6 +18,8 @@ use crate::index::{INDEX_HEADER_LEN, IndexSummary, SparseIndex};
 const DAMAGE_SEARCH_MAX: u64 = 4 << 20;
 /// What looks like a batch there may be a record's value; so many of them have their checksum computed.
 const SEEMING_BATCHES_MAX: usize = 256;
+/// Damaged places of a segment behind which reading has found where to go on.
+const RESUMES_MAX: usize = 1024;
 /// What a scan reads at a time.
 const SCAN_CHUNK_LEN: usize = 1 << 20;
 /// The timestamp of a segment without records.
@@ -34,6 +37,8 @@ pub(crate) struct Segment {
     index_interval_bytes: u64,
     /// `None` until first needed for a closed segment.
     index: RwLock<Option<SparseIndex>>,
+    /// Positions of damage that reading has met, and the offsets of what is good behind.
+    resumes: Mutex<BTreeMap<u64, i64>>,
 }
 
 /// Where and why a scan ended.
@@ -71,6 +76,7 @@ impl Segment {
             appended_ms: AtomicI64::new(NO_TIMESTAMP),
             index_interval_bytes,
             index: RwLock::new(Some(SparseIndex::default())),
+            resumes: Mutex::default(),
         }
     }
 
@@ -457,12 +463,33 @@ impl Segment {
         self.with_index(disk, |index| index.position_for_timestamp(timestamp))
     }
 
-    /// Returns the next offset behind a damaged place where reading may succeed.
-    pub(crate) fn resume_offset(&self, disk: &dyn Disk, position: u64) -> i64 {
-        match self.with_index(disk, |index| index.entry_after(position)) {
-            Ok(Some(entry)) => self.base_offset + entry.relative_offset as i64,
-            _ => self.next_offset(),
+    /// Returns the next offset behind a damaged place where reading may succeed. `floor` is the offset of that place.
+    pub(crate) fn resume_offset(&self, disk: &dyn Disk, position: u64, floor: i64) -> i64 {
+        let mut resumes = self.resumes.lock().expect("no holder panics");
+        if let Some(offset) = resumes.get(&position) {
+            return *offset;
         }
+        let noted = self.with_index(disk, |index| index.entry_after(position)).ok().flatten();
+        let (to, noted_offset) = match noted {
+            Some(entry) => (entry.position as u64, self.base_offset + entry.relative_offset as i64),
+            None => (self.size(), self.next_offset()),
+        };
+        let found = self.batch_behind(position, to, floor + 1..noted_offset).ok().flatten();
+        if found.is_none() && noted.is_none() {
+            // There may be more later.
+            return noted_offset;
+        }
+        if let Some((at, offset)) = found
+            && let Some(index) = self.index.write().expect("no holder panics").as_mut()
+        {
+            let relative = (offset - self.base_offset) as u32;
+            index.note_behind_damage(relative, at as u32, self.max_timestamp());
+        }
+        let offset = found.map_or(noted_offset, |(_, offset)| offset);
+        if resumes.len() < RESUMES_MAX {
+            resumes.insert(position, offset);
+        }
+        offset
     }
 
     fn with_index<T>(&self, disk: &dyn Disk, ask: impl Fn(&SparseIndex) -> T) -> Result<T, LogError> {
