@@ -10,7 +10,7 @@ mod log;
 mod record_format;
 mod replay;
 mod shell;
-
+mod stdout;
 mod table;
 mod terminal;
 
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let line = command::CommandLine::parse();
     match line.run() {
         Ok(code) => code,
+        Err(error) if error.is::<stdout::ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tripline: {}", terminal::neutralise_lines(&format!("{error:#}")));
             ExitCode::FAILURE

@@ -4,7 +4,7 @@
 
 mod program;
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use program::{Server, tripline};
 
@@ -47,6 +47,12 @@ fn group_is_moved_only_when_it_is_meant() {
     let end = row(&described, &["t"])[3].clone();
     let head = format!("group g (classic): Empty, members: 0, lag {end}");
     assert!(described.starts_with(&head), "{described}");
+    assert_eq!(shown(&address, &["describe", "--all"]), described);
+    shown(&address, &["seek", "h", "--topic", "t", "--to-latest", "--execute"]);
+    let both = shown(&address, &["describe", "--all"]);
+    assert!(both.starts_with(&described) && both.contains("\n\ngroup h (classic)"), "{both}");
+    let some = group(&address, &["describe", "nobody", "g"]);
+    assert!(!some.status.success() && text(&some.stdout) == described, "{some:?}");
     assert_eq!(row(&seek(&["--shift-by", "2"]), &["t"])[2..], ["0", "2"]);
     assert_eq!(row(&seek(&["--to-time", "1970-01-01T00:33:20Z"]), &["t"])[3], "1");
     assert_eq!(row(&seek(&["--to-offset", "99", "--execute"]), &["t"])[3], end);
@@ -96,6 +102,45 @@ fn records_are_printed_byte_for_byte_into_a_pipe() {
     assert_eq!(text(&consume("%t %p %o %T %k %K %S %h|\\n").stdout), "t 0 0 5 k 1 3 |\n");
     assert_eq!(consume("%s%R").stdout, b"a\x1bb\0\0\0\x03");
     assert!(text(&consume("%z").stderr).contains("none of %t"));
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_failure() {
+    let data = tempfile::tempdir().unwrap();
+    let (server, address) = Server::start_for_kafka(data.path());
+    server.replay("t", &[r#"{"ts":1000,"a":1}"#]);
+    let closed = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = tripline().args(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert!(done.status.success() && done.stderr.is_empty(), "{arguments:?}: {done:?}");
+    };
+    // What was to be done is done all the same.
+    let seek = ["seek", "g", "--topic", "t", "--to-latest", "--execute"];
+    closed(&[&["group", "--bootstrap-server", &address], &seek[..]].concat());
+    assert!(shown(&address, &["describe", "g"]).contains("lag 0"));
+    closed(&["group", "--bootstrap-server", &address, "list"]);
+    closed(&["topic", "--server", &server.url, "list"]);
+    closed(&["topic", "--server", &server.url, "consume", "t", "-o", "beginning", "-e"]);
+    closed(&["config"]);
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let data = tempfile::tempdir().unwrap();
+    let (_server, address) = Server::start_for_kafka(data.path());
+    let refused = |arguments: &[&str], wanted: &str| {
+        let done = group(&address, arguments);
+        assert!(!done.status.success() && text(&done.stderr).contains(wanted), "{arguments:?}: {done:?}");
+    };
+    refused(&["describe", "g"], "group \"g\" does not exist");
+    refused(&["describe", "g", "h"], "group \"h\" does not exist");
+    refused(&["describe"], "<GROUP>");
+    assert_eq!(shown(&address, &["describe", "--all"]), "");
+    refused(&["seek", "g", "--to-earliest"], "--topic names the topics to begin with");
+    refused(&["seek", "g", "--topic", "u", "--to-earliest"], "topic \"u\" cannot be read: there is none");
+    refused(&["seek", "g", "--topic", "u", "--to-time", "yesterday"], "2026-01-31T12:00:00Z");
+    refused(&["delete", "g", "--topic", "u"], "topic \"u\" cannot be read: there is none");
 }
 
 #[test]

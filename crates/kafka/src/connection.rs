@@ -46,6 +46,8 @@ pub(crate) struct ConnectionState {
     pub listener: usize,
     /// The client's address.
     pub peer: SocketAddr,
+    /// The client runs on this machine.
+    pub is_near: bool,
     /// Who the client is.
     pub principal: RwLock<String>,
     /// How far its login is.
@@ -61,10 +63,16 @@ pub(crate) struct ConnectionState {
 }
 
 impl ConnectionState {
-    pub(crate) fn new(listener: usize, peer: SocketAddr, wants_login: bool) -> ConnectionState {
+    pub(crate) fn new(
+        listener: usize,
+        peer: SocketAddr,
+        is_near: bool,
+        wants_login: bool,
+    ) -> ConnectionState {
         ConnectionState {
             listener,
             peer,
+            is_near,
             principal: RwLock::new(ANONYMOUS.to_owned()),
             login: Mutex::new(if wants_login { Login::Expected } else { Login::NotWanted }),
             bare_login: AtomicBool::new(false),

@@ -54,7 +54,7 @@ impl Offline {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let call = Call {
             broker: self.broker.clone(),
-            connection: Arc::new(ConnectionState::new(0, peer, false)),
+            connection: Arc::new(ConnectionState::new(0, peer, true, false)),
             asked: Asked { api_key, version, correlation_id: 1, client_id: None },
         };
         let body = Bytes::copy_from_slice(body);

@@ -254,7 +254,8 @@ async fn accept(
                         continue;
                     };
                     let _ = socket.set_nodelay(true);
-                    let state = ConnectionState::new(number, peer, doors.sasl);
+                    let is_near = socket.local_addr().is_ok_and(|own| own.ip().to_canonical() == peer.ip());
+                    let state = ConnectionState::new(number, peer, is_near, doors.sasl);
                     let acceptor = doors.tls.as_ref().map(|tls| tls.acceptor());
                     let (broker, stopping) = (broker.clone(), stopping.clone());
                     let mapping = doors.mapping.clone();

@@ -41,7 +41,7 @@ impl Arguments {
                 table.row([&full, value, origin.unwrap_or("default"), description]);
             }
         }
-        print!("{}", table.render());
+        crate::stdout::print(&table.render())?;
         Ok(ExitCode::SUCCESS)
     }
 }

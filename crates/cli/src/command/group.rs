@@ -1,8 +1,8 @@
-//! `tripline group`: consumer groups, those of queries too, over Kafka's protocol, in the clear and of one node.
+//! `tripline group`: consumer groups, those of queries too, over Kafka's protocol, of one node.
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use kafka_protocol::{
     ResponseError,
@@ -10,6 +10,7 @@ use kafka_protocol::{
         BrokerId, ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, GroupId,
         ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
         OffsetFetchRequest, TopicName,
+        list_groups_response::ListedGroup,
         list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
         metadata_request::MetadataRequestTopic,
         offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
@@ -20,7 +21,8 @@ use kafka_protocol::{
 };
 
 use crate::{
-    kafka_client::{KafkaClient, check},
+    kafka_client::{self, KafkaClient, check, words},
+    stdout::print,
     table::ListTable,
     terminal::neutralise,
 };
@@ -32,21 +34,8 @@ const NO_GENERATION: i32 = -1;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Where the server listens for Kafka clients.
-    #[arg(
-        long,
-        alias = "brokers",
-        default_value = "localhost:9092",
-        value_name = "HOST:PORT",
-        global = true
-    )]
-    bootstrap_server: String,
-    /// User, where clients log in (PLAIN).
-    #[arg(long, global = true)]
-    user: Option<String>,
-    /// Its password.
-    #[arg(long, global = true)]
-    password: Option<String>,
+    #[command(flatten)]
+    connection: kafka_client::Options,
     #[command(subcommand)]
     action: Action,
 }
@@ -55,10 +44,14 @@ pub struct Arguments {
 enum Action {
     /// Lists groups.
     List,
-    /// Shows members, positions and lag of a group.
+    /// Shows members, positions and lag of groups.
     Describe {
-        /// The group.
-        group: String,
+        /// The groups.
+        #[arg(value_name = "GROUP", required_unless_present = "all")]
+        groups: Vec<String>,
+        /// All groups there are.
+        #[arg(long, conflicts_with = "groups")]
+        all: bool,
     },
     /// Moves a group's positions; only shows what it would do without --execute.
     Seek(Seek),
@@ -97,8 +90,8 @@ struct Target {
     #[arg(long)]
     to_latest: bool,
     /// To the first record not older: ms since 1970, 2026-01-31T12:00:00Z, or how long ago: -90s, -30m, -1h, -7d.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    to_time: Option<String>,
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time_until_now)]
+    to_time: Option<i64>,
     /// To this offset, or the nearest there is.
     #[arg(long, value_name = "OFFSET")]
     to_offset: Option<i64>,
@@ -112,15 +105,15 @@ type Place = (String, i32);
 
 impl Arguments {
     pub fn run(self) -> Result<ExitCode> {
-        let login = match (&self.user, &self.password) {
-            (Some(user), Some(password)) => Some((user.as_str(), password.as_str())),
-            (None, None) => None,
-            _ => bail!("--user and --password belong together"),
-        };
-        let mut client = KafkaClient::connect(&self.bootstrap_server, login)?;
+        let mut client = self.connection.connect()?;
         match self.action {
             Action::List => list(&mut client)?,
-            Action::Describe { group } => describe(&mut client, &group)?,
+            Action::Describe { groups, all: false } => describe_each(&mut client, &groups)?,
+            Action::Describe { all: true, .. } => {
+                let groups: Vec<String> =
+                    listed(&mut client)?.iter().map(|group| group.group_id.to_string()).collect();
+                describe_each(&mut client, &groups)?;
+            }
             Action::Seek(seek) => seek.run(&mut client)?,
             Action::Delete { groups, topic } if topic.is_empty() => delete(&mut client, &groups)?,
             Action::Delete { groups, topic } => {
@@ -141,16 +134,19 @@ fn group_id(text: &str) -> GroupId {
     GroupId(str_bytes(text))
 }
 
-fn list(client: &mut KafkaClient) -> Result<()> {
+fn listed(client: &mut KafkaClient) -> Result<Vec<ListedGroup>> {
     let answer = client.ask(5, &ListGroupsRequest::default())?;
     check(answer.error_code, || "listing groups".to_owned())?;
+    Ok(answer.groups)
+}
+
+fn list(client: &mut KafkaClient) -> Result<()> {
     let mut table = ListTable::new(["Group", "Type", "Protocol", "State"]);
-    for group in &answer.groups {
+    for group in &listed(client)? {
         let protocol = if group.protocol_type.is_empty() { "-" } else { &*group.protocol_type };
         table.row([&**group.group_id, &*group.group_type, protocol, &*group.group_state]);
     }
-    print!("{}", table.render());
-    Ok(())
+    print(&table.render())
 }
 
 /// What is known about a group.
@@ -271,7 +267,26 @@ fn offsets(client: &mut KafkaClient, places: &[Place], timestamp: i64) -> Result
     Ok(found)
 }
 
-fn describe(client: &mut KafkaClient, group: &str) -> Result<()> {
+/// Shows groups, with a blank line between them; one that cannot be shown does not keep back the others.
+fn describe_each(client: &mut KafkaClient, groups: &[String]) -> Result<()> {
+    let mut failed = None;
+    let mut blank = "";
+    for group in groups {
+        match description(client, group) {
+            Ok(text) => print(&format!("{blank}{text}"))?,
+            Err(error) if groups.len() == 1 => return Err(error),
+            Err(error) => {
+                eprintln!("tripline: {}", neutralise(&format!("{error:#}")));
+                failed = Some(anyhow!("some groups could not be shown"));
+                continue;
+            }
+        }
+        blank = "\n";
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn description(client: &mut KafkaClient, group: &str) -> Result<String> {
     let described = described(client, group)?;
     let positions = positions(client, group)?;
     if described.state == "Dead" && positions.is_empty() {
@@ -306,17 +321,17 @@ fn describe(client: &mut KafkaClient, group: &str) -> Result<()> {
             of_reader(|member| &member.host),
         ]);
     }
-    println!(
-        "group {} ({}): {}, members: {}, lag {total}",
+    let mut out = format!(
+        "group {} ({}): {}, members: {}, lag {total}\n",
         neutralise(group),
         described.kind,
         neutralise(&described.state),
         described.members.len()
     );
     if !places.is_empty() {
-        print!("{}", table.render());
+        out.push_str(&table.render());
     }
-    Ok(())
+    Ok(out)
 }
 
 /// Refuses while somebody reads: the next commit would undo what was done.
@@ -351,14 +366,15 @@ impl Seek {
             let before = before.get(place).map_or("-".to_owned(), i64::to_string);
             table.row([place.0.clone(), place.1.to_string(), before, offset.to_string()]);
         }
-        print!("{}", table.render());
+        if after.is_empty() {
+            bail!("the topics that group {group:?} has positions in do not exist any more");
+        }
+        let table = table.render();
         if !self.execute {
-            println!("nothing was changed; --execute does it");
-            return Ok(());
+            return print(&format!("{table}nothing was changed; --execute does it\n"));
         }
         commit(client, group, &after)?;
-        println!("moved {} positions of group {}", after.len(), neutralise(group));
-        Ok(())
+        print(&format!("{table}moved {} positions of group {}\n", after.len(), neutralise(group)))
     }
 }
 
@@ -375,7 +391,7 @@ fn named(client: &mut KafkaClient, names: &[String]) -> Result<Vec<Place>> {
             MetadataRequest::default().with_topics(Some(vec![asked])).with_allow_auto_topic_creation(false);
         let answer = client.ask(9, &request)?;
         let found = answer.topics.first().context("the broker has left the topic out of its answer")?;
-        check(found.error_code, || format!("looking for topic {topic:?}"))?;
+        check(found.error_code, || format!("topic {topic:?} cannot be read"))?;
         let there: Vec<i32> = found.partitions.iter().map(|partition| partition.partition_index).collect();
         let Some(numbers) = numbers else {
             places.extend(there.iter().map(|number| (topic.to_owned(), *number)));
@@ -409,8 +425,8 @@ impl Target {
         if self.to_earliest {
             return Ok(starts);
         }
-        if let Some(text) = &self.to_time {
-            let mut found = offsets(client, places, time_ms(text, now_ms())?)?;
+        if let Some(time_ms) = self.to_time {
+            let mut found = offsets(client, places, time_ms)?;
             // Nothing is as young: behind the last.
             for (place, offset) in &mut found {
                 if *offset < 0 {
@@ -443,13 +459,14 @@ fn now_ms() -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
+fn time_until_now(text: &str) -> Result<i64> {
+    time_ms(text, now_ms())
+}
+
 /// Reads a time: ms since 1970, ISO 8601, or how long ago.
 fn time_ms(text: &str, now_ms: i64) -> Result<i64> {
-    let unknown = || {
-        format!(
-            "{text:?} is no time: ms since 1970, 2026-01-31T12:00:00Z, or how long ago (-90s, -30m, -1h, -7d)"
-        )
-    };
+    let unknown =
+        || "no time; there are ms since 1970, 2026-01-31T12:00:00Z, and how long ago (-90s, -30m, -1h, -7d)";
     if let Some(ago) = text.strip_prefix('-') {
         let Some(unit) = ago.chars().last() else { bail!(unknown()) };
         let unit_ms = match unit {
@@ -498,17 +515,18 @@ fn commit(client: &mut KafkaClient, group: &str, offsets: &BTreeMap<Place, i64>)
 fn delete(client: &mut KafkaClient, groups: &[String]) -> Result<()> {
     let names = groups.iter().map(|group| group_id(group)).collect();
     let answer = client.ask(2, &DeleteGroupsRequest::default().with_groups_names(names))?;
-    let mut failed = Vec::new();
+    let (mut deleted, mut failed) = (String::new(), Vec::new());
     for result in &answer.results {
         let group = &**result.group_id;
         match ResponseError::try_from_code(result.error_code) {
-            None => println!("deleted group {}", neutralise(group)),
+            None => deleted.push_str(&format!("deleted group {}\n", neutralise(group))),
             Some(ResponseError::NonEmptyGroup) => failed.push(format!("group {group:?} has members")),
             Some(ResponseError::GroupIdNotFound) => failed.push(format!("group {group:?} does not exist")),
-            Some(error) => failed.push(format!("group {group:?}: the broker answers {error:?}")),
+            Some(error) => failed.push(format!("group {group:?}: {}", words(error))),
         }
     }
-    if failed.is_empty() { Ok(()) } else { bail!("cannot delete: {}", failed.join("; ")) }
+    let printed = print(&deleted);
+    if failed.is_empty() { printed } else { bail!("cannot delete: {}", failed.join("; ")) }
 }
 
 fn delete_positions(client: &mut KafkaClient, group: &str, names: &[String]) -> Result<()> {
@@ -525,6 +543,7 @@ fn delete_positions(client: &mut KafkaClient, group: &str, names: &[String]) -> 
     let request = OffsetDeleteRequest::default().with_group_id(group_id(group)).with_topics(topics.collect());
     let answer = client.ask(0, &request)?;
     check(answer.error_code, || format!("deleting positions of group {group:?}"))?;
+    let mut deleted = String::new();
     for topic in &answer.topics {
         for partition in &topic.partitions {
             let name = &**topic.name;
@@ -532,9 +551,10 @@ fn delete_positions(client: &mut KafkaClient, group: &str, names: &[String]) -> 
                 format!("deleting positions of group {group:?} in topic {name:?}")
             })?;
         }
-        println!("deleted positions of group {} in topic {}", neutralise(group), neutralise(&topic.name));
+        let (group, topic) = (neutralise(group), neutralise(&topic.name));
+        deleted.push_str(&format!("deleted positions of group {group} in topic {topic}\n"));
     }
-    Ok(())
+    print(&deleted)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::{
     http::{Client, Endpoint, path_segment},
     record_format::{Printed, RecordFormat},
     replay::{Batch, RECORDS_MAX, Sender},
+    stdout::{self, print},
     table::ListTable,
     terminal::neutralise,
 };
@@ -92,6 +93,41 @@ struct Produce {
     partition: Option<u32>,
 }
 
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Beginning,
+    End,
+    At(i64),
+    BeforeEnd(i64),
+}
+
+impl std::str::FromStr for Start {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Start, Self::Err> {
+        match (text, text.parse::<i64>()) {
+            ("beginning", _) => Ok(Start::Beginning),
+            ("end", _) => Ok(Start::End),
+            (_, Ok(offset)) if offset >= 0 => Ok(Start::At(offset)),
+            (_, Ok(offset)) => Ok(Start::BeforeEnd(offset.saturating_neg())),
+            _ => Err("no offset; there are \"beginning\", \"end\", 5, and -5 for five before the end"),
+        }
+    }
+}
+
+impl Start {
+    /// Returns the offset in a partition.
+    fn offset(self, first: i64, end: i64) -> i64 {
+        match self {
+            Start::Beginning => first,
+            Start::End => end,
+            Start::At(offset) => offset,
+            Start::BeforeEnd(count) => end.saturating_sub(count).max(first),
+        }
+    }
+}
+
 #[derive(Args)]
 struct Consume {
     /// The topic.
@@ -99,9 +135,9 @@ struct Consume {
     /// Begins with the oldest record.
     #[arg(long)]
     from_beginning: bool,
-    /// Begins at this offset of each partition.
-    #[arg(short, long, conflicts_with = "from_beginning")]
-    offset: Option<i64>,
+    /// Begins at this offset of each partition, at the "beginning" or "end", or so many offsets before the end (-5).
+    #[arg(short, long, conflicts_with = "from_beginning", allow_hyphen_values = true)]
+    offset: Option<Start>,
     /// Ends after so many records.
     #[arg(short, long)]
     limit: Option<u64>,
@@ -146,7 +182,7 @@ impl Arguments {
                         .text()
                         .await
                 })?;
-                println!("deleted topic {}", neutralise(&name));
+                print(&format!("deleted topic {}\n", neutralise(&name)))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -160,10 +196,7 @@ fn topic_path(name: &str) -> String {
 async fn list(client: &mut Client) -> Result<()> {
     let body = json!({"ksql": "SHOW TOPICS;"});
     let answer = client.post_json("/ksql", &body).await?.checked().await?.json().await?;
-    for each in answer.as_array().map_or(&[][..], Vec::as_slice) {
-        print!("{}", entity::render(each));
-    }
-    Ok(())
+    print(&answer.as_array().map_or(&[][..], Vec::as_slice).iter().map(entity::render).collect::<String>())
 }
 
 async fn described(client: &mut Client, name: &str) -> Result<Value> {
@@ -176,22 +209,22 @@ async fn describe(client: &mut Client, name: &str) -> Result<()> {
     for partition in topic["partitions"].as_array().map_or(&[][..], Vec::as_slice) {
         table.row(["partition", "startOffset", "endOffset", "bytes"].map(|name| partition[name].to_string()));
     }
-    print!("{}", table.render());
+    let mut out = table.render();
     if let Some(settings) = topic["settings"].as_object().filter(|settings| !settings.is_empty()) {
         let mut table = ListTable::new(["Setting", "Value"]);
         for (name, value) in settings {
             table.row([name.as_str(), value.as_str().unwrap_or("")]);
         }
-        print!("\n{}", table.render());
+        out.push('\n');
+        out.push_str(&table.render());
     }
-    Ok(())
+    print(&out)
 }
 
 async fn create(client: &mut Client, name: &str, partitions: Option<u32>, set: &[String]) -> Result<()> {
     let body = json!({"name": name, "partitions": partitions, "settings": settings(set)?});
     client.post_json("/api/v1/topics", &body).await?.checked().await?.text().await?;
-    println!("created topic {}", neutralise(name));
-    Ok(())
+    print(&format!("created topic {}\n", neutralise(name)))
 }
 
 async fn alter(client: &mut Client, name: &str, set: &[String], unset: &[String]) -> Result<()> {
@@ -204,8 +237,7 @@ async fn alter(client: &mut Client, name: &str, set: &[String], unset: &[String]
     let body = json!({"settings": settings}).to_string().into();
     let (path, kind) = (topic_path(name), "application/json");
     client.send(Method::PATCH, &path, kind, body).await?.checked().await?.text().await?;
-    println!("changed topic {}", neutralise(name));
-    Ok(())
+    print(&format!("changed topic {}\n", neutralise(name)))
 }
 
 fn settings(set: &[String]) -> Result<Map<String, Value>> {
@@ -272,10 +304,11 @@ impl Consume {
         let mut places: Vec<(u64, i64)> = Vec::new();
         for partition in topic["partitions"].as_array().map_or(&[][..], Vec::as_slice) {
             let number = partition["partition"].as_u64().unwrap_or(0);
-            let from = if self.from_beginning { "startOffset" } else { "endOffset" };
             if self.partition.is_none_or(|wanted| u64::from(wanted) == number) {
-                let from = partition[from].as_i64().unwrap_or(0);
-                places.push((number, self.offset.unwrap_or(from)));
+                let [first, end] =
+                    ["startOffset", "endOffset"].map(|name| partition[name].as_i64().unwrap_or(0));
+                let default = if self.from_beginning { Start::Beginning } else { Start::End };
+                places.push((number, self.offset.unwrap_or(default).offset(first, end)));
             }
         }
         if places.is_empty() {
@@ -304,13 +337,13 @@ impl Consume {
                     let record: Value = serde_json::from_str(&line).context("cannot read a record")?;
                     line_bytes.clear();
                     format.push(&mut line_bytes, &printed(&self.name, &record)?, is_safe);
-                    out.write_all(&line_bytes).context("cannot print")?;
+                    out.write_all(&line_bytes).map_err(stdout::failed)?;
                     *offset = record["offset"].as_i64().map_or(*offset, |offset| offset + 1);
                     is_quiet = false;
                     left -= 1;
                 }
             }
-            out.flush().context("cannot print")?;
+            out.flush().map_err(stdout::failed)?;
             if left == 0 || (is_quiet && self.exit) {
                 return Ok(());
             }
@@ -357,6 +390,19 @@ mod tests {
         assert_eq!((read.partition, read.offset, read.timestamp, read.key), (1, 7, 5, None));
         assert_eq!(read.value, Some(vec![0, 0, 0, 4]));
         assert_eq!(read.headers, [("h".to_owned(), Some(b"v".to_vec())), ("n".to_owned(), None)]);
+    }
+
+    #[test]
+    fn reading_begins_where_it_is_said() {
+        let check =
+            |text: &str, expect| assert_eq!(text.parse::<Start>().unwrap().offset(3, 9), expect, "{text}");
+        check("beginning", 3);
+        check("end", 9);
+        check("5", 5);
+        check("-2", 7);
+        check("-100", 3);
+        check("-9223372036854775808", 3);
+        assert!("".parse::<Start>().is_err() && "last".parse::<Start>().is_err());
     }
 
     #[test]

@@ -40,10 +40,27 @@ impl Server {
     /// Starts such a server with further arguments.
     pub fn start_for_kafka_with(data: &Path, arguments: &[&str]) -> (Self, String) {
         let mut server = Self::start_at(data, "127.0.0.1:0", arguments);
+        let address = server.kafka_address();
+        (server, address)
+    }
+
+    /// Starts a server with more listeners for Kafka clients; returns where they are, the one in the clear first.
+    pub fn start_with_listeners(data: &Path, more: &[&str], arguments: &[&str]) -> (Self, Vec<String>) {
+        let listeners = more.iter().flat_map(|listener| ["--kafka-listen", *listener]);
+        let arguments: Vec<&str> = listeners.chain(arguments.iter().copied()).collect();
+        let (mut server, first) = Self::start_for_kafka_with(data, &arguments);
+        let mut addresses = vec![first];
+        for _ in more {
+            addresses.push(server.kafka_address());
+        }
+        (server, addresses)
+    }
+
+    fn kafka_address(&mut self) -> String {
         let mut line = String::new();
-        server._out.read_line(&mut line).unwrap();
+        self._out.read_line(&mut line).unwrap();
         let told = line.trim().strip_prefix("tripline: listening for Kafka clients on ");
-        (server, told.expect("it says where Kafka clients connect").to_owned())
+        told.expect("it says where Kafka clients connect").to_owned()
     }
 
     fn start_at(data: &Path, kafka_listen: &str, arguments: &[&str]) -> Self {

@@ -29,6 +29,14 @@ const READ_COMMITTED: i8 = 1;
 const RECORDS_INLINE_MAX: i64 = 10_000;
 /// A fetch of more partitions is looked at beside the sockets, and not whenever anybody has written something.
 const PARTITIONS_INLINE_MAX: usize = 1000;
+/// What a client on this machine gets at once, in bytes, when there is more: what still lies in the processor's caches when
+/// the client comes to it, and needs no large objects in a managed heap. Kafka's consumer reads four partitions a tenth faster
+/// so than by their 4 MiB. Who is farther away gets all that is asked for, as each answer costs a way there and back.
+const NEAR_BYTES: usize = 1 << 20;
+/// What a partition's part of that is at least; smaller ones cost more than they spare.
+const NEAR_PARTITION_BYTES_MIN: usize = 256 << 10;
+/// Who wants to wait for more than this wants much at once.
+const NEAR_BYTES_MIN_MAX: usize = 64 << 10;
 /// So many partitions are looked at in a millisecond at most: a few hundredths of a core's time.
 const PARTITIONS_PER_MS_MAX: usize = 1000;
 
@@ -47,8 +55,9 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> (FetchResponse
         Err(error) => return (FetchResponse::default().with_error_code(error.code()), counted),
     };
     let bytes_max = (request.max_bytes as i64).min(broker.config.integer("fetch.max.bytes")).max(0) as usize;
-    let bounds = Bounds {
+    let mut bounds = Bounds {
         bytes_max,
+        partition_bytes_max: usize::MAX,
         bytes_min: request.min_bytes.max(0) as usize,
         isolation: if request.isolation_level == READ_COMMITTED {
             Isolation::ReadCommitted
@@ -81,6 +90,10 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> (FetchResponse
         let mut look = || look(broker, &mut plan.wanted, &bounds, &mut waiting, &mut counted);
         let found = if is_large { beside_sockets(look) } else { look() };
         if due || found.is_worth_reading {
+            if call.connection.is_near && bounds.bytes_min <= NEAR_BYTES_MIN_MAX {
+                bounds.partition_bytes_max =
+                    (NEAR_BYTES / found.partitions.max(1)).max(NEAR_PARTITION_BYTES_MIN);
+            }
             let mut read = || read_all(broker, &mut plan.wanted, &bounds, &mut counted);
             let far_behind = found.records > RECORDS_INLINE_MAX;
             let parts = if is_large || far_behind { beside_sockets(read) } else { read() };
@@ -105,6 +118,8 @@ pub(crate) async fn answer(call: &Call, request: FetchRequest) -> (FetchResponse
 
 struct Bounds {
     bytes_max: usize,
+    /// What a partition gives at most; a longer batch is given whole if the client's own bounds allow it.
+    partition_bytes_max: usize,
     bytes_min: usize,
     isolation: Isolation,
 }
@@ -136,6 +151,8 @@ struct Waiting {
 /// What a look has found.
 struct Found {
     records: i64,
+    /// Partitions that have some of them.
+    partitions: usize,
     /// There is an error, or there may be as many bytes as are wanted.
     is_worth_reading: bool,
 }
@@ -148,7 +165,7 @@ fn look(
     waiting: &mut Waiting,
     counted: &mut Counted,
 ) -> Found {
-    let mut records = 0i64;
+    let (mut records, mut partitions) = (0i64, 0);
     let mut failed = false;
     for wanted in wanted.iter_mut() {
         let Ok(partition) = find(broker, wanted) else {
@@ -164,6 +181,7 @@ fn look(
         }
         let added = (end_of(&offsets, bounds.isolation) - wanted.fetch_offset).max(0);
         records = records.saturating_add(added);
+        partitions += usize::from(added > 0);
     }
     // What was read once and was not enough is looked at again only when there is more.
     let grown = records > waiting.records;
@@ -171,7 +189,7 @@ fn look(
     let is_worth_reading = failed
         || bounds.bytes_min == 0
         || grown && (waiting.amounts.is_empty() || has_enough(wanted, bounds, &mut waiting.amounts, counted));
-    Found { records, is_worth_reading }
+    Found { records, partitions, is_worth_reading }
 }
 
 /// Counts what was added and says whether it is enough now.
@@ -225,7 +243,7 @@ fn read_all(broker: &Broker, wanted: &mut [Wanted], bounds: &Bounds, counted: &m
                 let left = if is_tired { 0 } else { bounds.bytes_max.saturating_sub(read_bytes) };
                 // Others that read at the same time leave what this one is about to.
                 let bytes_max = counted.add(left.min(wanted.max_bytes.max(0) as usize));
-                read(&partition, wanted, bounds.isolation, bytes_max, read_bytes == 0)
+                read(&partition, wanted, bounds, bytes_max, read_bytes == 0)
             });
             let part = result.unwrap_or_else(|code| failed(wanted, code));
             read_bytes += part.len();
@@ -256,16 +274,18 @@ fn failed(wanted: &Wanted, code: i16) -> Part {
 fn read(
     partition: &Partition,
     wanted: &Wanted,
-    isolation: Isolation,
+    bounds: &Bounds,
     bytes_max: usize,
     is_first: bool,
 ) -> Result<Part, i16> {
+    let isolation = bounds.isolation;
     let mut records = Vec::new();
     let failed = |error: LogError| code(&error);
     let offset = wanted.fetch_offset;
     // The first records are answered whole, however small the bounds, so that everybody gets on.
-    let read_bytes = if bytes_max == 0 && !is_first { None } else { Some(bytes_max.max(1)) };
-    let info = partition.read(offset, read_bytes.unwrap_or(0), isolation, &mut records).map_err(failed)?;
+    let read_bytes =
+        if bytes_max == 0 && !is_first { 0 } else { bytes_max.clamp(1, bounds.partition_bytes_max) };
+    let info = partition.read(offset, read_bytes, isolation, &mut records).map_err(failed)?;
     let mut next = info.next_offset;
     let mut bytes_in_vain = 0;
     if records.len() > bytes_max && !is_first {

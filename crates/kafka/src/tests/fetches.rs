@@ -35,6 +35,16 @@ fn fetch(bytes_min: usize, partition_bytes_max: usize) -> FetchRequest {
         .with_topics(vec![part])
 }
 
+/// A request of a client on this machine, or on another one.
+fn call(fixture: &Fixture, is_near: bool) -> Call {
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    Call {
+        broker: fixture.running.broker.clone(),
+        connection: Arc::new(ConnectionState::new(0, peer, is_near, false)),
+        asked: Asked { api_key: ApiKey::Fetch as i16, version: 12, correlation_id: 1, client_id: None },
+    }
+}
+
 fn bytes(answer: &FetchResponse) -> usize {
     let partitions = answer.responses.iter().flat_map(|topic| &topic.partitions);
     partitions.map(|partition| partition.records.as_ref().map_or(0, |records| records.len())).sum()
@@ -66,6 +76,53 @@ fn fetch_does_not_wait_for_what_its_bounds_leave_out() {
     let answer = client.ask(12, &fetch(250_000, 250_000));
     assert_eq!(bytes(&answer) / BATCH_LEN, 2);
     assert_eq!(bytes(&client.ask(12, &fetch(300_000, 300_000))) / BATCH_LEN, 2);
+}
+
+#[test]
+fn client_on_this_machine_gets_pieces() {
+    let fixture = Fixture::start_on(Arc::new(SimulatedDisk::new()), Path::new("/log"), &[]);
+    fixture.create_topic("t", 8);
+    let fill = |partition, batch_len, batches| {
+        let mut builder = BatchBuilder::new();
+        builder.append(1_000_000, None, Some(&vec![7; batch_len]), &[]);
+        let batch = builder.finish().to_vec();
+        for _ in 0..batches {
+            fixture.log.append_durable("t", partition, &mut batch.clone(), 0).unwrap().1.wait().unwrap();
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let request = |bytes_min, bytes_max| {
+        let partition = |index| {
+            fetch_request::FetchPartition::default().with_partition(index).with_partition_max_bytes(bytes_max)
+        };
+        let partitions = (0..8).map(partition).collect();
+        let part = fetch_request::FetchTopic::default().with_topic(topic("t")).with_partitions(partitions);
+        fetch(bytes_min, 0).with_topics(vec![part])
+    };
+    let batches = |is_near, bytes_min, bytes_max| {
+        let call = call(&fixture, is_near);
+        let (answer, _) = runtime.block_on(api::fetch::answer(&call, request(bytes_min, bytes_max)));
+        answer.responses[0].partitions[..3]
+            .iter()
+            .map(|partition| partition.records.as_ref().map_or(0, |records| records.len() / BATCH_LEN))
+            .collect::<Vec<_>>()
+    };
+    const MIB: i32 = 1 << 20;
+    fill(0, BATCH_LEN, 12);
+    // One that is alone may give as much as several together.
+    assert_eq!(batches(true, 1, MIB), [10, 0, 0]);
+    assert_eq!(batches(true, 1, 4 * MIB), [10, 0, 0]);
+    assert_eq!(batches(false, 1, 4 * MIB), [12, 0, 0]);
+    fill(1, BATCH_LEN, 12);
+    fill(2, 6 * BATCH_LEN, 2);
+    // The third one's batch is longer than its piece.
+    assert_eq!(batches(true, 1, MIB), [3, 3, 6]);
+    assert_eq!(batches(true, 1, 5 * BATCH_LEN as i32), [3, 3, 0]);
+    assert_eq!(batches(true, 1, BATCH_LEN as i32 * 2), [1, 1, 0]);
+    assert_eq!(batches(false, 1, MIB), [10, 10, 6]);
+    assert_eq!(bytes(&fixture.client().ask(12, &request(1, MIB))) / BATCH_LEN, 3 + 3 + 6);
+    // Who wants to wait for much gets it.
+    assert_eq!(batches(true, 2_000_000, MIB), [10, 10, 6]);
 }
 
 #[test]
@@ -128,12 +185,7 @@ fn fetches_whose_time_is_up_together_are_bounded_together() {
         append(&fixture);
     }
     let broker = &fixture.running.broker;
-    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let call = Call {
-        broker: broker.clone(),
-        connection: Arc::new(ConnectionState::new(0, peer, false)),
-        asked: Asked { api_key: ApiKey::Fetch as i16, version: 12, correlation_id: 1, client_id: None },
-    };
+    let call = call(&fixture, false);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answers: Vec<_> = runtime.block_on(async {
         let request = fetch(i32::MAX as usize, 50 << 20).with_max_wait_ms(50);
