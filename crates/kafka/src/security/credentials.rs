@@ -83,20 +83,47 @@ impl Credentials {
     }
 }
 
-/// Reads `… user_NAME="PASSWORD" …`.
+/// Reads `… user_NAME="PASSWORD" …`, with the escapes that Java knows in a quoted value.
 fn jaas_users(config: &str) -> BTreeMap<String, String> {
     let mut users = BTreeMap::new();
-    let mut rest = config;
-    while let Some(at) = rest.find("user_") {
-        rest = &rest[at + "user_".len()..];
-        let Some((name, after)) = rest.split_once("=\"") else { break };
-        let Some((password, after)) = after.split_once('"') else { break };
-        if !name.contains(char::is_whitespace) {
-            users.insert(name.to_owned(), password.to_owned());
+    let mut chars = config.chars().peekable();
+    let mut word = String::new();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                quoted(&mut chars);
+                word.clear();
+            }
+            '=' => {
+                let name = std::mem::take(&mut word);
+                let Some(_) = chars.next_if_eq(&'"') else { continue };
+                let Some(password) = quoted(&mut chars) else { break };
+                if let Some(user) = name.strip_prefix("user_") {
+                    users.insert(user.to_owned(), password);
+                }
+            }
+            c if c.is_whitespace() => word.clear(),
+            c => word.push(c),
         }
-        rest = after;
     }
     users
+}
+
+/// Reads the rest of a quoted value; nothing if it does not end.
+fn quoted(chars: &mut impl Iterator<Item = char>) -> Option<String> {
+    let mut value = String::new();
+    loop {
+        match chars.next()? {
+            '"' => return Some(value),
+            '\\' => value.push(match chars.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                other => other,
+            }),
+            other => value.push(other),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,5 +139,9 @@ mod tests {
         assert_eq!(users.get("b_c").map(String::as_str), Some("d e"));
         assert_eq!(users.len(), 2);
         assert!(jaas_users("user_x user_y=\"").is_empty());
+        let config = r#"x username="user_a" user_q="a\"b\\c" user_d = "no" user_e="";"#;
+        let users = jaas_users(config);
+        let told: Vec<_> = users.iter().map(|(name, password)| (name.as_str(), password.as_str())).collect();
+        assert_eq!(told, [("e", ""), ("q", "a\"b\\c")]);
     }
 }
