@@ -7,7 +7,13 @@
 //! A record goes when a later one with its key exists, when its transaction was aborted, or when it is a tombstone that
 //! has been clean for `delete.retention.ms`. Records without a key in a compacted topic are kept. A marker goes when
 //! nothing of its transaction is left and it, too, has been clean that long.
+//!
+//! A damaged segment stays as it is, byte for byte, and takes no part: what can still be read in it supersedes nothing.
+//! What it may hold besides, nobody knows, so no tombstone or marker behind its beginning goes, and the clean offset does
+//! not pass it, below which aborted transactions are forgotten. For every key the newest value that could be read before
+//! can be read afterwards.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -39,6 +45,8 @@ pub struct MaintainReport {
     pub deleted_segments: u64,
     /// Segments rewritten by compaction.
     pub compacted_segments: u64,
+    /// Segments that compaction has left as they are, because they are damaged.
+    pub damaged_segments: u64,
     /// Partitions whose step failed; the cause is in the program's log.
     pub failed_partitions: u64,
 }
@@ -117,11 +125,12 @@ impl Partition {
     ) -> Result<(), LogError> {
         let config = self.config();
         self.roll_if_due(&config, now_ms)?;
+        self.forget_aborted(now_ms);
         if config.delete {
             report.deleted_segments += self.apply_retention(&config, now_ms)?;
         }
         if config.compact {
-            report.compacted_segments += self.compact(&config, now_ms, cleaner_bytes_max)?;
+            self.compact(&config, now_ms, cleaner_bytes_max, report)?;
         }
         Ok(())
     }
@@ -184,8 +193,7 @@ impl Partition {
         if start <= self.log_start.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut fresh = Checkpoint { log_start_offset: start, ..checkpoint.clone() };
-        fresh.aborted.retain(|aborted| aborted.last_offset >= start);
+        let fresh = Checkpoint { log_start_offset: start, ..checkpoint.clone() };
         fresh.write(&*self.shared.disk, &self.dir)?;
         *checkpoint = fresh;
         self.log_start.store(start, Ordering::Release);
@@ -199,8 +207,6 @@ impl Partition {
                 .min(segments.partition_point(|segment| segment.base_offset < checkpoint.recovery_segment));
             let removed: Vec<Arc<Segment>> = Arc::make_mut(&mut *segments).drain(..keep_from).collect();
             state.dirty.retain(|dirty| removed.iter().all(|segment| !Arc::ptr_eq(segment, dirty)));
-            Arc::make_mut(&mut *self.aborted.write().expect("no holder panics"))
-                .retain(|aborted| aborted.last_offset >= start);
             removed
         };
         for segment in removed {
@@ -209,11 +215,16 @@ impl Partition {
         Ok(())
     }
 
-    fn compact(&self, config: &TopicConfig, now_ms: i64, cleaner_bytes_max: usize) -> Result<u64, LogError> {
+    fn compact(
+        &self,
+        config: &TopicConfig,
+        now_ms: i64,
+        cleaner_bytes_max: usize,
+        report: &mut MaintainReport,
+    ) -> Result<(), LogError> {
         let limit = self.settled_offset();
         let mut checkpoint = self.checkpoint.lock().expect("no holder panics");
         self.check_alive()?;
-        self.forget_aborted(&mut checkpoint, now_ms);
         let all = self.segments();
         let lag = now_ms.saturating_sub(config.min_compaction_lag_ms);
         let closed: Vec<Arc<Segment>> = all
@@ -222,24 +233,28 @@ impl Partition {
             .take_while(|pair| config.min_compaction_lag_ms == 0 || pair[0].max_timestamp() < lag)
             .map(|pair| pair[0].clone())
             .collect();
-        let Some(end) = closed.last().map(|segment| segment.next_offset()) else { return Ok(0) };
+        let Some(end) = closed.last().map(|segment| segment.next_offset()) else { return Ok(()) };
+        let from = self.lock().compacted_past_damage.max(checkpoint.clean_offset);
         let total: u64 = closed.iter().map(|segment| segment.size()).sum();
-        let dirty: Vec<&Arc<Segment>> =
-            closed.iter().filter(|segment| segment.next_offset() > checkpoint.clean_offset).collect();
-        let dirty_size: u64 = dirty.iter().map(|segment| segment.size()).sum();
+        let dirty_size: u64 =
+            closed.iter().filter(|segment| segment.next_offset() > from).map(|segment| segment.size()).sum();
         let tombstones_due = checkpoint.tombstones_offset > 0
             && now_ms.saturating_sub(checkpoint.tombstones_since_ms) >= config.delete_retention_ms;
         let due = dirty_size > 0 && dirty_size as f64 >= config.min_cleanable_dirty_ratio * total as f64;
         if !due && !tombstones_due {
-            return Ok(0);
+            return Ok(());
         }
+        let (whole, damaged): (Vec<_>, Vec<_>) =
+            closed.into_iter().partition(|segment| self.is_whole(segment));
+        report.damaged_segments += damaged.len() as u64;
+        let known_below = damaged.first().map_or(i64::MAX, |segment| segment.base_offset);
         let aborted = self.aborted.read().expect("no holder panics").clone();
-        let from = checkpoint.clean_offset;
-        let latest = self.latest_offsets(&closed, from, &aborted, cleaner_bytes_max)?;
-        if tombstones_due {
+        let latest = self.latest_offsets(&whole, from..end, &aborted, cleaner_bytes_max)?;
+        let drop_tombstones_below =
+            if tombstones_due { checkpoint.tombstones_offset.min(known_below) } else { 0 };
+        if drop_tombstones_below > checkpoint.tombstones_gone_offset {
             // Noted before the first of them goes.
-            let mut noted = checkpoint.clone();
-            noted.tombstones_gone_offset = noted.tombstones_gone_offset.max(noted.tombstones_offset);
+            let noted = Checkpoint { tombstones_gone_offset: drop_tombstones_below, ..checkpoint.clone() };
             noted.write(&*self.shared.disk, &self.dir)?;
             *checkpoint = noted;
         }
@@ -247,33 +262,59 @@ impl Partition {
             latest: &latest.offsets,
             aborted: &aborted,
             log_start: self.log_start.load(Ordering::Acquire),
-            drop_tombstones_below: if tombstones_due { checkpoint.tombstones_offset } else { 0 },
+            drop_tombstones_below,
             open_data: HashSet::new(),
             builder: BatchBuilder::new(),
         };
-        let mut count = 0;
-        for segment in closed.iter().take_while(|segment| segment.base_offset < latest.end) {
-            count += self.rewrite(segment, &mut pass, config)? as u64;
+        for segment in whole.iter().take_while(|segment| segment.base_offset < latest.end) {
+            report.compacted_segments += self.rewrite(segment, &mut pass, config)? as u64;
         }
         let mut fresh = checkpoint.clone();
-        fresh.clean_offset = latest.end.min(end).max(fresh.clean_offset);
+        if !damaged.is_empty() {
+            // Not on disk: what was damaged may have been put right by the next start.
+            self.lock().compacted_past_damage = latest.end;
+            fresh.clean_offset = fresh.clean_offset.max(latest.end.min(known_below));
+        } else if from > fresh.clean_offset {
+            // What was damaged is whole or gone: the next time all behind the clean offset is compacted with it.
+            self.lock().compacted_past_damage = 0;
+        } else {
+            fresh.clean_offset = fresh.clean_offset.max(latest.end);
+        }
         if tombstones_due || fresh.tombstones_offset == 0 {
             fresh.tombstones_offset = fresh.clean_offset;
             fresh.tombstones_since_ms = now_ms;
         }
         fresh.write(&*self.shared.disk, &self.dir)?;
         *checkpoint = fresh;
-        Ok(count)
+        Ok(())
     }
 
-    /// Forgets the aborted transactions that compaction has left no records of: without it there would be more and more.
-    fn forget_aborted(&self, checkpoint: &mut Checkpoint, now_ms: i64) {
+    /// Returns whether all of a closed segment can be read; what is damaged is counted and said.
+    fn is_whole(&self, segment: &Segment) -> bool {
+        match segment.first_damage() {
+            Ok(None) => true,
+            Ok(Some((offset, damage))) => {
+                self.note_damage(offset, &damage);
+                false
+            }
+            Err(error) => {
+                tracing::warn!(topic = &*self.topic, partition = self.partition, %error, "segment is not compacted");
+                false
+            }
+        }
+    }
+
+    /// Forgets the aborted transactions that retention and compaction have left no records of: without it there would be
+    /// more and more.
+    fn forget_aborted(&self, now_ms: i64) {
+        let mut checkpoint = self.checkpoint.lock().expect("no holder panics");
         let mut state = self.lock();
         let mut aborted = self.aborted.write().expect("no holder panics");
-        if aborted.first().is_none_or(|first| first.last_offset >= checkpoint.clean_offset) {
+        let gone = checkpoint.clean_offset.max(checkpoint.log_start_offset);
+        if aborted.first().is_none_or(|first| first.last_offset >= gone) {
             return;
         }
-        let (offset, since_ms) = *state.aborted_gone.get_or_insert((checkpoint.clean_offset, now_ms));
+        let (offset, since_ms) = *state.aborted_gone.get_or_insert((gone, now_ms));
         if now_ms.saturating_sub(since_ms) < ABORTED_KEPT_MS {
             return;
         }
@@ -282,18 +323,19 @@ impl Partition {
         Arc::make_mut(&mut *aborted).retain(|aborted| aborted.last_offset >= offset);
     }
 
-    /// Reads keys from the first dirty offset on until all closed segments or the memory allowed are used up.
+    /// Reads keys from the first dirty offset on until all segments or the memory allowed are used up.
     fn latest_offsets(
         &self,
-        closed: &[Arc<Segment>],
-        from: i64,
+        segments: &[Arc<Segment>],
+        Range { start: from, end }: Range<i64>,
         aborted: &[AbortedTransaction],
         bytes_max: usize,
     ) -> Result<Latest, LogError> {
         let mut latest = Latest { offsets: HashMap::new(), end: from };
-        let (mut bytes, mut scratch, mut full) = (0, Vec::new(), false);
-        for segment in closed.iter().filter(|segment| segment.next_offset() > from) {
-            let end = scan_file(&*segment.file, &segment.path, 0, segment.size(), &mut |batch| {
+        let (mut bytes, mut scratch) = (0, Vec::new());
+        for segment in segments.iter().filter(|segment| segment.next_offset() > from) {
+            let mut full = false;
+            let scanned = scan_file(&*segment.file, &segment.path, 0, segment.size(), &mut |batch| {
                 if batch.last_offset() < from || batch.is_control() || is_aborted(batch, aborted) {
                     latest.end = latest.end.max(batch.next_offset());
                     return Ok(true);
@@ -320,12 +362,13 @@ impl Partition {
                 Ok(true)
             })?;
             if full {
-                break;
+                return Ok(latest);
             }
-            if let Some(source) = end.damage {
+            if let Some(source) = scanned.damage {
                 return Err(self.damaged_at(segment.base_offset, source));
             }
         }
+        latest.end = latest.end.max(end);
         Ok(latest)
     }
 

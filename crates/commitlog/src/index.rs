@@ -74,6 +74,19 @@ impl SparseIndex {
         self.entries.get(after).copied()
     }
 
+    /// Notes a batch behind damage, so that reading can go on there. `max_timestamp` is that of the whole segment.
+    pub(crate) fn note_behind_damage(&mut self, relative_offset: u32, position: u32, max_timestamp: i64) {
+        let at = self.entries.partition_point(|entry| entry.position < position);
+        let after = self.entries.get(at);
+        let fits = after.is_none_or(|e| e.position > position && e.relative_offset > relative_offset)
+            && self.entries[..at].last().is_none_or(|e| e.relative_offset < relative_offset);
+        if fits {
+            // What the next one says of all before it holds here too.
+            let max_timestamp_before = after.map_or(max_timestamp, |entry| entry.max_timestamp_before);
+            self.entries.insert(at, IndexEntry { relative_offset, position, max_timestamp_before });
+        }
+    }
+
     /// Forgets what lies at or behind a position.
     pub(crate) fn truncate(&mut self, position: u64) {
         self.entries.retain(|entry| (entry.position as u64) < position);

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::batch::crc32c;
 use crate::disk::{Disk, DiskFile};
 use crate::error::LogError;
+use crate::health::Health;
 
 /// Length, number and checksum of a frame.
 pub(crate) const FRAME_HEADER_LEN: usize = 16;
@@ -174,7 +175,7 @@ impl Journal {
         self.position
     }
 
-    /// Puts a frame into the buffer that [`Journal::write`] writes.
+    /// Puts a frame into the buffer that [`Journal::commit`] writes.
     pub(crate) fn push(&mut self, payload: &[u8]) {
         if self.frames.is_empty() {
             self.number |= FRAME_OF_WRITE;
@@ -187,7 +188,7 @@ impl Journal {
     }
 
     /// Writes the buffered frames; the buffer is empty afterwards, also after an error.
-    pub(crate) fn write(&mut self) -> Result<(), LogError> {
+    fn write(&mut self) -> Result<(), LogError> {
         let mut frames = std::mem::take(&mut self.frames);
         let end = self.position + frames.len() as u64;
         if end > self.allocated && self.allocate_bytes > 0 {
@@ -206,8 +207,20 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes the buffered frames durable. After an error none of them is there at the next start, or the log is read-only.
+    pub(crate) fn commit(&mut self, health: &Health) -> Result<(), LogError> {
+        if let Err(error) = self.write() {
+            // Whole frames among what was written would be believed at the next start.
+            return Err(match self.take_back() {
+                Ok(()) => error,
+                Err(error) => health.fail(error),
+            });
+        }
+        self.sync().map_err(|error| health.fail(error))
+    }
+
     /// Makes unreadable what a failed write has left behind the end, durably.
-    pub(crate) fn take_back(&self) -> Result<(), LogError> {
+    fn take_back(&self) -> Result<(), LogError> {
         let failed = |action, error: std::io::Error| LogError::io(action, &self.path, &error);
         let len = self.file.len().map_err(|error| failed("measuring", error))?;
         let left = len.saturating_sub(self.position).min(FRAME_HEADER_LEN as u64) as usize;
@@ -220,8 +233,7 @@ impl Journal {
         self.file.sync_data().map_err(|error| failed("syncing", error))
     }
 
-    /// Makes what was written durable.
-    pub(crate) fn sync(&self) -> Result<(), LogError> {
+    fn sync(&self) -> Result<(), LogError> {
         self.file.sync_data().map_err(|error| LogError::io("syncing", &self.path, &error))
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::kept::KeptBelow;
 use crate::partition::RedoItem;
 use crate::wire::{Reader, put, put_bytes};
 
@@ -314,10 +315,17 @@ pub(crate) struct Replayed {
     /// Topic id, partition, producer id, first offset.
     pub committed: HashSet<(u128, u32, i64, i64)>,
     pub redo: Vec<RedoItem>,
+    pub kept_below: KeptBelow,
     pub clean: bool,
 }
 
 impl Ledger {
+    /// Returns whether a group has a position in a topic.
+    pub(crate) fn has_positions_in(&self, topic: &str) -> bool {
+        let all = (topic.to_owned(), 0)..=(topic.to_owned(), u32::MAX);
+        self.groups.values().any(|offsets| offsets.range(all.clone()).next().is_some())
+    }
+
     /// Applies an entry in memory.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         match entry {
@@ -372,6 +380,7 @@ impl Ledger {
                         part.first_offset,
                     ));
                 }
+                replayed.kept_below.note_commit(&commit);
                 replayed.redo.extend(commit.redo);
             }
             Entry::Redo(items) => replayed.redo.extend(items),

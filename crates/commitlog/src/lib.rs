@@ -28,6 +28,7 @@ mod error;
 mod health;
 mod index;
 mod journal;
+mod kept;
 mod ledger;
 mod log;
 mod message_set;

@@ -14,6 +14,7 @@ use crate::disk::Disk;
 use crate::error::LogError;
 use crate::health::Health;
 use crate::journal::Journal;
+use crate::kept::Kept;
 use crate::ledger::{Entry, Ledger, Replayed};
 use crate::notifier::Notifier;
 use crate::partition::{AppendInfo, AppendOrigin, Partition, PartitionOffsets, RedoItem, Shared};
@@ -187,9 +188,11 @@ impl Log {
             },
         )?;
         if !replayed.clean {
-            replayed.redo.extend(write_ahead::read_files(&*disk, &dir)?);
+            let ahead = write_ahead::read_files(&*disk, &dir)?;
+            replayed.kept_below.note_ahead(&ahead);
+            replayed.redo.extend(ahead);
         }
-        let topics = open_topics(&records, &topics_dir, &shared, replayed.clean)?;
+        let topics = open_topics(&records, &topics_dir, &shared, &replayed)?;
         recover(&topics, &replayed, &shared)?;
         replayed.redo = Vec::new();
         write_ahead::remove_files(&*disk, &dir)?;
@@ -494,8 +497,10 @@ fn open_topics(
     records: &[TopicRecord],
     topics_dir: &Path,
     shared: &Shared,
-    clean: bool,
+    replayed: &Replayed,
 ) -> Result<HashMap<Arc<str>, Arc<Topic>>, LogError> {
+    let kept = replayed.kept_below.with(&replayed.redo);
+    let nothing = Kept::default();
     let mut topics = HashMap::new();
     for record in records {
         let name: Arc<str> = record.name.as_str().into();
@@ -511,8 +516,9 @@ fn open_topics(
                 dir: dir.join(number.to_string()),
                 config: config.clone(),
             };
-            let (partition, changed) = Partition::open(place, shared.clone())?;
-            if changed && clean {
+            let kept = kept.get(&(record.id, number)).unwrap_or(&nothing);
+            let (partition, changed) = Partition::open(place, shared.clone(), kept)?;
+            if changed && replayed.clean {
                 tracing::warn!(topic = &*name, partition = number, "files changed since the clean stop");
             }
             partitions.push(Arc::new(partition));

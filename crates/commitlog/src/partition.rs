@@ -124,7 +124,9 @@ pub(crate) struct PartitionState {
     pub active_since_ms: Option<i64>,
     /// Segments that begin below this offset had their index files written when they were synced and closed.
     pub indexed_below: i64,
-    /// Below this offset compaction has left no aborted records, and since when that has been known.
+    /// Compaction has seen everything below except damaged segments, which its clean offset does not pass.
+    pub compacted_past_damage: i64,
+    /// Below this offset nothing aborted is left, and since when that has been known.
     pub aborted_gone: Option<(i64, i64)>,
     /// The newest roll's checkpoint, to be written once what is below it is synced.
     pub rolled: Option<Checkpoint>,

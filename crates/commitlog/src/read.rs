@@ -192,7 +192,7 @@ impl Partition {
             _ => self.find(offset)?,
         };
         let mut batch_len = 0;
-        loop {
+        'segments: loop {
             let left = segment.size().saturating_sub(position);
             if left == 0 {
                 match self.segments().iter().find(|other| other.base_offset > segment.base_offset) {
@@ -248,12 +248,21 @@ impl Partition {
                             break;
                         }
                         let at = position + (end - filled) as u64;
+                        let resume_offset = segment.resume_offset(&*self.shared.disk, at, floor);
+                        if resume_offset <= offset {
+                            // The damage is before what is wanted.
+                            let behind = self.find(offset)?;
+                            if behind.0.base_offset == segment.base_offset && behind.1 > at {
+                                (segment, position, floor) = behind;
+                                continue 'segments;
+                            }
+                        }
                         self.note_damage(next, &source);
                         return Err(LogError::Corrupt {
                             topic: self.topic.to_string(),
                             partition: self.partition,
                             offset: next,
-                            resume_offset: segment.resume_offset(&*self.shared.disk, at).max(next + 1),
+                            resume_offset: resume_offset.max(next + 1),
                             source,
                         });
                     }

@@ -3,10 +3,11 @@
 //! Only the last segment of a partition is written to, at the end. Readers see `size` bytes, published after the
 //! bytes are written; nothing before `size` changes any more, so they take no lock.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use crate::batch::{AT_MAGIC, BATCH_HEADER_LEN, Batch, BatchError};
 use crate::disk::{Disk, DiskFile};
@@ -17,6 +18,8 @@ use crate::index::{INDEX_HEADER_LEN, IndexSummary, SparseIndex};
 const DAMAGE_SEARCH_MAX: u64 = 4 << 20;
 /// What looks like a batch there may be a record's value; so many of them have their checksum computed.
 const SEEMING_BATCHES_MAX: usize = 256;
+/// Damaged places of a segment behind which reading has found where to go on.
+const RESUMES_MAX: usize = 1024;
 /// What a scan reads at a time.
 const SCAN_CHUNK_LEN: usize = 1 << 20;
 /// The timestamp of a segment without records.
@@ -34,6 +37,8 @@ pub(crate) struct Segment {
     index_interval_bytes: u64,
     /// `None` until first needed for a closed segment.
     index: RwLock<Option<SparseIndex>>,
+    /// Positions of damage that reading has met, and the offsets of what is good behind.
+    resumes: Mutex<BTreeMap<u64, i64>>,
 }
 
 /// Where and why a scan ended.
@@ -71,6 +76,7 @@ impl Segment {
             appended_ms: AtomicI64::new(NO_TIMESTAMP),
             index_interval_bytes,
             index: RwLock::new(Some(SparseIndex::default())),
+            resumes: Mutex::default(),
         }
     }
 
@@ -247,6 +253,30 @@ impl Segment {
         })
     }
 
+    /// Returns the offset and the kind of the first damage in a closed segment. As the checksum does not cover base
+    /// offsets, they must grow and end where the segment is known to.
+    pub(crate) fn first_damage(&self) -> Result<Option<(i64, BatchError)>, LogError> {
+        let (size, next_offset) = (self.size(), self.next_offset());
+        let len = self.file.len().map_err(|error| LogError::io("measuring", &self.path, &error))?;
+        let mut expected = self.base_offset;
+        // Where the batch before begins at the earliest: if the next one lies too low, that one may lie too high.
+        let mut floor = expected;
+        let end = scan_file(&*self.file, &self.path, 0, size.min(len), &mut |batch| {
+            if batch.base_offset() < expected || batch.next_offset() > next_offset {
+                return Ok(false);
+            }
+            floor = if batch.base_offset() == expected { batch.next_offset() } else { expected };
+            expected = batch.next_offset();
+            Ok(true)
+        })?;
+        let damage = match end.damage {
+            None if len < size => Some(BatchError::Cut { have: len as usize, need: size as usize }),
+            None if expected != next_offset => Some(BatchError::Malformed { what: "offset does not follow" }),
+            damage => damage,
+        };
+        Ok(damage.map(|damage| (floor, damage)))
+    }
+
     /// Takes in the file from the present size up to a place that is known to have been good, whatever is damaged by
     /// now: whoever reads meets the damage there, and what is good behind it. `damaged` gets the offset and the
     /// position of each such place.
@@ -276,6 +306,31 @@ impl Segment {
             }
         }
         Ok(())
+    }
+
+    /// Returns where the good batches behind the published bytes end, and their offsets, past whatever is damaged.
+    pub(crate) fn batches_past_damage(
+        &self,
+        to: u64,
+        ceiling: i64,
+    ) -> Result<Vec<(u64, Range<i64>)>, LogError> {
+        let (path, file) = (self.path.clone(), self.file.clone());
+        let trial = Segment::with_file(path, self.base_offset, file, self.index_interval_bytes);
+        trial.size.store(self.size(), Ordering::Relaxed);
+        trial.next_offset.store(self.next_offset(), Ordering::Relaxed);
+        let mut found = Vec::new();
+        let mut see = |batch: &Batch<'_>| {
+            found.push((trial.size() + batch.len() as u64, batch.base_offset()..batch.next_offset()));
+            Ok(())
+        };
+        trial.scan_past_damage((to, ceiling), &mut see, &mut |_, _, _| {})?;
+        Ok(found)
+    }
+
+    /// Writes a batch over the bytes behind the published ones.
+    pub(crate) fn write_again(&self, batch: &Batch<'_>) -> Result<(), LogError> {
+        let written = self.file.write_at(batch.bytes(), self.size());
+        written.map_err(|error| LogError::io("writing", &self.path, &error))
     }
 
     /// Returns position and base offset of the first good batch behind a damaged place, if it is not far.
@@ -408,12 +463,33 @@ impl Segment {
         self.with_index(disk, |index| index.position_for_timestamp(timestamp))
     }
 
-    /// Returns the next offset behind a damaged place where reading may succeed.
-    pub(crate) fn resume_offset(&self, disk: &dyn Disk, position: u64) -> i64 {
-        match self.with_index(disk, |index| index.entry_after(position)) {
-            Ok(Some(entry)) => self.base_offset + entry.relative_offset as i64,
-            _ => self.next_offset(),
+    /// Returns the next offset behind a damaged place where reading may succeed. `floor` is the offset of that place.
+    pub(crate) fn resume_offset(&self, disk: &dyn Disk, position: u64, floor: i64) -> i64 {
+        let mut resumes = self.resumes.lock().expect("no holder panics");
+        if let Some(offset) = resumes.get(&position) {
+            return *offset;
         }
+        let noted = self.with_index(disk, |index| index.entry_after(position)).ok().flatten();
+        let (to, noted_offset) = match noted {
+            Some(entry) => (entry.position as u64, self.base_offset + entry.relative_offset as i64),
+            None => (self.size(), self.next_offset()),
+        };
+        let found = self.batch_behind(position, to, floor + 1..noted_offset).ok().flatten();
+        if found.is_none() && noted.is_none() {
+            // There may be more later.
+            return noted_offset;
+        }
+        if let Some((at, offset)) = found
+            && let Some(index) = self.index.write().expect("no holder panics").as_mut()
+        {
+            let relative = (offset - self.base_offset) as u32;
+            index.note_behind_damage(relative, at as u32, self.max_timestamp());
+        }
+        let offset = found.map_or(noted_offset, |(_, offset)| offset);
+        if resumes.len() < RESUMES_MAX {
+            resumes.insert(position, offset);
+        }
+        offset
     }
 
     fn with_index<T>(&self, disk: &dyn Disk, ask: impl Fn(&SparseIndex) -> T) -> Result<T, LogError> {

@@ -48,6 +48,8 @@ struct World {
     files: Vec<FileState>,
     operations: u64,
     power_cut_at: Option<u64>,
+    /// The operation that fails, and how many bytes it writes if it is a write.
+    fault: Option<(u64, usize)>,
     sync_fails_at: Option<u64>,
     syncs: u64,
     capacity: Option<u64>,
@@ -87,6 +89,12 @@ impl SimulatedDisk {
     /// Cuts the power at the operation with this number: it may be half done, later ones fail.
     pub fn cut_power_at(&self, operation: u64) {
         self.lock().power_cut_at = Some(operation);
+    }
+
+    /// Lets the operation with this number fail with an I/O error; later ones do not. A write leaves its first `kept`
+    /// bytes, a sync fails as with [`SimulatedDisk::fail_sync_at`], anything else does nothing.
+    pub fn fail_operation_at(&self, operation: u64, kept: usize) {
+        self.lock().fault = Some((operation, kept));
     }
 
     /// Lets the sync with this number fail.
@@ -211,6 +219,11 @@ impl World {
         }
     }
 
+    /// Returns how much of a write is left if the operation just counted is the one that fails.
+    fn fault(&self) -> Option<usize> {
+        self.fault.filter(|(operation, _)| *operation == self.operations).map(|(_, kept)| kept)
+    }
+
     fn check_power(&self) -> io::Result<()> {
         match self.power_cut_at {
             Some(cut) if self.operations >= cut => Err(no_power()),
@@ -223,11 +236,14 @@ impl World {
             return Err(no_power());
         }
         self.syncs += 1;
-        Ok(self.sync_fails_at == Some(self.syncs))
+        Ok(self.sync_fails_at == Some(self.syncs) || self.fault().is_some())
     }
 
     fn change(&mut self, directory: &Path, change: NameChange) -> io::Result<()> {
         let cut = self.step()?;
+        if self.fault().is_some() {
+            return Err(fault());
+        }
         change.apply(&mut self.live);
         self.pending.push((directory.to_owned(), change));
         if cut { Err(no_power()) } else { Ok(()) }
@@ -254,6 +270,10 @@ impl World {
             _ => Ok(()),
         }
     }
+}
+
+fn fault() -> io::Error {
+    io::Error::other("simulated I/O error")
 }
 
 fn no_power() -> io::Error {
@@ -373,6 +393,8 @@ impl DiskFile for SimulatedFile {
         let mut world = self.lock();
         let cut = world.step()?;
         let mut bytes = bytes.to_vec();
+        let kept = world.fault();
+        bytes.truncate(kept.unwrap_or(usize::MAX));
         let mut full = false;
         if let Some(capacity) = world.capacity {
             let used = world.used();
@@ -388,6 +410,7 @@ impl DiskFile for SimulatedFile {
         file.pending.push(Change::Write { position, bytes });
         match (cut, full) {
             (true, _) => Err(no_power()),
+            _ if kept.is_some() => Err(fault()),
             (_, true) => Err(io::ErrorKind::StorageFull.into()),
             _ => Ok(()),
         }
@@ -396,6 +419,9 @@ impl DiskFile for SimulatedFile {
     fn truncate(&self, len: u64) -> io::Result<()> {
         let mut world = self.lock();
         let cut = world.step()?;
+        if world.fault().is_some() {
+            return Err(fault());
+        }
         let file = &mut world.files[self.index];
         file.live.resize(len as usize, 0);
         file.pending.push(Change::Truncate { len });

@@ -221,6 +221,19 @@ mod tests {
         ticket
     }
 
+    /// A queue where syncs have taken long so far.
+    fn slow_queue() -> SyncQueue {
+        let queue = SyncQueue::default();
+        queue.lock().mean = Duration::from_millis(1);
+        queue
+    }
+
+    /// What the thread does.
+    fn sync_waiting(queue: &SyncQueue) {
+        let frames = queue.take().unwrap();
+        queue.sync(frames, &Health::default());
+    }
+
     #[test]
     fn who_waits_syncs_for_all() {
         let queue = SyncQueue::default();
@@ -239,25 +252,21 @@ mod tests {
 
     #[test]
     fn where_syncs_are_slow_the_thread_does_it() {
-        let queue = SyncQueue::default();
-        queue.lock().mean = Duration::from_millis(1);
+        let queue = slow_queue();
         let ticket = put(&queue, SyncedBy::Writer);
         assert!(queue.lock().is_wanted);
         queue.help(&ticket, &Health::default());
         assert!(ticket.poll().is_none());
-        let frames = queue.take().unwrap();
-        queue.sync(frames, &Health::default());
+        sync_waiting(&queue);
         assert!(ticket.poll().is_some());
     }
 
     #[test]
     fn the_mean_follows_what_syncs_take() {
-        let queue = SyncQueue::default();
-        queue.lock().mean = Duration::from_millis(1);
+        let queue = slow_queue();
         for _ in 0..20 {
             put(&queue, SyncedBy::Thread);
-            let frames = queue.take().unwrap();
-            queue.sync(frames, &Health::default());
+            sync_waiting(&queue);
         }
         assert!(queue.lock().is_quick());
     }

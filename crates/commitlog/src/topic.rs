@@ -55,13 +55,13 @@ impl Topic {
 /// The longest part of a topic's name in its directory's name; with the id it stays below 255 bytes.
 const NAME_IN_DIR_LEN_MAX: usize = 200;
 
-/// Returns a topic's directory: readable, and never the same for two topics of one name.
 /// Returns the id in the name of a topic's directory.
 pub(crate) fn topic_id_of(dir_name: &str) -> Option<u128> {
     let (_, id) = dir_name.rsplit_once('.')?;
     (id.len() == 32).then(|| u128::from_str_radix(id, 16).ok()).flatten()
 }
 
+/// Returns a topic's directory: readable, and never the same for two topics of one name.
 pub(crate) fn topic_dir(topics: &Path, name: &str, id: u128) -> PathBuf {
     // Topic names are ASCII.
     topics.join(format!("{}.{id:032x}", &name[..name.len().min(NAME_IN_DIR_LEN_MAX)]))

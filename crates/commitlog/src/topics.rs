@@ -1,5 +1,6 @@
 //! Creating, deleting, describing and changing topics.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, RwLock};
 
@@ -35,37 +36,54 @@ impl Log {
         if self.topic(topic).is_ok() {
             return Err(LogError::TopicExists { topic: topic.to_owned() });
         }
-        let id = self.new_topic_id(topic, now_ms);
-        let name: Arc<str> = topic.into();
-        let topics_dir = self.dir.join("topics");
-        let dir = topic_dir(&topics_dir, topic, id);
-        self.shared.disk.create_dir(&dir).map_err(|error| LogError::io("creating", &dir, &error))?;
-        let config = Arc::new(RwLock::new(Arc::new(config)));
-        let made = Topic {
-            name: name.clone(),
-            id,
-            dir,
-            created_ms: now_ms,
-            settings: RwLock::new(settings.clone()),
-            config,
-            partitions: RwLock::default(),
-        };
-        let all = self.make_partitions(&made, partitions)?;
-        *made.partitions.write().expect("no holder panics") = Arc::new(all);
-        self.sync_dir(&topics_dir)?;
+        if self.ledger.read().expect("no holder panics").has_positions_in(topic) {
+            // Of a topic of this name that was deleted when the disk took no more.
+            self.record(Entry::TopicForgotten { topic: topic.to_owned() })?.wait()?;
+        }
         let record = TopicRecord {
             name: topic.to_owned(),
-            id,
+            id: self.new_topic_id(topic, now_ms),
             partitions,
             created_ms: now_ms,
             settings: settings.clone(),
         };
-        self.write_topic_entry(&mut journal, &record.created())?;
+        let dir = topic_dir(&self.dir.join("topics"), topic, record.id);
+        self.shared.disk.create_dir(&dir).map_err(|error| LogError::io("creating", &dir, &error))?;
+        let made = self.make_topic(&mut journal, &record, &dir, config).inspect_err(|_| {
+            // In a read-only log it is not known whether a restart finds the topic.
+            if self.shared.health.check().is_ok() {
+                self.removals.lock().expect("no holder panics").push(dir.clone());
+            }
+        })?;
         let info = made.info();
-        self.topic_ids.write().expect("no holder panics").insert(id, name.clone());
-        self.topics.write().expect("no holder panics").insert(name, Arc::new(made));
+        self.topic_ids.write().expect("no holder panics").insert(record.id, made.name.clone());
+        self.topics.write().expect("no holder panics").insert(made.name.clone(), Arc::new(made));
         self.topics_version.fetch_add(1, Ordering::AcqRel);
         Ok(info)
+    }
+
+    /// Makes a topic in a new directory, durably.
+    fn make_topic(
+        &self,
+        journal: &mut MutexGuard<'_, Journal>,
+        record: &TopicRecord,
+        dir: &Path,
+        config: TopicConfig,
+    ) -> Result<Topic, LogError> {
+        let made = Topic {
+            name: record.name.as_str().into(),
+            id: record.id,
+            dir: dir.to_owned(),
+            created_ms: record.created_ms,
+            settings: RwLock::new(record.settings.clone()),
+            config: Arc::new(RwLock::new(Arc::new(config))),
+            partitions: RwLock::default(),
+        };
+        let all = self.make_partitions(&made, record.partitions)?;
+        *made.partitions.write().expect("no holder panics") = Arc::new(all);
+        self.sync_dir(&self.dir.join("topics"))?;
+        self.write_topic_entry(journal, &record.created())?;
+        Ok(made)
     }
 
     /// Deletes a topic and the groups' offsets in it; its files go with the next [`Log::maintain`].
@@ -86,7 +104,14 @@ impl Log {
         }
         self.removals.lock().expect("no holder panics").push(found.dir.clone());
         self.shared.notifier.notify();
-        self.record(Entry::TopicForgotten { topic: topic.to_owned() })?.wait()
+        let forgotten = self.ballast.with(&*self.shared.disk, || {
+            self.record(Entry::TopicForgotten { topic: topic.to_owned() })?.wait()
+        });
+        if let Err(error) = forgotten {
+            // The topic is gone all the same. A start forgets them, and whoever makes another topic of this name.
+            tracing::warn!(topic, %error, "positions in a deleted topic are not forgotten yet");
+        }
+        Ok(())
     }
 
     /// Returns a number that is another one after every topic that is made, deleted or has grown.
@@ -175,7 +200,7 @@ impl Log {
         Ok(partitions)
     }
 
-    fn sync_dir(&self, dir: &std::path::Path) -> Result<(), LogError> {
+    fn sync_dir(&self, dir: &Path) -> Result<(), LogError> {
         self.shared
             .disk
             .sync_dir(dir)
@@ -207,8 +232,7 @@ impl Log {
             journal.rewrite(&created).map_err(|error| self.shared.health.judge(error))?;
         }
         journal.push(&entry.encode());
-        journal.write()?;
-        journal.sync().map_err(|error| self.shared.health.fail(error))
+        journal.commit(&self.shared.health)
     }
 
     fn new_topic_id(&self, topic: &str, now_ms: i64) -> u128 {

@@ -331,14 +331,7 @@ impl Writer {
         for (entry, _) in records {
             self.journal.push(&entry.encode());
         }
-        if let Err(error) = self.journal.write() {
-            // Whole frames among what was written would be believed at the next start.
-            return Err(match self.journal.take_back() {
-                Ok(()) => error,
-                Err(error) => self.shared.health.fail(error),
-            });
-        }
-        self.journal.sync().map_err(|error| self.shared.health.fail(error))
+        self.journal.commit(&self.shared.health)
     }
 
     fn note_repeated(&mut self, markers: &[RedoItem]) {
@@ -449,8 +442,7 @@ impl Writer {
         // Before the mark: whoever finds it does not read them.
         self.ahead.remove()?;
         self.journal.push(&Entry::CleanStop.encode());
-        self.journal.write()?;
-        self.journal.sync().map_err(|error| self.shared.health.fail(error))
+        self.journal.commit(&self.shared.health)
     }
 }
 

@@ -184,6 +184,36 @@ fn damage_in_a_closed_segment_costs_its_batch_only() {
 }
 
 #[test]
+fn damage_while_running_costs_its_batch_only() {
+    let (template, files) = make(true);
+    files.iter().for_each(|path| template.open(path).unwrap().sync_data().unwrap());
+    for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "log")) {
+        let bytes = content(&template, path);
+        let mut begin = 0;
+        for batch in batches(&bytes).flatten() {
+            // In the base offset, in the length, in a record.
+            for (at, bit) in [(6, 1), (7, 8), (11, 4), (90, 1)] {
+                let disk = template.crash(0);
+                let log = open(&disk).unwrap();
+                let file = disk.open(path).unwrap();
+                file.write_at(&[bytes[begin + at] ^ bit], (begin + at) as u64).unwrap();
+                let context = format!("batch {} of {}, byte {at}", batch.base_offset(), path.display());
+                // A place behind the damage, to begin with.
+                let behind = batch.next_offset() + 2;
+                let mut out = Vec::new();
+                if behind < 400 {
+                    log.read("t", 0, behind, 1, Isolation::ReadCommitted, &mut out).unwrap();
+                    assert_eq!(Batch::parse(&out).unwrap().base_offset(), behind - 2, "{context}");
+                }
+                assert_eq!(read(&log, "t", 0, READ_BYTES, Offsets::Theirs), 395, "{context}");
+                assert_eq!(log.partition("t", 0).unwrap().damaged_places(), 1, "{context}");
+            }
+            begin += batch.len();
+        }
+    }
+}
+
+#[test]
 fn damage_in_what_a_clean_stop_vouches_for_costs_its_batch_only() {
     let (template, files) = make(true);
     let path = files.iter().rfind(|path| path.extension().is_some_and(|e| e == "log")).unwrap();

@@ -156,17 +156,23 @@ fn outside_transaction_commits_aborts_and_times_out() {
     assert_eq!(pairs(&log, "t").len(), 1);
 }
 
-#[test]
-fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
-    let disk = SimulatedDisk::new();
-    let log = open(&disk);
+/// A log with the compacted topic "t".
+fn compacting(disk: &SimulatedDisk, segment_bytes: &str) -> Arc<Log> {
+    let log = open(disk);
     let topic = settings(&[
         ("cleanup.policy", "compact"),
-        ("segment.bytes", "200"),
+        ("segment.bytes", segment_bytes),
         ("min.cleanable.dirty.ratio", "0"),
         ("delete.retention.ms", "1000"),
     ]);
     log.create_topic("t", 1, &topic, 0).unwrap();
+    log
+}
+
+#[test]
+fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
+    let disk = SimulatedDisk::new();
+    let log = compacting(&disk, "200");
     for round in 0..5 {
         for key in ["a", "b", "c"] {
             log.append("t", 0, &mut batch(Some(key), Some(&format!("{key}{round}")), 1), 0).unwrap();
@@ -212,13 +218,7 @@ fn compaction_keeps_the_last_value_and_drops_old_tombstones() {
 #[test]
 fn aborted_transactions_without_records_are_forgotten_and_stay_unseen() {
     let disk = SimulatedDisk::new();
-    let log = open(&disk);
-    let topic = settings(&[
-        ("cleanup.policy", "compact"),
-        ("segment.bytes", "1000"),
-        ("min.cleanable.dirty.ratio", "0"),
-    ]);
-    log.create_topic("t", 1, &topic, 0).unwrap();
+    let log = compacting(&disk, "1000");
     let mut tx = log.transaction("w", 0).unwrap();
     for round in 0..50 {
         tx.append("t", 0, &mut batch(Some("a"), Some("aborted"), 1), 0).unwrap();
@@ -253,6 +253,41 @@ fn aborted_transactions_without_records_are_forgotten_and_stay_unseen() {
     // Nor does a start bring them back.
     drop((log, tx, reader));
     assert!(known(&open(&disk.crash(0))) < 10);
+}
+
+#[test]
+fn aborted_transactions_of_deleted_records_are_told_for_a_while() {
+    for by_retention in [false, true] {
+        let disk = SimulatedDisk::new();
+        let log = open(&disk);
+        let topic = settings(&[("segment.bytes", "200"), ("retention.bytes", "100")]);
+        log.create_topic("t", 1, &topic, 0).unwrap();
+        let mut tx = log.transaction("w", 0).unwrap();
+        for _ in 0..10 {
+            tx.append("t", 0, &mut batch(None, Some("aborted"), 1), 0).unwrap();
+            tx.abort(0).unwrap();
+        }
+        log.append("t", 0, &mut batch(None, Some("kept"), 1), 0).unwrap();
+        log.flush("t", 0).unwrap().wait().unwrap();
+        let partition = log.partition("t", 0).unwrap();
+        // A fetch has read, and asks what of it counts after others were at work.
+        let mut out = Vec::new();
+        let read = partition.read(0, 1 << 20, Isolation::ReadCommitted, &mut out).unwrap();
+        let known = || partition.aborted_transactions(0, read.next_offset).len();
+        assert_eq!((batches(&out).count(), known()), (21, 10));
+        match by_retention {
+            true => assert!(log.maintain(10).unwrap().deleted_segments > 0),
+            false => assert_eq!(log.delete_records("t", 0, 20).unwrap(), 20),
+        }
+        assert_eq!(known(), 10);
+        log.maintain(20).unwrap();
+        assert_eq!(known(), 10);
+        log.maintain(60_020).unwrap();
+        assert!(known() <= 1, "{} are known", known());
+        drop((log, tx, partition));
+        let log = open(&disk.crash(0));
+        assert!(log.partition("t", 0).unwrap().aborted_transactions(0, 100).len() <= 1);
+    }
 }
 
 #[test]

@@ -46,13 +46,19 @@ fn flip(disk: &SimulatedDisk, position: u64) {
     file.sync_data().unwrap();
 }
 
-#[test]
-fn start_after_a_kill_reads_on_from_the_last_checkpoint() {
-    let disk = SimulatedDisk::new();
-    let log = open(&disk);
+/// A log with a checkpoint behind twenty records.
+fn log_with_checkpoint(disk: &SimulatedDisk) -> Arc<Log> {
+    let log = open(disk);
     log.create_topic("t", 1, &TopicSettings::default(), 0).unwrap();
     append(&log, 20);
     log.checkpoint_far_partitions().unwrap();
+    log
+}
+
+#[test]
+fn start_after_a_kill_reads_on_from_the_last_checkpoint() {
+    let disk = SimulatedDisk::new();
+    let log = log_with_checkpoint(&disk);
     let vouched = disk.open(&log_file(&disk)).unwrap().len().unwrap();
     append(&log, 3);
     let crashed = disk.crash(0);
@@ -78,10 +84,7 @@ fn start_after_a_kill_reads_on_from_the_last_checkpoint() {
 #[test]
 fn checkpoint_without_its_index_costs_a_scan_only() {
     let disk = SimulatedDisk::new();
-    let log = open(&disk);
-    log.create_topic("t", 1, &TopicSettings::default(), 0).unwrap();
-    append(&log, 20);
-    log.checkpoint_far_partitions().unwrap();
+    let log = log_with_checkpoint(&disk);
     append(&log, 3);
     let crashed = disk.crash(0);
     crashed.remove(&log_file(&crashed).with_extension("index")).unwrap();
