@@ -57,7 +57,7 @@ impl Partition {
     /// Replaces `out` with whole batches from the one that has `offset` on, as they lie in the log: with markers and
     /// aborted records, as Kafka's fetch answers them.
     ///
-    /// At most `max_bytes`, but at least one batch if there is one.
+    /// At most `max_bytes`, but at least one batch if there is one; nothing where `max_bytes` is 0.
     pub fn read(
         &self,
         offset: i64,

@@ -29,7 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(writer, partition, count, len)| Step::Transact { writer, partition, count, len }),
         2 => (0..2u8).prop_map(|writer| Step::Commit { writer }),
         1 => (0..2u8).prop_map(|writer| Step::Abort { writer }),
-        3 => (0..2u32, any::<u16>(), any::<u16>())
+        3 => (0..2u32, any::<u16>(), 1..=u16::MAX)
             .prop_map(|(partition, from, max_bytes)| Step::Read { partition, from, max_bytes }),
         1 => (0..2u32, 0..300u16).prop_map(|(partition, timestamp)| Step::Lookup { partition, timestamp }),
         1 => any::<bool>().prop_map(|clean| Step::Restart { clean }),
@@ -144,6 +144,9 @@ fn run(steps: Vec<Step>) {
                 let from = start + from as i64 % (offsets.next - start + 1);
                 let mut reader = log.reader("t", partition, from, Isolation::ReadCommitted).unwrap();
                 let (mut out, mut found) = (Vec::new(), Vec::new());
+                // With no bytes at all nothing is read.
+                reader.read(0, &mut out).unwrap();
+                assert_eq!((reader.offset(), out.len()), (from, 0));
                 while reader.has_more() {
                     let before = reader.offset();
                     reader.read(max_bytes as usize, &mut out).unwrap();
