@@ -106,6 +106,10 @@ fn settings_of_a_topic_are_changed_and_taken_back() {
         (&["alter", "t", "--set", "retention.ms=soon"], "retention.ms"),
         (&["alter", "t", "--set", "retention.ms=1", "--set", "nonsense=1"], "nonsense"),
         (&["alter", "t", "--set", "a=1", "--unset", "a"], "both set and unset"),
+        (
+            &["alter", "t", "--unset", "retention.sm"],
+            "no topic setting \"retention.sm\", the nearest is \"retention.ms\"",
+        ),
     ] {
         let (is_done, told) = topic(&server, wrong);
         assert!(!is_done && told.contains(why), "{wrong:?}: {told}");

@@ -240,16 +240,21 @@ impl TopicConfig {
                     integer(*min, *max)?;
                 }
             }
-            _ if NAMES.iter().any(|(known, _)| *known == name) => {}
             _ => {
-                let (nearest, _) = NAMES
-                    .iter()
-                    .min_by_key(|(known, _)| edit_distance(known, name))
-                    .expect("the table is not empty");
-                return Err(malformed(&format!("no such setting, the nearest is \"{nearest}\"")));
+                if let Some(nearest) = TopicConfig::nearest_name(name) {
+                    return Err(malformed(&format!("no such setting, the nearest is \"{nearest}\"")));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Returns the nearest setting's name for one that no setting has; `None` for a known one.
+    pub fn nearest_name(name: &str) -> Option<&'static str> {
+        if NAMES.iter().any(|(known, _)| *known == name) {
+            return None;
+        }
+        NAMES.iter().map(|(known, _)| *known).min_by_key(|known| edit_distance(known, name))
     }
 
     /// Returns every setting that has an effect, as text.

@@ -24,6 +24,7 @@ use crate::commands::Command as Logged;
 use crate::core::{Inner, Query, Rates, State, TaskHandle, now_ms, processing_log_topic};
 use crate::entity::{CommandStatus, Entity};
 use crate::error::{EngineError, Result};
+use crate::hold::Hold;
 use crate::positions::{hand_over, keep_starts, latest};
 use crate::query::{self, Setup, log_error};
 use crate::recovery::WantedTopic;
@@ -392,6 +393,8 @@ pub(crate) fn apply(
             Ok("Query terminated.".into())
         }
         Change::Pause { query, resume } => {
+            // So that they stop, and go on, at the same place.
+            let _hold = Hold::new(inner);
             for id in chosen(state, query.as_ref()) {
                 let Some(query) = state.queries.get_mut(&id) else { continue };
                 query.is_paused = !resume;
@@ -565,7 +568,10 @@ pub(crate) fn start_tasks(
 fn set_up_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &Starts) -> Result<()> {
     let Some(query) = state.queries.get_mut(id) else { return Ok(()) };
     #[cfg(test)]
-    planted::go_off(id)?;
+    {
+        crate::hold::slow::pass(id);
+        planted::go_off(id)?;
+    }
     let plan = query.plan.clone();
     ensure_sources(inner, &plan)?;
     let group = group(inner, id);

@@ -13,6 +13,7 @@ use types::ErrorKind;
 
 use crate::core::Inner;
 use crate::error::{EngineError, Result};
+use crate::hold::Hold;
 use crate::session::Session;
 use crate::statement;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(inner: &Arc<Inner>, path: &str) -> Result<()> {
         let error = EngineError::user("syntax_error", "the last statement does not end with ';'");
         return Err(of_file(error.at(&text, Some(span)), path));
     }
+    let _hold = Hold::new(inner);
     let mut session = Session::default();
     for each in statements {
         let before = &text[..each.span.start as usize];

@@ -9,6 +9,7 @@ mod entity;
 mod error;
 mod fetch;
 mod headless;
+mod hold;
 mod last_rows;
 mod lock;
 mod metrics;
@@ -205,6 +206,13 @@ impl Engine {
     /// Sets (`Some`) and resets (`None`) settings of a topic, by Kafka's names; all or none.
     pub fn alter_topic(&self, name: &str, changes: &[(String, Option<String>)]) -> Result<()> {
         self.inner.check_not_reserved(name)?;
+        for (setting, _) in changes.iter().filter(|(_, value)| value.is_none()) {
+            // The log itself is as lenient as Kafka and takes away what is not there.
+            if let Some(nearest) = commitlog::TopicConfig::nearest_name(setting) {
+                let message = format!("no topic setting \"{setting}\", the nearest is \"{nearest}\"");
+                return Err(EngineError::user("bad_topic_setting", message));
+            }
+        }
         let changes: Vec<(&str, Option<&str>)> =
             changes.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
         self.inner.log.alter_topic(name, &changes).map(|_| ()).map_err(query::log_error)

@@ -16,6 +16,7 @@ use crate::ddl::{
     start_tasks,
 };
 use crate::error::{EngineError, Result};
+use crate::hold::Hold;
 
 /// What is known only while the command log is read.
 #[derive(Default)]
@@ -52,6 +53,7 @@ pub(crate) fn recover(inner: &Arc<Inner>) -> Result<()> {
     let recovery = std::mem::take(&mut state.recovery);
     finish_removals(inner, &state, &recovery, &deleted);
     make_topics(inner, &state, &recovery);
+    let _hold = Hold::new(inner);
     let ids: Vec<Arc<str>> = state.queries.keys().cloned().collect();
     for id in ids {
         let start = recovery.starts.get(&id).cloned().unwrap_or_default();

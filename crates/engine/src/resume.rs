@@ -14,6 +14,7 @@ use commitlog::LogError;
 use crate::core::Inner;
 use crate::ddl::{cannot_start, start_tasks, stop};
 use crate::entity::QueryState;
+use crate::hold::Hold;
 use crate::worker::Command;
 
 /// Space there must be before queries are tried again.
@@ -78,6 +79,7 @@ pub(crate) fn resume_stalled(inner: &Arc<Inner>) {
     if is_idle || !inner.log.has_room(ROOM_BYTES) {
         return;
     }
+    let _hold = Hold::new(inner);
     for worker in 0..inner.workers.len() {
         let (done, finished) = channel();
         let sent = inner.send(worker, Command::Void(done));

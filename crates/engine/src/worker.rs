@@ -81,6 +81,10 @@ pub(crate) enum Command {
     Pause(Vec<TaskId>, bool),
     /// Look at a task (pull queries).
     Visit(TaskId, Visit),
+    /// Read nothing until `GoOn` has come as often.
+    Hold,
+    /// See `Hold`.
+    GoOn,
     /// Whether there is nothing to read, to compute or to commit (for persistent queries).
     IsStill(Sender<bool>),
     /// Void what was written since the last commit, if that failed; answered with whether nothing of it is left.
@@ -141,6 +145,8 @@ pub(crate) struct Worker {
     snapshot: Option<Snapshot>,
     /// A failed epoch must be voided before anything else is written.
     must_void: bool,
+    /// Who keeps it from reading.
+    holds: u32,
     memory: MemoryShare,
 }
 
@@ -150,6 +156,7 @@ impl Worker {
             memory: MemoryShare::new(parts.memory.clone()),
             commits: (0, 0),
             must_void: false,
+            holds: 0,
             snapshot: None,
             parts,
             units: vec![],
@@ -194,7 +201,7 @@ impl Worker {
                 Err(TryRecvError::Empty) => break,
             }
         }
-        let busy = self.round();
+        let busy = self.holds == 0 && self.round();
         self.settle(!busy);
         let writes = self.go_on_with_snapshot();
         if (busy || writes) && self.memory.is_due() {
@@ -275,6 +282,8 @@ impl Worker {
             Command::Void(answer) => {
                 let _ = answer.send(self.void().is_ok());
             }
+            Command::Hold => self.holds += 1,
+            Command::GoOn => self.holds = self.holds.saturating_sub(1),
             Command::Stop | Command::Abandon => {}
         }
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use kafka_protocol::protocol::StrBytes;
 
+use crate::security::credentials::jaas_users;
 use crate::security::principal::Mapping;
 use crate::security::tls::{ClientAuth, TlsFiles};
 
@@ -190,6 +191,9 @@ impl KafkaConfig {
         }
         if let Err(reason) = config.principal_mapping() {
             return Err(config.invalid("ssl.principal.mapping.rules", reason));
+        }
+        if let Err(reason) = jaas_users(config.text("plain.sasl.jaas.config")) {
+            return Err(config.invalid("plain.sasl.jaas.config", reason));
         }
         if config.text("group.consumer.migration.policy") != "disabled" {
             let reason = "must be \"disabled\"".to_owned();
@@ -415,5 +419,10 @@ mod tests {
         assert!(from(&[("kafka.listeners", "HTTP://127.0.0.1:1")]).is_err());
         assert!(from(&[("kafka.ssl.keystore.type", "JKS")]).is_err());
         assert!(from(&[("advertised.listeners", "a:1,b:2")]).is_err());
+        let error = from(&[("plain.sasl.jaas.config", "user_a=\"secret")]).unwrap_err().to_string();
+        assert!(
+            error.ends_with("has a value without its closing quote") && !error.contains("secret"),
+            "{error}"
+        );
     }
 }

@@ -30,6 +30,7 @@ mod frame;
 mod fuzz_door;
 mod group;
 mod incoming;
+pub mod jaas;
 mod legacy;
 mod listen;
 mod newer;

@@ -10,56 +10,41 @@ pub struct Jaas {
 
 /// Reads one. Errors never show it.
 pub fn parse(text: &str) -> Result<Jaas> {
-    let (module, rest) = text.trim_start().split_once(char::is_whitespace).unwrap_or_default();
-    if !matches!(module.rsplit('.').next(), Some("PlainLoginModule" | "ScramLoginModule")) {
+    let read = match kafka::jaas::parse(text) {
+        Ok(read) => read,
+        Err(error) => bail!("sasl.jaas.config {error}"),
+    };
+    let mut words = read.words.iter().map(String::as_str);
+    if !matches!(
+        words.next().and_then(|module| module.rsplit('.').next()),
+        Some("PlainLoginModule" | "ScramLoginModule")
+    ) {
         bail!(
             "sasl.jaas.config does not begin with a module that is known: PlainLoginModule and ScramLoginModule are"
         );
     }
-    let Some(options) = rest.trim_start().strip_prefix("required") else {
+    if words.next() != Some("required") {
         bail!("sasl.jaas.config has no word \"required\" behind its module");
-    };
+    }
+    if words.next().is_some() {
+        bail!("sasl.jaas.config has a name without a value");
+    }
+    if !read.is_ended {
+        bail!("sasl.jaas.config does not end with \";\"");
+    }
     let mut jaas = Jaas { user: None, password: None };
-    let mut rest = options.trim_start();
-    while let Some((name, after)) = rest.split_once('=') {
-        let Some((value, after)) = value(after.trim_start()) else {
-            bail!("sasl.jaas.config has a value without its closing quote");
-        };
-        match name.trim() {
+    for (name, value) in read.options {
+        match name.as_str() {
             "username" => jaas.user = Some(value),
             "password" => jaas.password = Some(value),
             _ => {}
         }
-        rest = after.trim_start();
-    }
-    if rest.trim() != ";" {
-        bail!("sasl.jaas.config does not end with \";\"");
     }
     Ok(jaas)
 }
 
-/// Takes a value, quoted or not; returns what follows too.
-fn value(text: &str) -> Option<(String, &str)> {
-    let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
-        let end = text.find(|c: char| c.is_whitespace() || c == ';').unwrap_or(text.len());
-        return Some((text[..end].to_owned(), &text[end..]));
-    };
-    let mut value = String::new();
-    let mut chars = text.chars();
-    chars.next();
-    loop {
-        match chars.next()? {
-            '\\' => value.push(chars.next()?),
-            c if c == quote => return Some((value, chars.as_str())),
-            c => value.push(c),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -83,16 +68,10 @@ mod tests {
             "a.PlainLoginModule optional username=\"secret\";",
             "a.PlainLoginModule required password=\"secret;",
             "a.PlainLoginModule required password=\"secret\"",
+            "a.PlainLoginModule required secret username=\"u\";",
         ] {
             let told = parse(text).err().unwrap().to_string();
             assert!(!told.contains("secret"), "{told}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(text in "(PlainLoginModule|required|username|[= ;'\"\\\\]|\\PC){0,30}") {
-            let _ = parse(&text);
         }
     }
 }

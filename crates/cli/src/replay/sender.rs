@@ -177,7 +177,10 @@ impl Sender {
             return Err(Failure::Lost(anyhow!("{url} is busy or stopping: {}", message(&body, status))));
         }
         if !(200..300).contains(&status) {
-            return Err(Failure::Refused(anyhow!("topic {topic:?}: {}", message(&body, status))));
+            let told = message(&body, status);
+            let is_named = told.contains(&format!("{topic:?}"));
+            let told = if is_named { told } else { format!("topic {topic:?}: {told}") };
+            return Err(Failure::Refused(anyhow!(told)));
         }
         let answered = self.waiting.pop_front();
         let (_, batch) = answered.ok_or_else(|| Failure::Refused(anyhow!("answer to no request")))?;

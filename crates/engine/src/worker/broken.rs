@@ -101,7 +101,7 @@ impl Worker {
                 Command::Void(answer) => {
                     let _ = answer.send(self.void_guarded());
                 }
-                Command::Pause(..) | Command::Visit(..) => {}
+                Command::Pause(..) | Command::Visit(..) | Command::Hold | Command::GoOn => {}
             }
         }
     }

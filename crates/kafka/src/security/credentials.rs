@@ -6,6 +6,7 @@ use std::sync::{Mutex, RwLock};
 use commitlog::LogError;
 
 use super::scram::{Credential, Hash, same};
+use crate::jaas;
 use crate::store::Store;
 
 const KEY_PREFIX: &[u8] = b"scram\0";
@@ -34,7 +35,12 @@ impl Credentials {
                 scram.insert((user.to_owned(), hash), credential);
             }
         }
-        Credentials { plain: jaas_users(jaas_config), scram: RwLock::new(scram), changing: Mutex::new(()) }
+        Credentials {
+            // The settings were checked before.
+            plain: jaas_users(jaas_config).unwrap_or_default(),
+            scram: RwLock::new(scram),
+            changing: Mutex::new(()),
+        }
     }
 
     /// Checks a name and a password.
@@ -83,46 +89,17 @@ impl Credentials {
     }
 }
 
-/// Reads `… user_NAME="PASSWORD" …`, with the escapes that Java knows in a quoted value.
-fn jaas_users(config: &str) -> BTreeMap<String, String> {
-    let mut users = BTreeMap::new();
-    let mut chars = config.chars().peekable();
-    let mut word = String::new();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' => {
-                quoted(&mut chars);
-                word.clear();
-            }
-            '=' => {
-                let name = std::mem::take(&mut word);
-                let Some(_) = chars.next_if_eq(&'"') else { continue };
-                let Some(password) = quoted(&mut chars) else { break };
-                if let Some(user) = name.strip_prefix("user_") {
-                    users.insert(user.to_owned(), password);
-                }
-            }
-            c if c.is_whitespace() => word.clear(),
-            c => word.push(c),
-        }
-    }
-    users
-}
-
-/// Reads the rest of a quoted value; nothing if it does not end.
-fn quoted(chars: &mut impl Iterator<Item = char>) -> Option<String> {
-    let mut value = String::new();
-    loop {
-        match chars.next()? {
-            '"' => return Some(value),
-            '\\' => value.push(match chars.next()? {
-                'n' => '\n',
-                'r' => '\r',
-                't' => '\t',
-                other => other,
-            }),
-            other => value.push(other),
-        }
+/// Returns the users of `… user_NAME="PASSWORD" …`; errors never show the text.
+pub(crate) fn jaas_users(config: &str) -> Result<BTreeMap<String, String>, String> {
+    let jaas = jaas::parse(config).map_err(|error| error.to_string())?;
+    let users: BTreeMap<String, String> = jaas
+        .options
+        .into_iter()
+        .filter_map(|(name, password)| Some((name.strip_prefix("user_")?.to_owned(), password)))
+        .collect();
+    match users.is_empty() && !config.trim().is_empty() {
+        true => Err("has no user: user_NAME=\"PASSWORD\" is one".to_owned()),
+        false => Ok(users),
     }
 }
 
@@ -132,16 +109,29 @@ mod tests {
 
     #[test]
     fn users_are_read_from_a_jaas_config() {
-        let config = "org.apache.kafka.common.security.plain.PlainLoginModule required \
-                      username=\"b\" password=\"x\" user_alice=\"secret\" user_b_c=\"d e\";";
-        let users = jaas_users(config);
-        assert_eq!(users.get("alice").map(String::as_str), Some("secret"));
-        assert_eq!(users.get("b_c").map(String::as_str), Some("d e"));
-        assert_eq!(users.len(), 2);
-        assert!(jaas_users("user_x user_y=\"").is_empty());
-        let config = r#"x username="user_a" user_q="a\"b\\c" user_d = "no" user_e="";"#;
-        let users = jaas_users(config);
-        let told: Vec<_> = users.iter().map(|(name, password)| (name.as_str(), password.as_str())).collect();
-        assert_eq!(told, [("e", ""), ("q", "a\"b\\c")]);
+        let check = |config: &str, expected: &[(&str, &str)]| {
+            let users = jaas_users(config).unwrap();
+            let told: Vec<_> =
+                users.iter().map(|(name, password)| (name.as_str(), password.as_str())).collect();
+            assert_eq!(told, expected, "{config}");
+        };
+        let module = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+        check(
+            &format!("{module} username=\"b\" password=\"x\" user_alice=\"secret\" user_b_c=\"d e\";"),
+            &[("alice", "secret"), ("b_c", "d e")],
+        );
+        check(
+            r#"username="user_a" user_q="a\"b\\c" user_d = 'no' user_e="";"#,
+            &[("d", "no"), ("e", ""), ("q", "a\"b\\c")],
+        );
+        check(" ", &[]);
+    }
+
+    #[test]
+    fn text_without_users_is_refused_and_not_shown() {
+        for text in ["user_a=\"secret", "alice=\"secret\"", "secret", "user_secret"] {
+            let told = jaas_users(text).unwrap_err();
+            assert!(!told.contains("secret"), "{told}");
+        }
     }
 }
