@@ -12,6 +12,7 @@ mod stop;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use commitlog::Partition;
 use plan::catalog::{Catalog, Source};
@@ -603,6 +604,7 @@ fn set_up_tasks(inner: &Arc<Inner>, state: &mut State, id: &Arc<str>, start: &St
             on_error,
             fails_on_malformed: settings.boolean("ksql.fail.on.deserialization.error"),
             fails_on_bad_time: settings.boolean("ksql.timestamp.throw.on.invalid"),
+            idle_max: Duration::from_millis(settings.integer("max.task.idle.ms").max(0) as u64),
             state: inner.state_setup(),
             holds_back: is_table && plan.sink.is_some() && cache_bytes > 0,
         },

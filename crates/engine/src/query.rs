@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use commitlog::{Isolation, Log, Partition};
 use plan::step::{QueryPlan, SinkStep, Step, StepKind};
@@ -19,8 +20,8 @@ use crate::worker::input::Input;
 use crate::worker::panics::guarded;
 use crate::worker::snapshot::{Schedule, task_dir};
 use crate::worker::{
-    Batches, Index, Restored, STORES_MAX, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink, Unit,
-    restore,
+    Batches, Index, Patience, Restored, STORES_MAX, Sink, StateMemory, TaskSlot, TaskStatistics, TopicSink,
+    Unit, restore,
 };
 use types::ErrorKind;
 
@@ -51,6 +52,8 @@ pub(crate) struct Setup<'a> {
     pub fails_on_malformed: bool,
     /// Stops it at the first record with an invalid time (`ksql.timestamp.throw.on.invalid`).
     pub fails_on_bad_time: bool,
+    /// How long a source without records is waited for (`max.task.idle.ms`).
+    pub idle_max: Duration,
     pub state: StateSetup<'a>,
     /// Whether an aggregate may give the last change of a row only, with the commit.
     pub holds_back: bool,
@@ -189,6 +192,7 @@ pub(crate) fn build(
         };
         let definition =
             format!("{:?}", input_steps.iter().map(|s| (&s.layout, s.sources())).collect::<Vec<_>>());
+        let patience = Patience::new(setup.idle_max, &slot.sources);
         let unit = Unit {
             inputs: readers,
             tasks: vec![slot],
@@ -196,6 +200,7 @@ pub(crate) fn build(
             steps: input_steps,
             log: log.clone(),
             index: Index::default(),
+            patience,
         };
         tasks.push(NewTask { worker, unit });
     }

@@ -137,6 +137,7 @@ fn stream(
             }),
             fails_on_malformed: false,
             fails_on_bad_time: false,
+            idle_max: Duration::ZERO,
             state: inner.state_setup(),
             holds_back: false,
         },

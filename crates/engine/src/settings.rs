@@ -80,7 +80,7 @@ const SETTINGS: &[Setting] = &[
         MS,
         "KSQL",
         true,
-        "accepted, without effect: a join never waits for a side without records",
+        "how long a persistent join waits for a side without records before it goes on with the other",
     ),
     setting("num.stream.threads", "2", Kind::Integer { min: 1, max: 256 }, "KSQL", false, "worker threads"),
     setting(

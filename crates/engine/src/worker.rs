@@ -21,6 +21,7 @@ pub(crate) mod input;
 mod memory;
 pub(crate) mod output;
 pub(crate) mod panics;
+mod patience;
 mod problems;
 mod restore;
 pub(crate) mod snapshot;
@@ -49,6 +50,7 @@ use crate::resume::Stalled;
 pub(crate) use batches::Batches;
 pub(crate) use memory::StateMemory;
 pub(crate) use output::{Client, Sink, TaskStatistics, TopicSink};
+pub(crate) use patience::Patience;
 pub(crate) use problems::STREAM_COLUMNS as PROCESSING_LOG_COLUMNS;
 pub(crate) use restore::{Restored, STORES_MAX, restore};
 pub(crate) use unit::{Index, TaskSlot, Unit};
@@ -224,11 +226,10 @@ impl Worker {
             return Duration::from_millis(1);
         }
         // Clients that were full, or are gone, are looked at from time to time.
-        if self.units.iter().any(Unit::has_client) {
-            Duration::from_millis(20)
-        } else {
-            Duration::from_millis(500)
-        }
+        let has_client = self.units.iter().any(Unit::has_client);
+        let longest = Duration::from_millis(if has_client { 20 } else { 500 });
+        let now = Instant::now();
+        self.units.iter().filter_map(|unit| unit.patience.left(now)).fold(longest, Duration::min)
     }
 
     fn obey(&mut self, command: Command) {

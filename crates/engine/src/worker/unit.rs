@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use commitlog::{Isolation, Log, LogError, Partition};
 use plan::step::{SourceKind, Step};
@@ -12,6 +13,7 @@ use super::epoch::{Epoch, Failure};
 use super::input::{Input, Undecodable};
 use super::output::{Origin, Problem, Sink, TaskOutput, TaskStatistics, TopicSink};
 use super::panics::{self, Blame};
+use super::patience::Patience;
 use super::snapshot::Schedule;
 
 /// Records decoded before a single task sees them; all that is known of them stays in the nearest cache.
@@ -125,6 +127,8 @@ pub(crate) struct Unit {
     pub steps: Vec<Step>,
     pub log: Arc<Log>,
     pub index: Index,
+    /// How long it waits for an input without records, where there are several.
+    pub patience: Patience,
 }
 
 impl Unit {
@@ -178,7 +182,8 @@ impl Unit {
             let is_yes = !yes.is_empty();
             let tasks = if is_yes { yes } else { no };
             let index = Index::default();
-            let unit = Unit { inputs: self.inputs, tasks, definition, steps, log: own_log, index };
+            let patience = self.patience;
+            let unit = Unit { inputs: self.inputs, tasks, definition, steps, log: own_log, index, patience };
             return if is_yes { (Some(unit), None) } else { (None, Some(unit)) };
         }
         let copies =
@@ -190,9 +195,11 @@ impl Unit {
             steps: steps.clone(),
             log: log.clone(),
             index: Index::default(),
+            patience: self.patience.renewed(),
         };
-        let index = Index::default();
-        (Some(yes), Some(Unit { inputs: self.inputs, tasks: no, definition, steps, log: own_log, index }))
+        let (index, patience) = (Index::default(), self.patience);
+        let no = Unit { inputs: self.inputs, tasks: no, definition, steps, log: own_log, index, patience };
+        (Some(yes), Some(no))
     }
 
     /// Gives a run of records to the tasks, of a single input those before offset `bound`; returns about how many
@@ -340,6 +347,14 @@ impl Unit {
                 }
             }
             drop(view);
+            if times.iter().any(Option::is_none) {
+                let inputs = slot.sources.iter().zip(&times).zip(&self.inputs);
+                let inputs =
+                    inputs.map(|((source, time), input)| (*source, time.is_some() || input.is_done()));
+                if !self.patience.is_over(inputs, Instant::now()) {
+                    break;
+                }
+            }
             // At the same time a table's change comes before the stream's record that looks it up.
             let steps = &self.steps;
             let order = |(i, time): (usize, &Option<i64>)| {
