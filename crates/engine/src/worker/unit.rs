@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use commitlog::{Isolation, Log, LogError, Partition};
 use plan::step::{SourceKind, Step};
@@ -347,13 +346,10 @@ impl Unit {
                 }
             }
             drop(view);
-            if times.iter().any(Option::is_none) {
-                let inputs = slot.sources.iter().zip(&times).zip(&self.inputs);
-                let inputs =
-                    inputs.map(|((source, time), input)| (*source, time.is_some() || input.is_done()));
-                if !self.patience.is_over(inputs, Instant::now()) {
-                    break;
-                }
+            let inputs = slot.sources.iter().zip(&times).zip(&self.inputs);
+            let inputs = inputs.map(|((source, time), input)| (*source, time.is_some() || input.is_done()));
+            if !self.patience.is_over(inputs) {
+                break;
             }
             // At the same time a table's change comes before the stream's record that looks it up.
             let steps = &self.steps;
