@@ -67,28 +67,37 @@ mod tests {
 
     use super::*;
     use crate::Engine;
-    use crate::opened::{open, run};
+    use crate::opened::{SINGLE, open, open_with, run};
     use crate::resume::resume_stalled;
 
     const PATIENCE: Duration = Duration::from_secs(20);
     const ROWS: usize = 100;
 
-    /// Two queries over one stream, the second to be started is the table of the join: `{name}_Z` comes behind
-    /// `{name}_A` and the join.
-    fn opened(dir: &Path, name: &str) -> Engine {
-        let engine = open(dir);
-        run(
-            &engine,
-            &format!(
-                "CREATE STREAM s (k STRING KEY, kind INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
-                 CREATE STREAM {name}_z WITH (KAFKA_TOPIC='CREATES') AS SELECT * FROM s WHERE kind = 1;
-                 CREATE STREAM {name}_a WITH (KAFKA_TOPIC='CONNECTS') AS SELECT * FROM s WHERE kind = 3;
-                 CREATE TABLE creates (k STRING PRIMARY KEY, kind INT) WITH (KAFKA_TOPIC='CREATES', VALUE_FORMAT='JSON');
-                 CREATE STREAM {name}_joined WITH (KAFKA_TOPIC='JOINED') AS
+    /// A join, the query that gives its stream, and the one that gives its table: by name `{name}_z` is the last.
+    fn sql(name: &str) -> [String; 4] {
+        [
+            "CREATE STREAM s (k STRING KEY, kind INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+             CREATE TABLE creates (k STRING PRIMARY KEY, kind INT) WITH (KAFKA_TOPIC='CREATES', VALUE_FORMAT='JSON', PARTITIONS=1);"
+                .to_owned(),
+            format!("CREATE STREAM {name}_a WITH (KAFKA_TOPIC='CONNECTS') AS SELECT * FROM s WHERE kind = 3;"),
+            format!(
+                "CREATE STREAM {name}_joined WITH (KAFKA_TOPIC='JOINED') AS
                    SELECT a.k, c.kind FROM {name}_a a INNER JOIN creates c ON a.k = c.k;"
             ),
-        );
+            format!("CREATE STREAM {name}_z WITH (KAFKA_TOPIC='CREATES') AS SELECT * FROM s WHERE kind = 1;"),
+        ]
+    }
+
+    fn opened(dir: &Path, name: &str) -> Engine {
+        let engine = open(dir);
+        run(&engine, &sql(name).concat());
         engine
+    }
+
+    /// The id of the query that gives the table.
+    fn table(engine: &Engine) -> String {
+        let state = engine.inner.state();
+        state.queries.keys().find(|id| id.contains("_Z_")).unwrap().to_string()
     }
 
     /// Each key is created and connects a moment later.
@@ -108,17 +117,38 @@ mod tests {
         engine.records("JOINED", &[]).unwrap().len()
     }
 
+    /// Returns the id of the query that gives the table.
+    fn close_with_records_waiting(engine: Engine) -> String {
+        let table = table(&engine);
+        let _hold = Hold::new(&engine.inner);
+        feed(&engine);
+        engine.close();
+        table
+    }
+
     #[test]
     fn queries_that_are_brought_back_begin_together() {
         let dir = tempfile::tempdir().unwrap();
         let engine = opened(dir.path(), "back");
-        {
-            let _hold = Hold::new(&engine.inner);
-            feed(&engine);
-            engine.close();
-        }
-        let _begun = slow::plant("CSAS_BACK_Z_1");
+        let table = close_with_records_waiting(engine);
+        let begun = slow::plant(&table);
         let engine = open(dir.path());
+        begun.try_recv().unwrap();
+        assert_eq!(joined(&engine), ROWS);
+        engine.close();
+    }
+
+    #[test]
+    fn queries_of_a_file_begin_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("queries.sql");
+        let text = format!("SET 'auto.offset.reset'='earliest';{}", sql("file").concat());
+        std::fs::write(&file, text).unwrap();
+        let settings = [SINGLE[0], SINGLE[1], ("ksql.queries.file", file.to_str().unwrap())];
+        let table = close_with_records_waiting(open_with(dir.path(), &settings));
+        let begun = slow::plant(&table);
+        let engine = open_with(dir.path(), &settings);
+        begun.try_recv().unwrap();
         assert_eq!(joined(&engine), ROWS);
         engine.close();
     }
@@ -131,7 +161,7 @@ mod tests {
         feed(&engine);
         let ids: Vec<_> = engine.inner.state().queries.keys().cloned().collect();
         ids.iter().for_each(|id| engine.inner.stalled.begin_again(id));
-        let begun = slow::plant("CSAS_AGAIN_Z_1");
+        let begun = slow::plant(&table(&engine));
         std::thread::scope(|scope| {
             scope.spawn(|| resume_stalled(&engine.inner));
             begun.recv_timeout(PATIENCE).unwrap();

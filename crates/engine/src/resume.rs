@@ -79,7 +79,6 @@ pub(crate) fn resume_stalled(inner: &Arc<Inner>) {
     if is_idle || !inner.log.has_room(ROOM_BYTES) {
         return;
     }
-    let _hold = Hold::new(inner);
     for worker in 0..inner.workers.len() {
         let (done, finished) = channel();
         let sent = inner.send(worker, Command::Void(done));
@@ -87,6 +86,8 @@ pub(crate) fn resume_stalled(inner: &Arc<Inner>) {
             return;
         }
     }
+    // Not before: a worker that is long in voiding its epoch keeps no other from reading.
+    let _hold = Hold::new(inner);
     let (for_space, for_restart) = {
         let mut waiting = inner.stalled.lock();
         waiting.is_restarting = true;

@@ -34,7 +34,6 @@ struct Setting {
 
 const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000 };
 const BYTES: Kind = Kind::Integer { min: 0, max: i64::MAX };
-const MS: Kind = Kind::Integer { min: 0, max: i64::MAX };
 const ANY: Kind = Kind::Integer { min: -1, max: i64::MAX };
 const FORMATS: Kind = Kind::OneOf(&["JSON", "DELIMITED", "KAFKA", "NONE"]);
 
@@ -77,10 +76,10 @@ const SETTINGS: &[Setting] = &[
     setting(
         "max.task.idle.ms",
         "0",
-        MS,
+        Kind::Integer { min: -1, max: i64::MAX },
         "KSQL",
         true,
-        "how long a persistent join waits for a side without records before it goes on with the other",
+        "how long a persistent join waits for a side without records before it goes on with the other; -1 and 0: not at all",
     ),
     setting("num.stream.threads", "2", Kind::Integer { min: 1, max: 256 }, "KSQL", false, "worker threads"),
     setting(
