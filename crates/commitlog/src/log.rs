@@ -471,6 +471,13 @@ impl Log {
         Ok(ticket)
     }
 
+    /// Writes the markers of committed transactions that a full disk had refused; returns whether none is missing any
+    /// more: until then readers do not see all that is committed, though positions count it.
+    pub fn complete_commits(&self) -> Result<bool, LogError> {
+        self.tidy()?;
+        Ok(self.writer.writer.lock().expect("no holder panics").owes_no_markers())
+    }
+
     /// Has the log-writer look after waiting markers and a long journal.
     pub(crate) fn tidy(&self) -> Result<(), LogError> {
         let ticket = CommitTicket::default();

@@ -402,6 +402,11 @@ impl Writer {
         }
     }
 
+    /// Whether the markers of all committed transactions are written.
+    pub(crate) fn owes_no_markers(&self) -> bool {
+        self.owed.is_empty()
+    }
+
     fn recycle_if_long(&mut self) -> Result<(), LogError> {
         if self.journal.len() <= self.journal_bytes_max || !self.owed.is_empty() {
             return Ok(());

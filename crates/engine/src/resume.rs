@@ -88,6 +88,10 @@ pub(crate) fn resume_stalled(inner: &Arc<Inner>) {
     }
     // Not before: a worker that is long in voiding its epoch keeps no other from reading.
     let _hold = Hold::new(inner);
+    // What is restored must be as far as the positions are.
+    if !matches!(inner.log.complete_commits(), Ok(true)) {
+        return;
+    }
     let (for_space, for_restart) = {
         let mut waiting = inner.stalled.lock();
         waiting.is_restarting = true;
